@@ -1,0 +1,1 @@
+//! Settings, tried on the binary.

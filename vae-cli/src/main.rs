@@ -1,0 +1,2 @@
+//! The vae binary.
+fn main() {}

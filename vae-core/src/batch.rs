@@ -1,0 +1,60 @@
+//! A batch of examples on a device.
+
+use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
+use vae_data::HostBatch;
+
+/// One batch of examples. Every row is one example with its features flattened.
+#[derive(Debug, Clone)]
+pub struct Batch<B: Backend> {
+    /// What the encoder sees, corrupted where the variant asks for it. `[batch, features]`
+    pub input: Tensor<B, 2>,
+    /// What the decoder is to reproduce, never corrupted. `[batch, features]`
+    pub target: Tensor<B, 2>,
+    /// One-hot class followed by standardised attributes. `[batch, classes + attributes]`
+    pub condition: Option<Tensor<B, 2>>,
+    /// Class index, or [`vae_data::UNLABELLED`]. `[batch]`
+    pub label: Option<Tensor<B, 1, Int>>,
+}
+
+impl<B: Backend> Batch<B> {
+    /// A batch whose input is its own target and that has no labels.
+    ///
+    /// # Shapes
+    /// - `input`: `[batch, features]`
+    pub fn unlabelled(input: Tensor<B, 2>) -> Self {
+        Self {
+            target: input.clone(),
+            input,
+            condition: None,
+            label: None,
+        }
+    }
+
+    /// Copies a host batch to the device.
+    pub fn from_host(host: HostBatch, device: &B::Device) -> Self {
+        let len = host.len;
+        let rows = |values: Vec<f32>| {
+            let width = values.len() / len.max(1);
+            Tensor::<B, 2>::from_data(TensorData::new(values, [len, width]), device)
+        };
+        let target = rows(host.target);
+        Self {
+            input: host.corrupted.map_or_else(|| target.clone(), rows),
+            target,
+            condition: host.condition.map(rows),
+            label: host.labels.map(|labels| {
+                Tensor::<B, 1, Int>::from_data(TensorData::new(labels, [len]), device)
+            }),
+        }
+    }
+
+    /// Number of examples.
+    pub fn len(&self) -> usize {
+        self.input.dims()[0]
+    }
+
+    /// Whether there is no example.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

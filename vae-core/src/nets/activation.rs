@@ -1,0 +1,117 @@
+//! Activations and their derivatives.
+
+use burn::tensor::{Tensor, activation, backend::Backend};
+use serde::{Deserialize, Serialize};
+
+/// Negative slope of the leaky ReLU.
+const LEAK: f64 = 0.01;
+
+/// An activation function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    /// `x`
+    Identity,
+    /// `max(x, 0)`
+    #[default]
+    Relu,
+    /// `x` above 0, `0.01 x` below
+    LeakyRelu,
+    /// `x * Phi(x)` with the exact Gaussian distribution function
+    Gelu,
+    /// `x * sigmoid(x)`
+    Silu,
+    /// `tanh(x)`
+    Tanh,
+    /// `1 / (1 + exp(-x))`
+    Sigmoid,
+}
+
+impl Activation {
+    /// Every activation, for tests and help texts.
+    pub const ALL: [Self; 7] = [
+        Self::Identity,
+        Self::Relu,
+        Self::LeakyRelu,
+        Self::Gelu,
+        Self::Silu,
+        Self::Tanh,
+        Self::Sigmoid,
+    ];
+
+    /// Applies the function elementwise.
+    pub fn forward<B: Backend, const D: usize>(self, x: Tensor<B, D>) -> Tensor<B, D> {
+        match self {
+            Self::Identity => x,
+            Self::Relu => activation::relu(x),
+            Self::LeakyRelu => activation::leaky_relu(x, LEAK),
+            Self::Gelu => activation::gelu(x),
+            Self::Silu => activation::silu(x),
+            Self::Tanh => x.tanh(),
+            Self::Sigmoid => activation::sigmoid(x),
+        }
+    }
+
+    /// The derivative at `x`, itself differentiable (0 is taken as the slope of the kinks).
+    pub fn derivative<B: Backend, const D: usize>(self, x: Tensor<B, D>) -> Tensor<B, D> {
+        match self {
+            Self::Identity => x.ones_like(),
+            Self::Relu => x.greater_elem(0.0).float(),
+            Self::LeakyRelu => x
+                .greater_elem(0.0)
+                .float()
+                .mul_scalar(1.0 - LEAK)
+                .add_scalar(LEAK),
+            Self::Gelu => {
+                // Phi(x) + x phi(x)
+                let distribution = x
+                    .clone()
+                    .div_scalar(std::f64::consts::SQRT_2)
+                    .erf()
+                    .add_scalar(1.0)
+                    .mul_scalar(0.5);
+                let density = x
+                    .clone()
+                    .square()
+                    .mul_scalar(-0.5)
+                    .exp()
+                    .div_scalar((2.0 * std::f64::consts::PI).sqrt());
+                distribution + x * density
+            }
+            Self::Silu => {
+                // s (1 + x (1 - s))
+                let s = activation::sigmoid(x.clone());
+                s.clone() * (x * s.neg().add_scalar(1.0)).add_scalar(1.0)
+            }
+            Self::Tanh => x.tanh().square().neg().add_scalar(1.0),
+            Self::Sigmoid => {
+                let s = activation::sigmoid(x);
+                s.clone() * s.neg().add_scalar(1.0)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn_autodiff::Autodiff;
+    use burn_flex::Flex;
+
+    /// The written-out derivatives against automatic differentiation, away from the kinks.
+    #[test]
+    fn derivatives_match_autodiff() {
+        type Ad = Autodiff<Flex>;
+        let device = Default::default();
+        for activation in Activation::ALL {
+            let x = Tensor::<Ad, 1>::from_data([-3.0, -0.7, -0.01, 0.02, 0.9, 4.0], &device)
+                .require_grad();
+            let gradients = activation.forward(x.clone()).sum().backward();
+            let expected: Vec<f32> = x.grad(&gradients).unwrap().into_data().to_vec().unwrap();
+            let derivative: Vec<f32> = activation.derivative(x).into_data().to_vec().unwrap();
+            for (a, b) in derivative.iter().zip(&expected) {
+                assert!((a - b).abs() < 2e-5, "{activation:?}: {a} against {b}");
+            }
+        }
+    }
+}

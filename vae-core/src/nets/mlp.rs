@@ -1,0 +1,237 @@
+//! Dense networks, and the exact Jacobian norm of an encoder made of them.
+
+use burn::{
+    module::{Module, Param},
+    tensor::{Tensor, backend::Backend},
+};
+
+use super::{Activation, Init, ModelConfig, Norm, dropout};
+use crate::StepContext;
+
+/// `x W + b`.
+#[derive(Module, Debug)]
+pub struct Dense<B: Backend> {
+    /// `[inputs, outputs]`
+    pub weight: Param<Tensor<B, 2>>,
+    /// `[outputs]`
+    pub bias: Param<Tensor<B, 1>>,
+}
+
+impl<B: Backend> Dense<B> {
+    /// A layer with random weights.
+    pub fn init(inputs: usize, outputs: usize, init: &mut Init<'_, B>) -> Self {
+        Self {
+            weight: init.uniform([inputs, outputs], inputs),
+            bias: init.uniform([outputs], inputs),
+        }
+    }
+
+    /// # Shapes
+    /// - `x`: `[batch, inputs]`
+    /// - output: `[batch, outputs]`
+    pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        affine(x, self.weight.val(), self.bias.val())
+    }
+}
+
+fn affine<B: Backend>(x: Tensor<B, 2>, weight: Tensor<B, 2>, bias: Tensor<B, 1>) -> Tensor<B, 2> {
+    x.matmul(weight) + bias.unsqueeze()
+}
+
+/// A hidden layer: dense, normalisation, activation, dropout.
+#[derive(Module, Debug)]
+pub struct Block<B: Backend> {
+    /// The dense part.
+    pub dense: Dense<B>,
+    /// The normalisation, if any.
+    pub norm: Option<Norm<B>>,
+}
+
+/// Hidden layers and a linear head.
+#[derive(Module, Debug)]
+pub struct Mlp<B: Backend> {
+    /// Hidden layers in order.
+    pub blocks: Vec<Block<B>>,
+    /// The last layer, without activation.
+    pub head: Dense<B>,
+    #[module(skip)]
+    activation: Activation,
+    #[module(skip)]
+    dropout: f64,
+}
+
+impl<B: Backend> Mlp<B> {
+    /// A network `inputs - hidden... - outputs`.
+    pub fn init(
+        config: &ModelConfig,
+        inputs: usize,
+        hidden: &[usize],
+        outputs: usize,
+        init: &mut Init<'_, B>,
+    ) -> Self {
+        let mut width = inputs;
+        let mut blocks = Vec::with_capacity(hidden.len());
+        for &next in hidden {
+            blocks.push(Block {
+                dense: Dense::init(width, next, init),
+                norm: Norm::init(config.norm, next, init.device()),
+            });
+            width = next;
+        }
+        Self {
+            blocks,
+            head: Dense::init(width, outputs, init),
+            activation: config.activation,
+            dropout: config.dropout,
+        }
+    }
+
+    /// # Shapes
+    /// - `x`: `[batch, inputs]`
+    /// - output: `[batch, outputs]`
+    pub fn forward(&self, mut x: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
+        for block in &self.blocks {
+            let hidden = block.dense.forward(x);
+            x = self.finish(hidden, block.norm.as_ref(), step);
+        }
+        self.head.forward(x)
+    }
+
+    /// Normalisation, activation and dropout of a hidden layer.
+    fn finish(
+        &self,
+        hidden: Tensor<B, 2>,
+        norm: Option<&Norm<B>>,
+        step: &StepContext,
+    ) -> Tensor<B, 2> {
+        let hidden = match norm {
+            Some(norm) => norm.forward(hidden),
+            None => hidden,
+        };
+        dropout(self.activation.forward(hidden), self.dropout, step)
+    }
+
+    /// Whether [`Mlp::jacobian`] covers this network: no normalisation, no dropout.
+    pub fn has_exact_jacobian(&self) -> bool {
+        self.dropout == 0.0 && self.blocks.iter().all(|block| block.norm.is_none())
+    }
+
+    /// The output after `code`, and the squared Frobenius norm of its Jacobian with respect to
+    /// the input, exactly and differentiably.
+    ///
+    /// The rows of the Jacobian are propagated from the code back to the first hidden layer; the
+    /// product with the first weight matrix, the widest, is never formed:
+    /// `|R W|^2 = sum(R * (R (W W^T)))`.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, inputs]`
+    /// - output: `[batch, outputs]` and `[batch]`
+    pub fn jacobian(&self, x: Tensor<B, 2>, code: Activation) -> (Tensor<B, 2>, Tensor<B, 1>) {
+        let batch = x.dims()[0];
+        let mut slopes = Vec::with_capacity(self.blocks.len());
+        let mut hidden = x;
+        for block in &self.blocks {
+            let before = block.dense.forward(hidden);
+            slopes.push(self.activation.derivative(before.clone())); // [batch, width]
+            hidden = self.activation.forward(before);
+        }
+        let before = self.head.forward(hidden);
+        let outputs = before.dims()[1];
+        let slope = code.derivative(before.clone()); // [batch, outputs]
+        let head = self.head.weight.val();
+
+        let norm = match self.blocks.first() {
+            // d code_j / d x_i = slope_j W_ij
+            None => {
+                let columns = head.square().sum_dim(0); // [1, outputs]
+                (slope.square() * columns).sum_dim(1)
+            }
+            Some(first) => {
+                let mut rows = slope.unsqueeze_dim::<3>(2)
+                    * head.transpose().unsqueeze::<3>()
+                    * last(&mut slopes).unsqueeze_dim(1); // [batch, outputs, width]
+                for block in self.blocks[1..].iter().rev() {
+                    let weight = block.dense.weight.val(); // [previous, width]
+                    let [previous, width] = weight.dims();
+                    rows = rows
+                        .reshape([batch * outputs, width])
+                        .matmul(weight.transpose())
+                        .reshape([batch, outputs, previous])
+                        * last(&mut slopes).unsqueeze_dim(1);
+                }
+                let weight = first.dense.weight.val(); // [inputs, width]
+                let [_, width] = weight.dims();
+                let gram = weight.clone().transpose().matmul(weight); // [width, width]
+                let rows = rows.reshape([batch * outputs, width]);
+                (rows.clone().matmul(gram) * rows)
+                    .reshape([batch, outputs * width])
+                    .sum_dim(1)
+            }
+        };
+        (code.forward(before), norm.squeeze_dim(1))
+    }
+}
+
+fn last<B: Backend>(slopes: &mut Vec<Tensor<B, 2>>) -> Tensor<B, 2> {
+    slopes.pop().expect("one slope per hidden layer")
+}
+
+/// A decoder with its own biases and the encoder's weights transposed.
+#[derive(Module, Debug)]
+pub struct TiedMlp<B: Backend> {
+    /// Biases of the layers from the code outwards.
+    pub biases: Vec<Param<Tensor<B, 1>>>,
+    /// Normalisations of the hidden layers from the code outwards.
+    pub norms: Vec<Option<Norm<B>>>,
+}
+
+impl<B: Backend> TiedMlp<B> {
+    fn init_norms(
+        config: &ModelConfig,
+        hidden: &[usize],
+        device: &B::Device,
+    ) -> Vec<Option<Norm<B>>> {
+        hidden
+            .iter()
+            .rev()
+            .map(|&width| Norm::init(config.norm, width, device))
+            .collect()
+    }
+
+    /// The decoder of an encoder `outputs - hidden... - code`.
+    pub fn init(
+        config: &ModelConfig,
+        outputs: usize,
+        hidden: &[usize],
+        init: &mut Init<'_, B>,
+    ) -> Self {
+        let mut biases: Vec<_> = hidden
+            .iter()
+            .rev()
+            .map(|&w| init.constant(w, 0.0))
+            .collect();
+        biases.push(init.constant(outputs, 0.0));
+        Self {
+            biases,
+            norms: Self::init_norms(config, hidden, init.device()),
+        }
+    }
+
+    /// # Shapes
+    /// - `z`: `[batch, latent]`; the first `latent` outputs of the encoder's head are used
+    /// - output: `[batch, encoder inputs]`
+    pub fn forward(&self, z: Tensor<B, 2>, encoder: &Mlp<B>, step: &StepContext) -> Tensor<B, 2> {
+        let latent = z.dims()[1];
+        let head = encoder.head.weight.val().narrow(1, 0, latent);
+        let weights =
+            std::iter::once(head).chain(encoder.blocks.iter().rev().map(|b| b.dense.weight.val()));
+        let mut x = z;
+        for (layer, (weight, bias)) in weights.zip(&self.biases).enumerate() {
+            x = affine(x, weight.transpose(), bias.val());
+            if let Some(norm) = self.norms.get(layer) {
+                x = encoder.finish(x, norm.as_ref(), step);
+            }
+        }
+        x
+    }
+}

@@ -1,0 +1,162 @@
+//! Encoder and decoder networks built from settings.
+
+mod activation;
+mod conv;
+mod init;
+mod mlp;
+mod norm;
+mod settings;
+
+pub use activation::Activation;
+pub use conv::{ConvDecoder, ConvEncoder};
+pub use init::Init;
+pub use mlp::{Dense, Mlp, TiedMlp};
+pub use norm::{Norm, NormKind};
+pub use settings::{Arch, ModelConfig, Upsample};
+
+use burn::{
+    module::Module,
+    tensor::{Tensor, backend::Backend},
+};
+use vae_data::DataShape;
+
+use crate::{
+    StepContext,
+    error::{Result, check},
+};
+
+/// The widths between which the networks are built.
+#[derive(Debug, Clone)]
+pub struct NetSpec {
+    /// Shape of what the encoder sees.
+    pub input: DataShape,
+    /// Width of the encoder's output, e.g. twice the latent width for a Gaussian.
+    pub code: usize,
+    /// Width of the decoder's input.
+    pub latent: usize,
+    /// Shape of the data that the decoder describes.
+    pub output: DataShape,
+    /// Numbers the decoder gives for each feature.
+    pub parameters_per_feature: usize,
+}
+
+/// The encoder's network.
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)]
+pub enum EncoderNet<B: Backend> {
+    /// Dense layers, or a single one.
+    Mlp(Mlp<B>),
+    /// Strided convolutions.
+    Conv(ConvEncoder<B>),
+}
+
+/// The decoder's network.
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)]
+pub enum DecoderNet<B: Backend> {
+    /// Dense layers, or a single one.
+    Mlp(Mlp<B>),
+    /// Upsampling convolutions.
+    Conv(ConvDecoder<B>),
+    /// Dense layers that use the encoder's weights transposed.
+    Tied(TiedMlp<B>),
+}
+
+/// An encoder network and the decoder network that mirrors it.
+#[derive(Module, Debug)]
+pub struct Nets<B: Backend> {
+    /// `[batch, input features]` to `[batch, code]`
+    pub encoder: EncoderNet<B>,
+    /// `[batch, latent]` to `[batch, output features * parameters per feature]`
+    pub decoder: DecoderNet<B>,
+}
+
+impl<B: Backend> Nets<B> {
+    /// Builds both networks.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) if the settings are out of bounds or do not fit
+    /// the data.
+    pub fn init(config: &ModelConfig, spec: &NetSpec, init: &mut Init<'_, B>) -> Result<Self> {
+        config.check()?;
+        let hidden = config.hidden();
+        if config.arch == Arch::Conv {
+            check(
+                "model.tied",
+                config.tied,
+                !config.tied,
+                "false with model.arch = \"conv\"",
+            )?;
+            return Ok(Self {
+                encoder: EncoderNet::Conv(ConvEncoder::init(config, spec, init)?),
+                decoder: DecoderNet::Conv(ConvDecoder::init(config, spec, init)?),
+            });
+        }
+        let encoder = Mlp::init(config, spec.input.features(), &hidden, spec.code, init);
+        let outputs = spec.output.features() * spec.parameters_per_feature;
+        let decoder = if config.tied {
+            check(
+                "model.tied",
+                true,
+                outputs == spec.input.features() && spec.latent <= spec.code,
+                "false for conditional variants and for --likelihood gaussian-pixel",
+            )?;
+            DecoderNet::Tied(TiedMlp::init(config, outputs, &hidden, init))
+        } else {
+            let mirrored: Vec<usize> = hidden.iter().rev().copied().collect();
+            DecoderNet::Mlp(Mlp::init(config, spec.latent, &mirrored, outputs, init))
+        };
+        Ok(Self {
+            encoder: EncoderNet::Mlp(encoder),
+            decoder,
+        })
+    }
+
+    /// Runs the encoder.
+    ///
+    /// # Shapes
+    /// - `input`: `[batch, input features]`
+    /// - output: `[batch, code]`
+    pub fn encode(&self, input: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
+        match &self.encoder {
+            EncoderNet::Mlp(net) => net.forward(input, step),
+            EncoderNet::Conv(net) => net.forward(input, step),
+        }
+    }
+
+    /// Runs the decoder.
+    ///
+    /// # Shapes
+    /// - `z`: `[batch, latent]`
+    /// - output: `[batch, output features * parameters per feature]`
+    pub fn decode(&self, z: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
+        match (&self.decoder, &self.encoder) {
+            (DecoderNet::Mlp(net), _) => net.forward(z, step),
+            (DecoderNet::Conv(net), _) => net.forward(z, step),
+            (DecoderNet::Tied(net), EncoderNet::Mlp(encoder)) => net.forward(z, encoder, step),
+            (DecoderNet::Tied(_), EncoderNet::Conv(_)) => {
+                unreachable!("init ties dense networks only")
+            }
+        }
+    }
+}
+
+/// Sets each entry to 0 with probability `rate` and scales the rest by `1 / (1 - rate)`, in
+/// training passes only.
+///
+/// # Shapes
+/// - `x` and output: any, equal
+pub fn dropout<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    rate: f64,
+    step: &StepContext,
+) -> Tensor<B, D> {
+    if rate == 0.0 || !step.is_training() {
+        return x;
+    }
+    let kept = step
+        .uniform::<B, D>(x.dims(), &x.device())
+        .greater_equal_elem(rate)
+        .float();
+    x * kept.div_scalar(1.0 - rate)
+}

@@ -1,0 +1,169 @@
+//! The objective: a reconstruction term and weighted regularisers on one scale.
+
+use burn::tensor::{Tensor, backend::Backend};
+
+use crate::Posterior;
+
+/// A weighted term of the objective.
+#[derive(Debug, Clone)]
+pub struct Term<B: Backend> {
+    /// Name under which it is logged, e.g. `kl`.
+    pub name: &'static str,
+    /// Value in nats per example, before weighting. `[batch]`
+    pub value: Tensor<B, 1>,
+    /// Weight in force at this step.
+    pub weight: f64,
+}
+
+/// What one update minimises. All values are in nats per example, summed over features and latent
+/// dimensions; the batch is averaged once, in [`Objective::total`].
+#[derive(Debug, Clone)]
+pub struct Objective<B: Backend> {
+    /// Negative log-likelihood of the target. `[batch]`
+    pub reconstruction: Tensor<B, 1>,
+    /// Regularisers.
+    pub terms: Vec<Term<B>>,
+    /// Quantities that are logged but not minimised. `[batch]` each
+    pub monitors: Vec<(&'static str, Tensor<B, 1>)>,
+    /// The codes of the batch, for the diagnostics of an evaluation.
+    pub codes: Option<Posterior<B>>,
+    /// Which units are on (1) or off (0), for sparse codes. `[batch, latent]`
+    pub active: Option<Tensor<B, 2>>,
+}
+
+impl<B: Backend> Objective<B> {
+    /// An objective of the reconstruction term alone.
+    ///
+    /// # Shapes
+    /// - `reconstruction`: `[batch]`
+    pub fn new(reconstruction: Tensor<B, 1>) -> Self {
+        Self {
+            reconstruction,
+            terms: Vec::new(),
+            monitors: Vec::new(),
+            codes: None,
+            active: None,
+        }
+    }
+
+    /// Adds `weight * value`.
+    ///
+    /// # Shapes
+    /// - `value`: `[batch]`, or `[1]` for a term that belongs to the batch as a whole
+    #[must_use]
+    pub fn with_term(mut self, name: &'static str, value: Tensor<B, 1>, weight: f64) -> Self {
+        let value = self.broadcast(value);
+        self.terms.push(Term {
+            name,
+            value,
+            weight,
+        });
+        self
+    }
+
+    /// Adds a quantity that is logged but not minimised.
+    ///
+    /// # Shapes
+    /// - `value`: `[batch]` or `[1]`
+    #[must_use]
+    pub fn with_monitor(mut self, name: &'static str, value: Tensor<B, 1>) -> Self {
+        let value = self.broadcast(value);
+        self.monitors.push((name, value));
+        self
+    }
+
+    /// Keeps the codes for the diagnostics of an evaluation.
+    #[must_use]
+    pub fn with_codes(mut self, codes: impl Into<Posterior<B>>) -> Self {
+        self.codes = Some(codes.into());
+        self
+    }
+
+    /// Says which units are on (1) or off (0), for the diagnostics of a sparse code.
+    ///
+    /// # Shapes
+    /// - `active`: `[batch, latent]`
+    #[must_use]
+    pub fn with_active(mut self, active: Tensor<B, 2>) -> Self {
+        self.active = Some(active);
+        self
+    }
+
+    /// `reconstruction + sum of weight * value`. `[batch]`
+    pub fn per_example(&self) -> Tensor<B, 1> {
+        self.terms
+            .iter()
+            .fold(self.reconstruction.clone(), |total, term| {
+                total + scaled(term.value.clone(), term.weight)
+            })
+    }
+
+    /// The batch mean of [`Objective::per_example`]: what is minimised. `[1]`
+    pub fn total(&self) -> Tensor<B, 1> {
+        self.per_example().mean()
+    }
+
+    /// The values alone, cut off from the graph of automatic differentiation.
+    pub fn inner(&self) -> Objective<B::InnerBackend>
+    where
+        B: burn::tensor::backend::AutodiffBackend,
+    {
+        Objective {
+            reconstruction: self.reconstruction.clone().inner(),
+            terms: self
+                .terms
+                .iter()
+                .map(|term| Term {
+                    name: term.name,
+                    value: term.value.clone().inner(),
+                    weight: term.weight,
+                })
+                .collect(),
+            monitors: self
+                .monitors
+                .iter()
+                .map(|(name, value)| (*name, value.clone().inner()))
+                .collect(),
+            codes: None,
+            active: None,
+        }
+    }
+
+    fn broadcast(&self, value: Tensor<B, 1>) -> Tensor<B, 1> {
+        let batch = self.reconstruction.dims();
+        if value.dims() == batch {
+            value
+        } else {
+            value.expand(batch)
+        }
+    }
+}
+
+/// Weight 1 costs nothing.
+fn scaled<B: Backend>(value: Tensor<B, 1>, weight: f64) -> Tensor<B, 1> {
+    if weight == 1.0 {
+        value
+    } else {
+        value.mul_scalar(weight)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn_flex::Flex;
+
+    /// By hand: rows (1 + 2*3 + 0.5*8) = 11 and (2 + 2*5 + 0.5*8) = 16, mean 13.5.
+    #[test]
+    fn total_is_the_weighted_batch_mean() {
+        let device = Default::default();
+        let vector = |values: &[f32]| Tensor::<Flex, 1>::from_data(values, &device);
+        let objective = Objective::new(vector(&[1.0, 2.0]))
+            .with_term("kl", vector(&[3.0, 5.0]), 2.0)
+            .with_term("whole_batch", vector(&[8.0]), 0.5)
+            .with_monitor("watched", vector(&[100.0]));
+        let total: f32 = objective.total().into_scalar();
+        assert!((total - 13.5).abs() < 1e-6);
+        assert_eq!(objective.monitors[0].1.dims(), [2]);
+    }
+}

@@ -1,0 +1,158 @@
+//! Reading the values of an objective, and averaging them over examples.
+
+use burn::tensor::{ElementConversion, Tensor, backend::Backend};
+use serde::{Deserialize, Serialize};
+
+use crate::{Objective, error::Error};
+
+/// The values of one objective, averaged over its batch, in nats per example.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Readings {
+    /// `loss`, `reconstruction`, then terms and monitors by name, in order.
+    pub values: Vec<(String, f64)>,
+    /// Weight in force of each term.
+    pub weights: Vec<(String, f64)>,
+}
+
+impl Readings {
+    /// Reads an objective. Several updates share one list: the names of all but the first carry
+    /// the update's name, e.g. `discriminator.loss`.
+    pub(crate) fn of<B: Backend>(objective: &Objective<B>, prefix: &str) -> Self {
+        let mut names = vec![format!("{prefix}loss"), format!("{prefix}reconstruction")];
+        let mut tensors = vec![objective.total(), objective.reconstruction.clone().mean()];
+        let terms = objective.terms.iter().map(|t| (t.name, &t.value));
+        let monitors = objective
+            .monitors
+            .iter()
+            .map(|(name, value)| (*name, value));
+        for (name, value) in terms.chain(monitors) {
+            names.push(format!("{prefix}{name}"));
+            tensors.push(value.clone().mean());
+        }
+        // One transfer for all.
+        let read = Tensor::cat(tensors, 0).into_data();
+        Self {
+            values: names
+                .into_iter()
+                .zip(
+                    read.iter::<f32>()
+                        .map(|value| f64::from(value.elem::<f32>())),
+                )
+                .collect(),
+            weights: objective
+                .terms
+                .iter()
+                .map(|term| (format!("{prefix}{}", term.name), term.weight))
+                .collect(),
+        }
+    }
+
+    /// The value called `name`.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.values
+            .iter()
+            .find_map(|(key, value)| (key == name).then_some(*value))
+    }
+
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.values.extend(other.values);
+        self.weights.extend(other.weights);
+    }
+
+    /// The first value that is not finite, looking at the terms before their sum.
+    pub(crate) fn check_finite(
+        &self,
+        step: u64,
+        advice: impl FnOnce() -> String,
+    ) -> Result<(), Error> {
+        let bad = |(_, value): &&(String, f64)| !value.is_finite();
+        let found = self.values.iter().skip(1).find(bad);
+        match found.or_else(|| self.values.iter().find(bad)) {
+            None => Ok(()),
+            Some((term, value)) => Err(Error::NonFinite {
+                step,
+                term: term.clone(),
+                value: *value,
+                advice: advice(),
+            }),
+        }
+    }
+}
+
+/// A mean of readings, each weighted by its number of examples.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Meter {
+    examples: u64,
+    sums: Vec<(String, f64)>,
+    weights: Vec<(String, f64)>,
+}
+
+impl Meter {
+    /// Adds the readings of `examples` examples.
+    pub fn add(&mut self, readings: &Readings, examples: usize) {
+        self.examples += examples as u64;
+        self.weights.clone_from(&readings.weights);
+        for (name, value) in &readings.values {
+            let share = value * examples as f64;
+            match self.sums.iter_mut().find(|(key, _)| key == name) {
+                Some((_, sum)) => *sum += share,
+                None => self.sums.push((name.clone(), share)),
+            }
+        }
+    }
+
+    /// Examples seen.
+    pub fn examples(&self) -> u64 {
+        self.examples
+    }
+
+    /// The means, with the weights last in force.
+    pub fn mean(&self) -> Readings {
+        let examples = self.examples.max(1) as f64;
+        Readings {
+            values: self
+                .sums
+                .iter()
+                .map(|(name, sum)| (name.clone(), sum / examples))
+                .collect(),
+            weights: self.weights.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readings(loss: f64) -> Readings {
+        Readings {
+            values: vec![("loss".into(), loss), ("reconstruction".into(), 2.0 * loss)],
+            weights: Vec::new(),
+        }
+    }
+
+    /// By hand: (128 * 1 + 72 * 3) / 200 = 1.72. Averaging batch means would give 2.
+    #[test]
+    fn a_short_last_batch_counts_less() {
+        let mut meter = Meter::default();
+        meter.add(&readings(1.0), 128);
+        meter.add(&readings(3.0), 72);
+        assert!((meter.mean().get("loss").unwrap() - 1.72).abs() < 1e-12);
+        assert!((meter.mean().get("reconstruction").unwrap() - 3.44).abs() < 1e-12);
+        assert_eq!(meter.examples(), 200);
+    }
+
+    #[test]
+    fn the_term_is_named_before_the_sum() {
+        let mut bad = readings(f64::NAN);
+        bad.values[1].1 = f64::INFINITY;
+        let error = bad
+            .check_finite(7, || "no checkpoint yet".into())
+            .unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.starts_with("reconstruction became inf at step 7; no checkpoint yet"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,393 @@
+//! Optimizers and gradient clipping.
+
+use std::collections::HashSet;
+
+use burn::{
+    module::{AutodiffModule, Module, ModuleVisitor, Param, ParamId},
+    optim::{GradientsParams, SimpleOptimizer, adaptor::OptimizerAdaptor},
+    record::Record,
+    tensor::{
+        ElementConversion, Tensor,
+        backend::{AutodiffBackend, Backend},
+    },
+};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Result, check};
+
+/// The rule that turns gradients into parameter updates.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum OptimizerConfig {
+    /// Adam (Kingma & Ba 2015, algorithm 1); weight decay is added to the gradient.
+    Adam {
+        /// Decay rate of the first moment.
+        #[serde(default = "beta1")]
+        beta1: f64,
+        /// Decay rate of the second moment.
+        #[serde(default = "beta2")]
+        beta2: f64,
+        /// Added to the root of the second moment.
+        #[serde(default = "epsilon")]
+        epsilon: f64,
+        /// Strength of the L2 penalty's gradient.
+        #[serde(default)]
+        weight_decay: f64,
+    },
+    /// Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
+    AdamW {
+        /// Decay rate of the first moment.
+        #[serde(default = "beta1")]
+        beta1: f64,
+        /// Decay rate of the second moment.
+        #[serde(default = "beta2")]
+        beta2: f64,
+        /// Added to the root of the second moment.
+        #[serde(default = "epsilon")]
+        epsilon: f64,
+        /// Share of each parameter, times the learning rate, that is taken off in a step.
+        #[serde(default = "weight_decay")]
+        weight_decay: f64,
+    },
+    /// Stochastic gradient descent with momentum (PyTorch's form, without dampening).
+    Sgd {
+        /// Share of the last update that is kept.
+        #[serde(default = "momentum")]
+        momentum: f64,
+        /// Strength of the L2 penalty's gradient.
+        #[serde(default)]
+        weight_decay: f64,
+    },
+    /// RMSProp (Tieleman & Hinton 2012), not centred.
+    RmsProp {
+        /// Decay rate of the mean square.
+        #[serde(default = "rho")]
+        rho: f64,
+        /// Added to the root of the mean square.
+        #[serde(default = "epsilon")]
+        epsilon: f64,
+    },
+}
+
+fn beta1() -> f64 {
+    0.9
+}
+fn beta2() -> f64 {
+    0.999
+}
+fn epsilon() -> f64 {
+    1e-8
+}
+fn weight_decay() -> f64 {
+    0.01
+}
+fn momentum() -> f64 {
+    0.9
+}
+fn rho() -> f64 {
+    0.99
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self::Adam {
+            beta1: beta1(),
+            beta2: beta2(),
+            epsilon: epsilon(),
+            weight_decay: 0.0,
+        }
+    }
+}
+
+impl OptimizerConfig {
+    /// Checks every setting against its bound.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) naming the first that is out of bounds.
+    pub fn check(&self) -> Result<()> {
+        let rate = |name: &str, value: f64| {
+            let inside = (0.0..1.0).contains(&value);
+            let key = format!("train.optimizer.{name}");
+            check(&key, value, inside, "at least 0 and below 1")
+        };
+        let strength = |name: &str, value: f64| {
+            let inside = value >= 0.0 && value.is_finite();
+            check(
+                &format!("train.optimizer.{name}"),
+                value,
+                inside,
+                "at least 0",
+            )
+        };
+        match *self {
+            Self::Adam {
+                beta1,
+                beta2,
+                epsilon,
+                weight_decay,
+            }
+            | Self::AdamW {
+                beta1,
+                beta2,
+                epsilon,
+                weight_decay,
+            } => {
+                rate("beta1", beta1)?;
+                rate("beta2", beta2)?;
+                strength("epsilon", epsilon)?;
+                strength("weight_decay", weight_decay)
+            }
+            Self::Sgd {
+                momentum,
+                weight_decay,
+            } => {
+                rate("momentum", momentum)?;
+                strength("weight_decay", weight_decay)
+            }
+            Self::RmsProp { rho, epsilon } => {
+                rate("rho", rho)?;
+                strength("epsilon", epsilon)
+            }
+        }
+    }
+}
+
+/// An optimizer over the parameters of a module.
+pub type ModuleOptimizer<M, B> = OptimizerAdaptor<Optimizer, M, B>;
+
+/// One parameter's optimizer; [`ModuleOptimizer`] holds its state for each.
+#[derive(Debug, Clone)]
+pub struct Optimizer {
+    config: OptimizerConfig,
+}
+
+impl Optimizer {
+    /// Uses the given rule.
+    pub fn new(config: OptimizerConfig) -> Self {
+        Self { config }
+    }
+}
+
+/// State of an optimizer for one parameter.
+#[derive(Record, Clone)]
+pub struct OptimizerState<B: Backend, const D: usize> {
+    /// Steps taken.
+    pub time: usize,
+    /// First moment (Adam) or last update (momentum).
+    pub first: Option<Tensor<B, D>>,
+    /// Second moment.
+    pub second: Option<Tensor<B, D>>,
+}
+
+impl<B: Backend> SimpleOptimizer<B> for Optimizer {
+    type State<const D: usize> = OptimizerState<B, D>;
+
+    fn step<const D: usize>(
+        &self,
+        lr: f64,
+        parameter: Tensor<B, D>,
+        gradient: Tensor<B, D>,
+        state: Option<Self::State<D>>,
+    ) -> (Tensor<B, D>, Option<Self::State<D>>) {
+        let (time, first, second) = match state {
+            Some(state) => (state.time + 1, state.first, state.second),
+            None => (1, None, None),
+        };
+        let (parameter, first, second) = match self.config {
+            OptimizerConfig::Adam {
+                beta1,
+                beta2,
+                epsilon,
+                weight_decay,
+            } => {
+                let gradient = with_decay(gradient, &parameter, weight_decay);
+                let first = average(first, gradient.clone(), beta1);
+                let second = average(second, gradient.square(), beta2);
+                let step = adam_step(&first, &second, time, [beta1, beta2, epsilon, lr]);
+                (parameter - step, Some(first), Some(second))
+            }
+            OptimizerConfig::AdamW {
+                beta1,
+                beta2,
+                epsilon,
+                weight_decay,
+            } => {
+                let first = average(first, gradient.clone(), beta1);
+                let second = average(second, gradient.square(), beta2);
+                let step = adam_step(&first, &second, time, [beta1, beta2, epsilon, lr]);
+                let parameter = parameter.mul_scalar(1.0 - lr * weight_decay);
+                (parameter - step, Some(first), Some(second))
+            }
+            OptimizerConfig::Sgd {
+                momentum,
+                weight_decay,
+            } => {
+                let gradient = with_decay(gradient, &parameter, weight_decay);
+                let update = match first {
+                    Some(last) => last.mul_scalar(momentum) + gradient,
+                    None => gradient,
+                };
+                (
+                    parameter - update.clone().mul_scalar(lr),
+                    Some(update),
+                    None,
+                )
+            }
+            OptimizerConfig::RmsProp { rho, epsilon } => {
+                let second = average(second, gradient.clone().square(), rho);
+                let scale = second.clone().sqrt().add_scalar(epsilon);
+                (
+                    parameter - (gradient / scale).mul_scalar(lr),
+                    None,
+                    Some(second),
+                )
+            }
+        };
+        (
+            parameter,
+            Some(OptimizerState {
+                time,
+                first,
+                second,
+            }),
+        )
+    }
+
+    fn to_device<const D: usize>(state: Self::State<D>, device: &B::Device) -> Self::State<D> {
+        OptimizerState {
+            time: state.time,
+            first: state.first.map(|tensor| tensor.to_device(device)),
+            second: state.second.map(|tensor| tensor.to_device(device)),
+        }
+    }
+}
+
+fn with_decay<B: Backend, const D: usize>(
+    gradient: Tensor<B, D>,
+    parameter: &Tensor<B, D>,
+    decay: f64,
+) -> Tensor<B, D> {
+    if decay == 0.0 {
+        gradient
+    } else {
+        gradient + parameter.clone().mul_scalar(decay)
+    }
+}
+
+/// Exponential average starting from 0.
+fn average<B: Backend, const D: usize>(
+    last: Option<Tensor<B, D>>,
+    new: Tensor<B, D>,
+    decay: f64,
+) -> Tensor<B, D> {
+    let new = new.mul_scalar(1.0 - decay);
+    match last {
+        Some(last) => last.mul_scalar(decay) + new,
+        None => new,
+    }
+}
+
+/// `lr * m_hat / (sqrt(v_hat) + epsilon)` with both biases corrected.
+fn adam_step<B: Backend, const D: usize>(
+    first: &Tensor<B, D>,
+    second: &Tensor<B, D>,
+    time: usize,
+    [beta1, beta2, epsilon, lr]: [f64; 4],
+) -> Tensor<B, D> {
+    let time = i32::try_from(time).unwrap_or(i32::MAX);
+    let first_scale = lr / (1.0 - beta1.powi(time));
+    let second_scale = 1.0 / (1.0 - beta2.powi(time));
+    let root = second
+        .clone()
+        .mul_scalar(second_scale)
+        .sqrt()
+        .add_scalar(epsilon);
+    first.clone().mul_scalar(first_scale) / root
+}
+
+/// Keeps the gradients of `parameters` (all if `None`) out of a backward pass.
+pub(crate) fn gradients_of<B: AutodiffBackend, M: AutodiffModule<B>>(
+    mut gradients: B::Gradients,
+    module: &M,
+    parameters: Option<&[ParamId]>,
+) -> GradientsParams {
+    match parameters {
+        None => GradientsParams::from_grads(gradients, module),
+        Some(parameters) => GradientsParams::from_params(&mut gradients, module, parameters),
+    }
+}
+
+/// Limits every entry of every gradient to `[-limit, limit]`.
+pub(crate) fn clip_by_value<B: AutodiffBackend, M: Module<B>>(
+    gradients: &mut GradientsParams,
+    module: &M,
+    limit: f64,
+) {
+    rewrite(gradients, module, &mut Rewrite::Clamp(limit));
+}
+
+/// Scales all gradients together so that their joint Euclidean norm is at most `limit`. Returns
+/// the norm before.
+pub(crate) fn clip_by_norm<B: AutodiffBackend, M: Module<B>>(
+    gradients: &mut GradientsParams,
+    module: &M,
+    limit: f64,
+) -> f64 {
+    let mut squares = Rewrite::Squares(0.0);
+    rewrite(gradients, module, &mut squares);
+    let norm = match squares {
+        Rewrite::Squares(sum) => f64::sqrt(sum),
+        _ => 0.0,
+    };
+    if norm > limit {
+        rewrite(gradients, module, &mut Rewrite::Scale(limit / norm));
+    }
+    norm
+}
+
+/// What a pass over the gradients does.
+enum Rewrite {
+    Clamp(f64),
+    Scale(f64),
+    Squares(f64),
+}
+
+struct Rewriter<'a> {
+    gradients: &'a mut GradientsParams,
+    seen: HashSet<ParamId>,
+    what: &'a mut Rewrite,
+}
+
+fn rewrite<B: AutodiffBackend, M: Module<B>>(
+    gradients: &mut GradientsParams,
+    module: &M,
+    what: &mut Rewrite,
+) {
+    module.visit(&mut Rewriter {
+        gradients,
+        seen: HashSet::new(),
+        what,
+    });
+}
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for Rewriter<'_> {
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<B, D>>) {
+        let id = parameter.id;
+        if !self.seen.insert(id) {
+            return;
+        }
+        let Some(gradient) = self.gradients.remove::<B::InnerBackend, D>(id) else {
+            return;
+        };
+        let gradient = match self.what {
+            Rewrite::Clamp(limit) => gradient.clamp(-*limit, *limit),
+            Rewrite::Scale(scale) => gradient.mul_scalar(*scale),
+            Rewrite::Squares(sum) => {
+                let square: f32 = gradient.clone().square().sum().into_scalar().elem();
+                *sum += f64::from(square);
+                gradient
+            }
+        };
+        self.gradients.register(id, gradient);
+    }
+}

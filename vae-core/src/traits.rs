@@ -1,0 +1,96 @@
+//! The traits a variant implements. Everything else in the workspace (training, evaluation,
+//! sampling, the command line) is written against them.
+
+use burn::{
+    module::{Module, ParamId},
+    tensor::{Tensor, backend::Backend},
+};
+
+use crate::{Batch, Likelihood, Objective, Posterior, StepContext};
+
+/// Maps an example to its latent code.
+pub trait Encoder<B: Backend> {
+    /// What the encoder says about the code: [`DiagonalGaussian`](crate::DiagonalGaussian), or a
+    /// plain `[batch, latent]` tensor for a deterministic code.
+    type Code: Into<Posterior<B>>;
+
+    /// Encodes `batch.input` (and `batch.condition` where the variant is conditional).
+    fn encode(&self, batch: &Batch<B>, step: &StepContext) -> Self::Code;
+}
+
+/// Maps a latent code to the parameters of the likelihood.
+pub trait Decoder<B: Backend> {
+    /// Decodes codes under the condition they belong to, if any.
+    ///
+    /// # Shapes
+    /// - `z`: `[batch, latent]`
+    /// - `condition`: `[batch, classes + attributes]`
+    /// - output: `[batch, features * parameters per feature]`, see [`Likelihood`]
+    fn decode(
+        &self,
+        z: Tensor<B, 2>,
+        condition: Option<&Tensor<B, 2>>,
+        step: &StepContext,
+    ) -> Tensor<B, 2>;
+}
+
+/// What training minimises.
+pub trait Loss<B: Backend> {
+    /// The objective of one update on one batch, in nats per example.
+    fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B>;
+
+    /// The updates of one training step, in order. Each has its own optimizer and computes
+    /// [`Loss::loss`] anew with its index in `step.update`; an adversarial variant returns several.
+    fn updates(&self) -> Vec<Update> {
+        vec![Update::whole("model")]
+    }
+}
+
+/// One update of a training step: which parameters its optimizer moves.
+#[derive(Debug, Clone)]
+pub struct Update {
+    /// Name used in logs and checkpoints.
+    pub name: &'static str,
+    /// The parameters to move; `None` means all.
+    pub parameters: Option<Vec<ParamId>>,
+}
+
+impl Update {
+    /// An update that moves every parameter.
+    pub fn whole(name: &'static str) -> Self {
+        Self {
+            name,
+            parameters: None,
+        }
+    }
+
+    /// An update that moves the parameters of `part` only.
+    pub fn of<B: Backend>(name: &'static str, part: &impl Module<B>) -> Self {
+        Self {
+            name,
+            parameters: Some(burn::module::list_param_ids(part)),
+        }
+    }
+}
+
+/// A complete model: what sampling, reconstruction and the pictures of a run need beyond the loss.
+pub trait Autoencoder<B: Backend>: Module<B> + Encoder<B> + Decoder<B> + Loss<B> + 'static {
+    /// The likelihood of the data given the decoder's output.
+    fn likelihood(&self) -> &Likelihood<B>;
+
+    /// Width of the code.
+    fn latent(&self) -> usize;
+
+    /// Whether codes drawn from `N(0, I)` decode to new examples.
+    fn is_generative(&self) -> bool;
+
+    /// Mean of the likelihood given the mean code: the reconstruction one shows.
+    ///
+    /// # Shapes
+    /// - output: `[batch, features]`
+    fn reconstruct(&self, batch: &Batch<B>, step: &StepContext) -> Tensor<B, 2> {
+        let posterior: Posterior<B> = self.encode(batch, step).into();
+        let parameters = self.decode(posterior.mean(), batch.condition.as_ref(), step);
+        self.likelihood().mean(parameters)
+    }
+}

@@ -1,0 +1,311 @@
+//! What to load, and how to prepare it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::DataError;
+use crate::choices::choices;
+
+choices! {
+    /// Channels that images of a folder are decoded to.
+    #[derive(Default)]
+    Color("color") {
+        /// Grey if every image file is grey, else RGB.
+        #[default]
+        Auto = "auto",
+        /// One channel.
+        Grey = "grey",
+        /// Three channels.
+        Rgb = "rgb",
+    }
+}
+
+choices! {
+    /// How features are scaled. The scale is learned on the training split alone.
+    #[derive(Default)]
+    Scale("scale") {
+        /// Tables are standardised; images stay as they are, which for eight-bit
+        /// pixels means between 0 and 1.
+        #[default]
+        Auto = "auto",
+        /// Values stay as they are.
+        None = "none",
+        /// Each feature to between 0 and 1.
+        MinMax = "min-max",
+        /// Each feature to mean 0 and standard deviation 1.
+        Standardize = "standardize",
+    }
+}
+
+choices! {
+    /// How values between 0 and 1 become either 0 or 1.
+    #[derive(Default)]
+    Binarize("binarize") {
+        /// They do not.
+        #[default]
+        None = "none",
+        /// 1 if above 0.5.
+        Threshold = "threshold",
+        /// 1 with a probability equal to the value; drawn once for each example.
+        Static = "static",
+        /// As `static`, but drawn afresh in each epoch.
+        Dynamic = "dynamic",
+    }
+}
+
+/// Height and width of an image in pixels. Read from `32` (both) or `32x48` (height
+/// x width); in files also from the integer 32 and the list `[32, 48]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "ImageSizeText", into = "String")]
+pub struct ImageSize {
+    /// Height in pixels.
+    pub height: usize,
+    /// Width in pixels.
+    pub width: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ImageSizeText {
+    Text(String),
+    Side(usize),
+    Sides([usize; 2]),
+}
+
+impl ImageSize {
+    /// Checks both sides.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`] unless each side is between 1 and 8192.
+    pub fn new(height: usize, width: usize) -> Result<Self, DataError> {
+        if [height, width].iter().all(|s| (1..=8192).contains(s)) {
+            return Ok(Self { height, width });
+        }
+        Err(Self::error(format!("{height}x{width}")))
+    }
+
+    fn error(value: String) -> DataError {
+        let bound = "must be a side such as 32, or height x width such as 32x48, from 1 to 8192";
+        DataError::setting("image_size", value, bound)
+    }
+}
+
+impl FromStr for ImageSize {
+    type Err = DataError;
+
+    fn from_str(text: &str) -> Result<Self, DataError> {
+        let (height, width) = text.split_once('x').unwrap_or((text, text));
+        match (height.trim().parse(), width.trim().parse()) {
+            (Ok(height), Ok(width)) => Self::new(height, width),
+            _ => Err(Self::error(text.to_owned())),
+        }
+    }
+}
+
+impl TryFrom<ImageSizeText> for ImageSize {
+    type Error = DataError;
+
+    fn try_from(text: ImageSizeText) -> Result<Self, DataError> {
+        match text {
+            ImageSizeText::Text(text) => text.parse(),
+            ImageSizeText::Side(side) => Self::new(side, side),
+            ImageSizeText::Sides([height, width]) => Self::new(height, width),
+        }
+    }
+}
+
+impl fmt::Display for ImageSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.height, self.width)
+    }
+}
+
+impl From<ImageSize> for String {
+    fn from(size: ImageSize) -> Self {
+        size.to_string()
+    }
+}
+
+/// Which data to load and how to prepare it; see [`crate::load`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataConfig {
+    /// A name of [`crate::builtin`], or a path: a folder of images, an IDX, `.npy`,
+    /// `.npz`, `.csv` or `.tsv` file. A relative path is also looked for in
+    /// `data_dir`.
+    pub dataset: String,
+    /// Where the files of built-in datasets are looked for, and downloaded to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
+    /// Base URL that replaces the public mirrors of built-in datasets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<String>,
+    /// Size that the images of a folder are resized to; needed if they differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<ImageSize>,
+    /// Channels of the images of a folder.
+    pub color: Color,
+    /// Skip the images of a folder that cannot be decoded, with a warning.
+    pub skip_bad: bool,
+    /// Column of a table that holds the class; empty cells are allowed and mean
+    /// [`crate::UNLABELLED`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Numeric columns of a table that are attributes to condition on, not features.
+    pub condition: Vec<String>,
+    /// How features are scaled.
+    pub scale: Scale,
+    /// Part of the examples that is kept for validation, after the test split is
+    /// taken away; at least 0 and below 1.
+    pub validation: f64,
+    /// Part of the examples that is kept for testing, where the dataset has no test
+    /// split of its own; at least 0 and below 1.
+    pub test: f64,
+    /// How values become binary.
+    pub binarize: Binarize,
+    /// Train on only this many examples, chosen at random.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self {
+            dataset: "mnist-mini".to_owned(),
+            data_dir: None,
+            mirror: None,
+            image_size: None,
+            color: Color::Auto,
+            skip_bad: false,
+            label: None,
+            condition: Vec::new(),
+            scale: Scale::Auto,
+            validation: 0.1,
+            test: 0.1,
+            binarize: Binarize::None,
+            limit: None,
+        }
+    }
+}
+
+impl DataConfig {
+    /// The defaults, for another dataset.
+    pub fn of(dataset: impl Into<String>) -> Self {
+        Self {
+            dataset: dataset.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Checks every setting that can be checked without the data.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`], which names the setting, its value and the bound.
+    pub fn check(&self) -> Result<(), DataError> {
+        for (key, part) in [("validation", self.validation), ("test", self.test)] {
+            if !(0.0..1.0).contains(&part) {
+                return Err(DataError::setting(
+                    key,
+                    part,
+                    "must be at least 0 and below 1",
+                ));
+            }
+        }
+        if self.dataset.trim().is_empty() {
+            let bound = "must be the name of a dataset or a path";
+            return Err(DataError::setting("dataset", &self.dataset, bound));
+        }
+        if self.limit == Some(0) {
+            return Err(DataError::setting("limit", 0, "must be at least 1"));
+        }
+        if let Some(size) = self.image_size {
+            ImageSize::new(size.height, size.width)?;
+        }
+        if let Some(mirror) = &self.mirror
+            && !(mirror.starts_with("http://") || mirror.starts_with("https://"))
+        {
+            let bound = "must start with http:// or https://";
+            return Err(DataError::setting("mirror", mirror, bound));
+        }
+        if self.binarize != Binarize::None && self.scale == Scale::Standardize {
+            let bound = "must be `none` when `scale` is `standardize`: \
+                         only values between 0 and 1 can be made binary";
+            return Err(DataError::setting("binarize", self.binarize, bound));
+        }
+        for (i, name) in self.condition.iter().enumerate() {
+            if self.condition[..i].contains(name) || self.label.as_ref() == Some(name) {
+                let bound = "must name each column once, and not the label column";
+                return Err(DataError::setting("condition", name, bound));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_and_writes_the_same() {
+        let config: DataConfig = toml::from_str(
+            "dataset = 'faces'\nimage_size = '32x48'\nscale = 'min-max'\nbinarize = 'static'",
+        )
+        .unwrap();
+        assert_eq!(
+            config.image_size,
+            Some(ImageSize {
+                height: 32,
+                width: 48
+            })
+        );
+        assert_eq!(config.scale, Scale::MinMax);
+        let again: DataConfig = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
+        assert_eq!(again, config);
+        let list: DataConfig = toml::from_str("image_size = [8, 9]").unwrap();
+        assert_eq!(list.image_size.unwrap().to_string(), "8x9");
+        let side: DataConfig = toml::from_str("image_size = 8").unwrap();
+        assert_eq!(side.image_size.unwrap().to_string(), "8x8");
+    }
+
+    #[test]
+    fn refuses_unknown_keys_and_names() {
+        assert!(toml::from_str::<DataConfig>("labels = 'x'").is_err());
+        assert!(toml::from_str::<DataConfig>("scale = 'minmax'").is_err());
+        let error = "minmax".parse::<Scale>().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "`scale` is `minmax`, but must be one of auto, none, min-max, standardize"
+        );
+        assert!("0x3".parse::<ImageSize>().is_err());
+        assert!("3x".parse::<ImageSize>().is_err());
+    }
+
+    #[test]
+    fn names_key_value_and_bound() {
+        let bad = |change: fn(&mut DataConfig)| {
+            let mut config = DataConfig::default();
+            change(&mut config);
+            config.check().unwrap_err().to_string()
+        };
+        assert_eq!(
+            bad(|c| c.validation = 1.0),
+            "`validation` is `1`, but must be at least 0 and below 1"
+        );
+        assert!(bad(|c| c.test = f64::NAN).contains("`test` is `NaN`"));
+        assert!(bad(|c| c.limit = Some(0)).contains("`limit` is `0`"));
+        assert!(bad(|c| c.mirror = Some("x".into())).contains("http://"));
+        assert!(bad(|c| c.condition = vec!["a".into(), "a".into()]).contains("`a`"));
+        assert!(
+            bad(|c| {
+                c.binarize = Binarize::Static;
+                c.scale = Scale::Standardize;
+            })
+            .contains("`binarize` is `static`")
+        );
+        DataConfig::default().check().unwrap();
+    }
+}

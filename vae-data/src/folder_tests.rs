@@ -1,0 +1,122 @@
+use image::{GrayImage, Rgb, RgbImage};
+
+use super::*;
+use crate::{Dataset, NoProgress};
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        path
+    }
+
+    fn grey(&self, name: &str, size: u32, value: u8) {
+        let image = GrayImage::from_pixel(size, size, image::Luma([value]));
+        image.save(self.path(name)).unwrap();
+    }
+
+    fn read(&self, change: impl Fn(&mut DataConfig)) -> Result<Pixels, String> {
+        let mut config = DataConfig::default();
+        change(&mut config);
+        let place = self.0.path().display().to_string();
+        let result = read(self.0.path(), &config, &NoProgress);
+        result.map_err(|e| e.to_string().replace(&place, ""))
+    }
+}
+
+fn row(pixels: &Pixels, index: usize) -> Vec<f32> {
+    let mut out = vec![0.0; pixels.shape().features()];
+    pixels.read(index, &mut out).unwrap();
+    out
+}
+
+#[test]
+fn subfolders_are_classes() {
+    let folder = Folder::new();
+    folder.grey("dog/1.png", 2, 51);
+    folder.grey("cat/2.PNG", 2, 255);
+    folder.grey("cat/1.jpeg", 2, 0);
+    folder.path("empty/readme.txt");
+    fs::write(folder.path("cat/notes.txt"), "x").unwrap();
+    let pixels = folder.read(|_| {}).unwrap();
+    assert_eq!(pixels.classes(), ["cat", "dog"]);
+    assert_eq!([0, 1, 2].map(|i| pixels.label(i)), [0, 0, 1]);
+    assert_eq!(pixels.shape().dims(), [1, 2, 2]);
+    assert_eq!(row(&pixels, 1), [1.0; 4]);
+    assert_eq!(row(&pixels, 2), [0.2; 4]);
+    folder.grey("loose.png", 2, 0);
+    assert!(folder.read(|_| {}).err().unwrap().contains("loose.png"));
+}
+
+#[test]
+fn a_flat_folder_has_no_classes() {
+    let folder = Folder::new();
+    let mut image = RgbImage::from_pixel(2, 1, Rgb([255, 0, 51]));
+    image.put_pixel(1, 0, Rgb([0, 255, 51]));
+    image.save(folder.path("a.png")).unwrap();
+    folder.grey("b.png", 1, 9);
+    let pixels = folder
+        .read(|c| c.image_size = Some("1x2".parse().unwrap()))
+        .unwrap();
+    assert!(pixels.classes().is_empty());
+    // One colour image makes all of them RGB, channel after channel.
+    assert_eq!(pixels.shape().dims(), [3, 1, 2]);
+    assert_eq!(row(&pixels, 0), [1.0, 0.0, 0.0, 1.0, 0.2, 0.2]);
+    let grey = |c: &mut DataConfig| {
+        c.image_size = Some("1x2".parse().unwrap());
+        c.color = Color::Grey;
+    };
+    assert_eq!(folder.read(grey).unwrap().shape().dims(), [1, 1, 2]);
+}
+
+#[test]
+fn sizes_must_agree_or_be_set() {
+    let folder = Folder::new();
+    folder.grey("a.png", 4, 100);
+    folder.grey("b.png", 4, 100);
+    folder.grey("c.png", 6, 200);
+    let error = folder.read(|_| {}).err().unwrap();
+    let expected = "images differ in size: /a.png is 4x4 and /c.png is 6x6 (height x width); \
+                    set `image_size` (--image-size) to resize all of them";
+    assert_eq!(error, expected);
+    let pixels = folder
+        .read(|c| c.image_size = Some("3".parse().unwrap()))
+        .unwrap();
+    assert_eq!(pixels.shape().dims(), [1, 3, 3]);
+    assert_eq!(row(&pixels, 2), [200.0 / 255.0; 9]);
+}
+
+#[test]
+fn bad_images_are_named_or_skipped() {
+    let folder = Folder::new();
+    folder.grey("a.png", 64, 51);
+    folder.grey("c.png", 64, 255);
+    fs::write(folder.path("b.png"), "no image").unwrap();
+    // A good header, but the pixels break off.
+    let whole = fs::read(folder.path("a.png")).unwrap();
+    fs::write(folder.path("aa.png"), &whole[..whole.len() - 30]).unwrap();
+    let error = folder.read(|_| {}).err().unwrap();
+    assert!(error.starts_with("/b.png cannot be decoded"), "{error}");
+    assert!(error.contains("--skip-bad"), "{error}");
+    let pixels = folder.read(|c| c.skip_bad = true).unwrap();
+    assert_eq!(pixels.len(), 2);
+    assert_eq!([row(&pixels, 0)[0], row(&pixels, 1)[0]], [0.2, 1.0]);
+}
+
+#[test]
+fn nothing_to_read_is_an_error() {
+    let folder = Folder::new();
+    assert!(folder.read(|_| {}).err().unwrap().contains("holds no PNG"));
+    fs::write(folder.path("a.png"), "x").unwrap();
+    let error = folder.read(|c| c.skip_bad = true).err().unwrap();
+    assert!(
+        error.contains("holds no image that can be decoded"),
+        "{error}"
+    );
+}

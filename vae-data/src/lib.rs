@@ -1,0 +1,71 @@
+//! Data for training autoencoders: datasets, splits, scaling, corruption, and batches
+//! that are a pure function of a seed. It knows nothing of tensors or devices: examples
+//! are slices of `f32`.
+//!
+//! ```
+//! use vae_data::{Batcher, Corruption, CorruptionKind, DataConfig, NoProgress, load};
+//!
+//! let config = DataConfig { limit: Some(256), ..DataConfig::of("mnist-mini") };
+//! let data = load(&config, 42, &NoProgress)?;
+//! assert_eq!(data.shape.to_string(), "1x28x28");
+//!
+//! let noise = Corruption::new(CorruptionKind::Masking, 0.3)?;
+//! let batcher = Batcher::new(data.train.clone(), 64, 42)?
+//!     .shuffled()
+//!     .corrupt(Some(noise));
+//! for batch in batcher.epoch(0, 0) {
+//!     let batch = batch?;
+//!     assert_eq!(batch.input().len(), 64 * 784);
+//!     assert_eq!(batch.target.len(), 64 * 784);
+//! }
+//! # Ok::<(), vae_data::DataError>(())
+//! ```
+//!
+//! * [`load`] finds a built-in dataset ([`builtin`]) or the user's own files, and gives
+//!   [`Data`]: three [`Subset`]s and how they were scaled.
+//! * [`Dataset`] is the trait for data from anywhere else; see [`Source`].
+//! * [`Batcher`] makes batches in the background.
+//! * [`random`] is the source of all randomness: counter-based, so that a resumed run
+//!   needs no generator state.
+
+mod batches;
+mod bytes;
+mod catalog;
+mod choices;
+mod config;
+mod corruption;
+mod dataset;
+mod error;
+mod fetch;
+mod fingerprint;
+mod folder;
+pub mod idx;
+mod load;
+mod locate;
+mod memory;
+mod npy;
+mod npz;
+mod progress;
+pub mod random;
+mod scaler;
+mod shape;
+mod source;
+mod subset;
+mod table;
+mod text;
+
+pub use batches::{Batcher, Batches, HostBatch};
+pub use catalog::{DatasetInfo, builtin};
+pub use config::{Binarize, Color, DataConfig, ImageSize, Scale};
+pub use corruption::{Corruption, CorruptionKind};
+pub use dataset::{Dataset, UNLABELLED};
+pub use error::DataError;
+pub use fingerprint::fingerprint;
+pub use load::{Data, load};
+pub use memory::MemoryDataset;
+pub use progress::{NoProgress, Progress};
+pub use random::{Stream, fill_normal, fill_uniform, rng};
+pub use scaler::Scaler;
+pub use shape::DataShape;
+pub use source::Source;
+pub use subset::{Subset, ValueRange};

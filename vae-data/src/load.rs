@@ -1,0 +1,277 @@
+//! From a configuration to training, validation and test examples.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::locate::{Places, locate};
+use crate::random::{Stream, permutation, rng};
+use crate::source::{Source, open};
+use crate::{
+    Binarize, DataConfig, DataError, DataShape, Dataset, Progress, Scale, Scaler, Subset,
+    ValueRange,
+};
+
+/// Examples, split and scaled.
+#[derive(Clone, Debug)]
+pub struct Data {
+    /// Name of the dataset.
+    pub name: String,
+    /// Shape of every example.
+    pub shape: DataShape,
+    /// Names of the classes; empty when there are no labels.
+    pub classes: Vec<String>,
+    /// Names of the attributes; empty when there are none.
+    pub attributes: Vec<String>,
+    /// Examples to train on.
+    pub train: Subset,
+    /// Examples to watch the training with; may be empty.
+    pub validation: Subset,
+    /// Examples to evaluate on; may be empty.
+    pub test: Subset,
+    /// How features were scaled; `None` if they are as they were.
+    pub scaler: Option<Arc<Scaler>>,
+    /// How attributes were scaled; `None` if there are none.
+    pub attribute_scaler: Option<Arc<Scaler>>,
+    /// The licence of the data, if known.
+    pub licence: Option<String>,
+    /// Who made the data, or where it is.
+    pub origin: String,
+}
+
+/// Loads the data that `config` describes: finds it, or downloads it, splits it, and
+/// scales it with what is learned from the training split.
+///
+/// The splits depend on `seed`, the dataset and the settings of `config` alone.
+///
+/// # Errors
+/// [`DataError`], whose messages say what to do.
+pub fn load(config: &DataConfig, seed: u64, progress: &dyn Progress) -> Result<Data, DataError> {
+    config.check()?;
+    let source = open(locate(config, &Places::of_user())?, config, progress)?;
+    Data::from_source(source, config, seed)
+}
+
+impl Data {
+    /// Splits and scales examples from any source; this is how data made by a program,
+    /// or read by a reader of your own, comes in. Only the settings `scale`,
+    /// `validation`, `test`, `binarize` and `limit` of `config` matter.
+    ///
+    /// # Errors
+    /// [`DataError`], if a setting does not fit the data or the data has faults.
+    pub fn from_source(source: Source, config: &DataConfig, seed: u64) -> Result<Self, DataError> {
+        config.check()?;
+        let (shape, classes, attributes) = check_source(&source)?;
+        let official_test = source.test.as_ref().map(|test| test.len());
+        let split = Split::new(source.train.len(), official_test, config, seed)?;
+
+        let train = Subset::new(source.train.clone(), split.train)?;
+        let kind = match config.scale {
+            Scale::Auto if source.pixels => Scale::None,
+            Scale::Auto => Scale::Standardize,
+            chosen => chosen,
+        };
+        let scaler = Scaler::learn(kind, shape.features(), train.len(), |i, out| {
+            train.read(i, out)
+        });
+        let scaler = scaler.map_err(|error| in_dataset(error, &train))?;
+        let scaler = scaler.map(Arc::new);
+        let attribute_scaler = learn_attributes(&*source.train, &train)?.map(Arc::new);
+
+        let scale = |subset: Subset| subset.scaled(scaler.clone(), attribute_scaler.clone());
+        let validation = scale(Subset::new(source.train.clone(), split.validation)?)?;
+        let test = scale(Subset::new(
+            source.test.unwrap_or(source.train),
+            split.test,
+        )?)?;
+        let train = scale(train)?;
+        check_binarize(config.binarize, &train)?;
+        Ok(Self {
+            name: source.name,
+            shape,
+            classes,
+            attributes,
+            train,
+            validation,
+            test,
+            scaler,
+            attribute_scaler,
+            licence: source.licence,
+            origin: source.origin,
+        })
+    }
+
+    /// The same examples, scaled as a trained model expects, in place of what was
+    /// learned from this training split.
+    ///
+    /// # Errors
+    /// [`DataError::Length`] or [`DataError::Setting`] if a scaler does not fit.
+    pub fn rescaled(
+        mut self,
+        features: Option<Scaler>,
+        attributes: Option<Scaler>,
+    ) -> Result<Self, DataError> {
+        self.scaler = features.map(Arc::new);
+        self.attribute_scaler = attributes.map(Arc::new);
+        for subset in [&mut self.train, &mut self.validation, &mut self.test] {
+            let scalers = (self.scaler.clone(), self.attribute_scaler.clone());
+            *subset = subset.clone().scaled(scalers.0, scalers.1)?;
+        }
+        Ok(self)
+    }
+
+    /// The smallest and the largest scaled value of all splits, from a scan of every
+    /// example.
+    ///
+    /// # Errors
+    /// As [`Subset::range`]: a value that is NaN or infinite.
+    pub fn range(&self) -> Result<ValueRange, DataError> {
+        let mut range = ValueRange { min: 0.0, max: 0.0 };
+        let mut seen = false;
+        for subset in [&self.train, &self.validation, &self.test] {
+            if let Some(part) = subset.range()? {
+                range = if seen { range.join(part) } else { part };
+                seen = true;
+            }
+        }
+        Ok(range)
+    }
+}
+
+/// Checks that both datasets of a source agree; gives their shape, classes and
+/// attributes.
+fn check_source(source: &Source) -> Result<(DataShape, Vec<String>, Vec<String>), DataError> {
+    let train = &source.train;
+    let (shape, classes) = (train.shape().clone(), train.classes().to_vec());
+    let attributes = train.attributes().to_vec();
+    let name = Path::new(&source.name);
+    for dataset in [Some(train), source.test.as_ref()].into_iter().flatten() {
+        if dataset.len() > u32::MAX as usize {
+            let found = dataset.len().to_string();
+            return Err(DataError::format(name, "fewer than 2^32 examples", found));
+        }
+        if *dataset.shape() != shape {
+            return Err(DataError::format(
+                name,
+                format!("test examples of shape {shape}, as those for training"),
+                dataset.shape().to_string(),
+            ));
+        }
+        if dataset.classes() != classes || dataset.attributes() != attributes {
+            let expected = "the same classes and attributes for training and testing";
+            return Err(DataError::format(name, expected, "different ones"));
+        }
+    }
+    Ok((shape, classes, attributes))
+}
+
+/// Names the example by its index in the dataset, not in the subset.
+fn in_dataset(error: DataError, subset: &Subset) -> DataError {
+    match error {
+        DataError::NonFinite {
+            example,
+            feature,
+            value,
+        } => DataError::NonFinite {
+            example: subset
+                .indices()
+                .get(example)
+                .map_or(example, |&i| i as usize),
+            feature,
+            value,
+        },
+        other => other,
+    }
+}
+
+/// Attributes are always standardised.
+fn learn_attributes(dataset: &dyn Dataset, train: &Subset) -> Result<Option<Scaler>, DataError> {
+    let width = dataset.attributes().len();
+    if width == 0 {
+        return Ok(None);
+    }
+    let scaler = Scaler::learn(Scale::Standardize, width, train.len(), |i, out| {
+        dataset.read_attributes(train.indices()[i] as usize, out);
+        Ok(())
+    });
+    scaler.map_err(|error| in_dataset(error, train))
+}
+
+/// Only values between 0 and 1 can be made binary.
+fn check_binarize(binarize: Binarize, train: &Subset) -> Result<(), DataError> {
+    if binarize == Binarize::None {
+        return Ok(());
+    }
+    match train.range()? {
+        Some(range) if !range.is_unit() => {
+            let bound = format!(
+                "needs values between 0 and 1, and these reach from {} to {}; \
+                 set `scale` (--scale) to `min-max`, or `binarize` to `none`",
+                range.min, range.max
+            );
+            Err(DataError::setting("binarize", binarize, bound))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Which examples are in which split, each in increasing order.
+#[derive(Debug, PartialEq)]
+struct Split {
+    train: Vec<u32>,
+    validation: Vec<u32>,
+    test: Vec<u32>,
+}
+
+impl Split {
+    /// Splits `examples`. If the dataset has `official_test` test examples of its own,
+    /// the test split is those, and all of `examples` is for training and validation.
+    fn new(
+        examples: usize,
+        official_test: Option<usize>,
+        config: &DataConfig,
+        seed: u64,
+    ) -> Result<Self, DataError> {
+        let part = |fraction: f64, of: usize| (fraction * of as f64).round() as usize;
+        let tested = match official_test {
+            Some(_) => 0,
+            None => part(config.test, examples),
+        };
+        let validated = part(config.validation, examples - tested);
+        let order = permutation(&mut rng(seed, Stream::Split, 0), examples);
+        let (test, rest) = order.split_at(tested);
+        let (validation, train) = rest.split_at(validated);
+        if train.is_empty() {
+            return Err(DataError::NoTraining {
+                examples,
+                test: tested,
+                validation: validated,
+            });
+        }
+        let sorted = |part: &[u32]| {
+            let mut part = part.to_vec();
+            part.sort_unstable();
+            part
+        };
+        let test = match official_test {
+            Some(len) => (0..len as u32).collect(),
+            None => sorted(test),
+        };
+        let mut train = sorted(train);
+        if let Some(limit) = config.limit
+            && limit < train.len()
+        {
+            let chosen = permutation(&mut rng(seed, Stream::Limit, 0), train.len());
+            let chosen: Vec<u32> = chosen[..limit].iter().map(|&i| train[i as usize]).collect();
+            train = sorted(&chosen);
+        }
+        Ok(Self {
+            train,
+            validation: sorted(validation),
+            test,
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "load_tests.rs"]
+mod tests;

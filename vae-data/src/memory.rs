@@ -1,0 +1,238 @@
+//! Datasets whose examples are at hand: numbers in memory, and eight-bit pixels.
+
+use crate::bytes::Bytes;
+use crate::dataset::check_read;
+use crate::{DataError, DataShape, Dataset, UNLABELLED};
+
+/// Classes and the class of each example.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Labels {
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// Index of the class of each example, or [`UNLABELLED`].
+    pub of: Vec<i32>,
+}
+
+impl Labels {
+    /// Class of an example.
+    pub fn get(&self, index: usize) -> i32 {
+        self.of.get(index).copied().unwrap_or(UNLABELLED)
+    }
+}
+
+/// A dataset held in memory as numbers, for tables and for data made in a program.
+///
+/// ```
+/// use vae_data::{DataShape, Dataset, MemoryDataset};
+///
+/// let points = MemoryDataset::new(DataShape::new([2])?, vec![0.0, 1.0, 2.0, 3.0])?
+///     .with_labels(vec!["low".into(), "high".into()], vec![0, 1])?;
+/// let mut point = [0.0; 2];
+/// points.read(1, &mut point)?;
+/// assert_eq!((point, points.label(1)), ([2.0, 3.0], 1));
+/// # Ok::<(), vae_data::DataError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct MemoryDataset {
+    shape: DataShape,
+    values: Vec<f32>,
+    labels: Labels,
+    attributes: Vec<String>,
+    attribute_values: Vec<f32>,
+}
+
+impl MemoryDataset {
+    /// Examples of this shape, one after the other.
+    ///
+    /// # Errors
+    /// [`DataError::Length`] if `values` is no whole number of examples.
+    pub fn new(shape: DataShape, values: Vec<f32>) -> Result<Self, DataError> {
+        let (features, found) = (shape.features(), values.len());
+        check_len("values", found.div_ceil(features) * features, found)?;
+        Ok(Self {
+            shape,
+            values,
+            labels: Labels::default(),
+            attributes: Vec::new(),
+            attribute_values: Vec::new(),
+        })
+    }
+
+    /// Adds the class of each example: an index into `classes`, or [`UNLABELLED`].
+    ///
+    /// # Errors
+    /// [`DataError::Length`] or [`DataError::Setting`] if there is not one label for
+    /// each example, or one is out of range.
+    pub fn with_labels(
+        mut self,
+        classes: Vec<String>,
+        labels: Vec<i32>,
+    ) -> Result<Self, DataError> {
+        check_len("labels", self.len(), labels.len())?;
+        let known = UNLABELLED..classes.len() as i32;
+        if let Some(bad) = labels.iter().find(|label| !known.contains(label)) {
+            let bound = format!("must be at least -1 and below {}", classes.len());
+            return Err(DataError::setting("label", bad, bound));
+        }
+        self.labels = Labels {
+            classes,
+            of: labels,
+        };
+        Ok(self)
+    }
+
+    /// Adds attributes: `values` holds one number for each name, example after example.
+    ///
+    /// # Errors
+    /// [`DataError::Length`] if their number is wrong.
+    pub fn with_attributes(
+        mut self,
+        names: Vec<String>,
+        values: Vec<f32>,
+    ) -> Result<Self, DataError> {
+        check_len("attributes", self.len() * names.len(), values.len())?;
+        self.attributes = names;
+        self.attribute_values = values;
+        Ok(self)
+    }
+}
+
+fn check_len(what: &'static str, expected: usize, found: usize) -> Result<(), DataError> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(DataError::Length {
+        what,
+        expected,
+        found,
+    })
+}
+
+impl Dataset for MemoryDataset {
+    fn len(&self) -> usize {
+        self.values.len() / self.shape.features()
+    }
+
+    fn shape(&self) -> &DataShape {
+        &self.shape
+    }
+
+    fn read(&self, index: usize, out: &mut [f32]) -> Result<(), DataError> {
+        check_read(self, index, out)?;
+        out.copy_from_slice(&self.values[index * out.len()..][..out.len()]);
+        Ok(())
+    }
+
+    fn classes(&self) -> &[String] {
+        &self.labels.classes
+    }
+
+    fn label(&self, index: usize) -> i32 {
+        self.labels.get(index)
+    }
+
+    fn attributes(&self) -> &[String] {
+        &self.attributes
+    }
+
+    fn read_attributes(&self, index: usize, out: &mut [f32]) {
+        let width = self.attributes.len();
+        if let Some(values) = self
+            .attribute_values
+            .get(index * width..(index + 1) * width)
+        {
+            out.iter_mut().zip(values).for_each(|(o, v)| *o = *v);
+        }
+    }
+}
+
+/// Eight-bit pixels, example after example, that start at `offset` in `bytes`.
+pub(crate) struct Pixels {
+    shape: DataShape,
+    bytes: Bytes,
+    offset: usize,
+    labels: Labels,
+}
+
+impl Pixels {
+    /// The bytes after `offset` must be a whole number of examples; the rest of the
+    /// last one would be left out.
+    pub fn new(shape: DataShape, bytes: Bytes, offset: usize, labels: Labels) -> Self {
+        Self {
+            shape,
+            bytes,
+            offset,
+            labels,
+        }
+    }
+
+    /// Whether the pixels are left on disk.
+    #[cfg(test)]
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.bytes, Bytes::Mapped(_))
+    }
+}
+
+impl Dataset for Pixels {
+    fn len(&self) -> usize {
+        self.bytes.len().saturating_sub(self.offset) / self.shape.features()
+    }
+
+    fn shape(&self) -> &DataShape {
+        &self.shape
+    }
+
+    fn read(&self, index: usize, out: &mut [f32]) -> Result<(), DataError> {
+        check_read(self, index, out)?;
+        let pixels = &self.bytes[self.offset + index * out.len()..][..out.len()];
+        for (value, &pixel) in out.iter_mut().zip(pixels) {
+            *value = f32::from(pixel) / 255.0;
+        }
+        Ok(())
+    }
+
+    fn classes(&self) -> &[String] {
+        &self.labels.classes
+    }
+
+    fn label(&self, index: usize) -> i32 {
+        self.labels.get(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_come_out_between_0_and_1() {
+        let shape = DataShape::new([1, 1, 3]).unwrap();
+        let bytes = Bytes::Owned(vec![9, 0, 51, 255, 1, 2, 3]);
+        let pixels = Pixels::new(shape, bytes, 1, Labels::default());
+        let mut out = [0.0; 3];
+        pixels.read(0, &mut out).unwrap();
+        assert_eq!((pixels.len(), out), (2, [0.0, 0.2, 1.0]));
+        assert!(pixels.read(2, &mut out).is_err());
+        assert!(pixels.read(0, &mut out[..2]).is_err());
+        assert_eq!(pixels.label(0), UNLABELLED);
+    }
+
+    #[test]
+    fn lengths_are_checked() {
+        let shape = DataShape::new([2]).unwrap();
+        assert!(MemoryDataset::new(shape.clone(), vec![0.0; 3]).is_err());
+        let data = MemoryDataset::new(shape, vec![0.0; 4]).unwrap();
+        let names = vec!["a".to_owned()];
+        assert!(data.clone().with_labels(names.clone(), vec![0]).is_err());
+        assert!(data.clone().with_labels(names.clone(), vec![0, 1]).is_err());
+        assert!(
+            data.clone()
+                .with_attributes(names.clone(), vec![0.0])
+                .is_err()
+        );
+        let data = data.with_attributes(names, vec![3.0, 4.0]).unwrap();
+        let mut out = [0.0];
+        data.read_attributes(1, &mut out);
+        assert_eq!(out, [4.0]);
+    }
+}

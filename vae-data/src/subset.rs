@@ -1,0 +1,217 @@
+//! One split of a dataset.
+
+use std::sync::Arc;
+
+use crate::{DataError, DataShape, Dataset, Scaler};
+
+/// The smallest and the largest of some values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ValueRange {
+    /// The smallest.
+    pub min: f32,
+    /// The largest.
+    pub max: f32,
+}
+
+impl ValueRange {
+    /// Whether every value lies between 0 and 1.
+    pub fn is_unit(&self) -> bool {
+        self.min >= 0.0 && self.max <= 1.0
+    }
+
+    /// The range of both.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        Self {
+            min: self.min.min(other.min),
+            max: self.max.max(other.max),
+        }
+    }
+}
+
+/// Some examples of a dataset, with their values scaled. Cheap to clone.
+#[derive(Clone)]
+pub struct Subset {
+    dataset: Arc<dyn Dataset>,
+    indices: Arc<[u32]>,
+    scaler: Option<Arc<Scaler>>,
+    attribute_scaler: Option<Arc<Scaler>>,
+}
+
+impl std::fmt::Debug for Subset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Subset of {} of {}", self.len(), self.dataset.len())
+    }
+}
+
+impl Subset {
+    /// The examples of `dataset` at `indices`, unscaled.
+    ///
+    /// # Errors
+    /// [`DataError::Index`] if an example does not exist.
+    pub fn new(
+        dataset: Arc<dyn Dataset>,
+        indices: impl Into<Arc<[u32]>>,
+    ) -> Result<Self, DataError> {
+        let (indices, len) = (indices.into(), dataset.len());
+        if let Some(&bad) = indices.iter().find(|&&i| i as usize >= len) {
+            return Err(DataError::Index {
+                index: bad as usize,
+                len,
+            });
+        }
+        Ok(Self {
+            dataset,
+            indices,
+            scaler: None,
+            attribute_scaler: None,
+        })
+    }
+
+    /// The same examples, with features and attributes scaled.
+    ///
+    /// # Errors
+    /// [`DataError::Length`] or [`DataError::Setting`] if a scaler does not fit.
+    pub fn scaled(
+        mut self,
+        features: Option<Arc<Scaler>>,
+        attributes: Option<Arc<Scaler>>,
+    ) -> Result<Self, DataError> {
+        if let Some(scaler) = &features {
+            scaler.check(self.shape().features())?;
+        }
+        if let Some(scaler) = &attributes {
+            scaler.check(self.attributes().len())?;
+        }
+        self.scaler = features;
+        self.attribute_scaler = attributes;
+        Ok(self)
+    }
+
+    /// The first `n` examples, or all if there are fewer.
+    #[must_use]
+    pub fn first(&self, n: usize) -> Self {
+        Self {
+            indices: self.indices.iter().copied().take(n).collect(),
+            ..self.clone()
+        }
+    }
+
+    /// Number of examples.
+    pub fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// Whether there are no examples.
+    pub fn is_empty(&self) -> bool {
+        self.indices.is_empty()
+    }
+
+    /// Shape of every example.
+    pub fn shape(&self) -> &DataShape {
+        self.dataset.shape()
+    }
+
+    /// Names of the classes; empty when there are no labels.
+    pub fn classes(&self) -> &[String] {
+        self.dataset.classes()
+    }
+
+    /// Names of the attributes.
+    pub fn attributes(&self) -> &[String] {
+        self.dataset.attributes()
+    }
+
+    /// Indices of the examples in the dataset they come from.
+    pub fn indices(&self) -> &[u32] {
+        &self.indices
+    }
+
+    fn index(&self, i: usize) -> Result<usize, DataError> {
+        let found = self.indices.get(i).map(|&index| index as usize);
+        found.ok_or(DataError::Index {
+            index: i,
+            len: self.len(),
+        })
+    }
+
+    /// Writes the scaled values of example `i` of this subset into `out`.
+    ///
+    /// # Errors
+    /// Those of [`Dataset::read`].
+    pub fn read(&self, i: usize, out: &mut [f32]) -> Result<(), DataError> {
+        self.dataset.read(self.index(i)?, out)?;
+        if let Some(scaler) = &self.scaler {
+            scaler.apply(out);
+        }
+        Ok(())
+    }
+
+    /// Class of example `i`, or [`crate::UNLABELLED`]. Also unlabelled if there is no
+    /// such example.
+    pub fn label(&self, i: usize) -> i32 {
+        self.index(i)
+            .map_or(crate::UNLABELLED, |index| self.dataset.label(index))
+    }
+
+    /// Length of a condition: the number of classes and of attributes.
+    pub fn condition_width(&self) -> usize {
+        self.classes().len() + self.attributes().len()
+    }
+
+    /// Writes the condition of example `i` into `out`: its class, one-hot (all zero if
+    /// unlabelled), then its scaled attributes.
+    ///
+    /// # Errors
+    /// [`DataError::Index`] or [`DataError::Length`].
+    pub fn read_condition(&self, i: usize, out: &mut [f32]) -> Result<(), DataError> {
+        let index = self.index(i)?;
+        if out.len() != self.condition_width() {
+            return Err(DataError::Length {
+                what: "the buffer for one condition",
+                expected: self.condition_width(),
+                found: out.len(),
+            });
+        }
+        let (classes, attributes) = out.split_at_mut(self.classes().len());
+        classes.fill(0.0);
+        let label = usize::try_from(self.dataset.label(index)).ok();
+        if let Some(hot) = label.and_then(|label| classes.get_mut(label)) {
+            *hot = 1.0;
+        }
+        self.dataset.read_attributes(index, attributes);
+        if let Some(scaler) = &self.attribute_scaler {
+            scaler.apply(attributes);
+        }
+        Ok(())
+    }
+
+    /// The smallest and the largest scaled value, from a scan of every example; `None`
+    /// if there are no examples.
+    ///
+    /// # Errors
+    /// Those of [`Subset::read`], and [`DataError::NonFinite`], which names the first
+    /// example and feature that is NaN or infinite.
+    pub fn range(&self) -> Result<Option<ValueRange>, DataError> {
+        let mut row = vec![0.0; self.shape().features()];
+        let mut range = ValueRange {
+            min: f32::INFINITY,
+            max: f32::NEG_INFINITY,
+        };
+        for i in 0..self.len() {
+            self.read(i, &mut row)?;
+            if let Some(feature) = row.iter().position(|v| !v.is_finite()) {
+                return Err(DataError::NonFinite {
+                    example: self.index(i)?,
+                    feature,
+                    value: row[feature],
+                });
+            }
+            for &value in &row {
+                range.min = range.min.min(value);
+                range.max = range.max.max(value);
+            }
+        }
+        Ok((!self.is_empty()).then_some(range))
+    }
+}

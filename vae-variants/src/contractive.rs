@@ -1,0 +1,312 @@
+//! The contractive autoencoder (Rifai 2011, eq. 4 and 5): the reconstruction term plus
+//! `contraction * |dh/dx|_F^2`, the squared Frobenius norm of the encoder's Jacobian, which makes
+//! the code insensitive to small changes of the input.
+//!
+//! The norm is exact for dense encoders; elsewhere (convolutions, normalisation, dropout) it is
+//! estimated without bias up to O(epsilon) from one random direction `v ~ N(0, I)`:
+//! `E|J v|^2 = |J|_F^2`, with `J v` by a finite difference.
+
+use burn::{
+    module::Module,
+    tensor::{Tensor, backend::Backend},
+};
+use serde::{Deserialize, Serialize};
+use vae_core::{
+    Autoencoder, Batch, Decoder, Encoder, Error, Likelihood, Loss, ModelSpec, Objective,
+    OptionInfo, Result, Schedule, StepContext, VariantConfig,
+    nets::{Activation, EncoderNet, Init, Mlp, Nets},
+};
+
+use crate::deterministic::decoded;
+
+/// Length of the step of the finite difference, per feature.
+const EPSILON: f64 = 1e-2;
+
+/// How the Jacobian's norm is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Estimator {
+    /// Exact where possible, else estimated.
+    Auto,
+    /// Exact, or an error.
+    Exact,
+    /// Estimated from one random direction.
+    Stochastic,
+}
+
+/// Options of the contractive autoencoder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ContractiveConfig {
+    /// Weight of the squared Jacobian norm.
+    pub contraction: Schedule,
+    /// How the norm is computed.
+    pub jacobian: Estimator,
+    /// Activation of the code.
+    pub code_activation: Activation,
+}
+
+impl Default for ContractiveConfig {
+    fn default() -> Self {
+        Self {
+            contraction: Schedule::Constant(0.1),
+            jacobian: Estimator::Auto,
+            code_activation: Activation::Sigmoid,
+        }
+    }
+}
+
+impl VariantConfig for ContractiveConfig {
+    const NAME: &'static str = "contractive";
+    const SUMMARY: &'static str = "autoencoder whose code resists small changes of the input";
+    const PAPER: &'static str = "Rifai 2011";
+    const OPTIONS: &'static [OptionInfo] = &[
+        OptionInfo {
+            key: "contraction",
+            help: "Weight of the encoder's squared Jacobian norm, at least 0. A number or a schedule",
+        },
+        OptionInfo {
+            key: "jacobian",
+            help: "How the norm is computed: auto, exact or stochastic",
+        },
+        OptionInfo {
+            key: "code_activation",
+            help: "Activation of the code: identity, relu, leaky-relu, gelu, silu, tanh or sigmoid",
+        },
+    ];
+    const EXAMPLE: &'static str = "--variant contractive --contraction 0.1 --activation tanh";
+
+    type Model<B: Backend> = Contractive<B>;
+
+    fn check(&self) -> Result<()> {
+        self.contraction.check_at_least("variant.contraction", 0.0)
+    }
+
+    fn build<B: Backend>(
+        &self,
+        spec: &ModelSpec,
+        init: &mut Init<'_, B>,
+    ) -> Result<Contractive<B>> {
+        let model = Contractive {
+            nets: Nets::init(&spec.model, &spec.nets(spec.model.latent), init)?,
+            likelihood: spec.likelihood.init(init.device())?,
+            config: self.clone(),
+            latent: spec.model.latent,
+        };
+        if self.jacobian == Estimator::Exact && model.exact_encoder().is_none() {
+            return Err(Error::setting(
+                "variant.jacobian",
+                "exact",
+                "auto or stochastic for convolutions, normalisation or dropout",
+            ));
+        }
+        Ok(model)
+    }
+}
+
+/// A contractive autoencoder.
+#[derive(Module, Debug)]
+pub struct Contractive<B: Backend> {
+    nets: Nets<B>,
+    likelihood: Likelihood<B>,
+    #[module(skip)]
+    config: ContractiveConfig,
+    #[module(skip)]
+    latent: usize,
+}
+
+impl<B: Backend> Contractive<B> {
+    /// The encoder, if its Jacobian is known exactly.
+    fn exact_encoder(&self) -> Option<&Mlp<B>> {
+        match &self.nets.encoder {
+            EncoderNet::Mlp(net) if net.has_exact_jacobian() => Some(net),
+            _ => None,
+        }
+    }
+
+    fn code(&self, input: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
+        self.config
+            .code_activation
+            .forward(self.nets.encode(input, step))
+    }
+
+    /// The code and the squared Frobenius norm of its Jacobian. `[batch, latent]` and `[batch]`
+    fn code_and_jacobian(
+        &self,
+        input: Tensor<B, 2>,
+        step: &StepContext,
+    ) -> (Tensor<B, 2>, Tensor<B, 1>) {
+        match self.exact_encoder() {
+            Some(encoder) if self.config.jacobian != Estimator::Stochastic => {
+                encoder.jacobian(input, self.config.code_activation)
+            }
+            _ => {
+                let direction = step.normal(input.dims(), &input.device());
+                let moved = input.clone() + direction.mul_scalar(EPSILON);
+                let code = self.code(input, step);
+                let change = (self.code(moved, step) - code.clone()).div_scalar(EPSILON);
+                (code, change.square().sum_dim(1).squeeze_dim(1))
+            }
+        }
+    }
+}
+
+impl<B: Backend> Encoder<B> for Contractive<B> {
+    type Code = Tensor<B, 2>;
+
+    fn encode(&self, batch: &Batch<B>, step: &StepContext) -> Tensor<B, 2> {
+        self.code(batch.input.clone(), step)
+    }
+}
+
+impl<B: Backend> Decoder<B> for Contractive<B> {
+    fn decode(
+        &self,
+        z: Tensor<B, 2>,
+        _condition: Option<&Tensor<B, 2>>,
+        step: &StepContext,
+    ) -> Tensor<B, 2> {
+        self.nets.decode(z, step)
+    }
+}
+
+impl<B: Backend> Loss<B> for Contractive<B> {
+    fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
+        let (code, norm) = self.code_and_jacobian(batch.input.clone(), step);
+        let weight = self.config.contraction.at(step.step, step.total_steps);
+        decoded(self, code, batch, step).with_term("contraction", norm, weight)
+    }
+}
+
+impl<B: Backend> Autoencoder<B> for Contractive<B> {
+    fn likelihood(&self) -> &Likelihood<B> {
+        &self.likelihood
+    }
+
+    fn latent(&self) -> usize {
+        self.latent
+    }
+
+    fn is_generative(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn_flex::Flex;
+    use vae_core::{LikelihoodConfig, LikelihoodKind, ObjectiveConfig, nets::ModelConfig};
+    use vae_data::DataShape;
+
+    const FEATURES: usize = 5;
+
+    fn model(
+        hidden: &[usize],
+        activation: Activation,
+        code_activation: Activation,
+        jacobian: Estimator,
+    ) -> Contractive<Flex> {
+        let spec = ModelSpec {
+            model: ModelConfig {
+                latent: 3,
+                hidden: Some(hidden.to_vec()),
+                activation,
+                ..Default::default()
+            },
+            likelihood: LikelihoodConfig::new(LikelihoodKind::Gaussian),
+            objective: ObjectiveConfig::default(),
+            shape: DataShape::flat(FEATURES),
+            condition: 0,
+        };
+        let config = ContractiveConfig {
+            jacobian,
+            code_activation,
+            ..Default::default()
+        };
+        let device = Default::default();
+        config.build(&spec, &mut Init::new(11, &device)).unwrap()
+    }
+
+    fn input() -> Tensor<Flex, 2> {
+        StepContext::train(5, 0, 1).normal([2, FEATURES], &Default::default())
+    }
+
+    /// Central differences of the code in every input direction.
+    fn by_differences(model: &Contractive<Flex>) -> Vec<f64> {
+        let step = StepContext::train(0, 0, 1);
+        let h = 1e-2;
+        let mut norms = vec![0.0; 2];
+        for feature in 0..FEATURES {
+            let mut direction = vec![0.0_f32; FEATURES];
+            direction[feature] = h;
+            let direction =
+                Tensor::<Flex, 1>::from_data(direction.as_slice(), &Default::default()).unsqueeze();
+            let up = model.code(input() + direction.clone(), &step);
+            let down = model.code(input() - direction, &step);
+            let slope: Vec<f32> = (up - down).into_data().to_vec().unwrap();
+            for (i, d) in slope.iter().enumerate() {
+                norms[i / 3] += f64::from(d / (2.0 * h)).powi(2);
+            }
+        }
+        norms
+    }
+
+    /// Every depth and every smooth activation, in hidden layers and on the code.
+    #[test]
+    fn exact_norm_matches_finite_differences() {
+        let smooth = [
+            Activation::Identity,
+            Activation::Gelu,
+            Activation::Silu,
+            Activation::Tanh,
+            Activation::Sigmoid,
+        ];
+        for hidden in [&[][..], &[7], &[7, 4], &[6, 9, 4]] {
+            for activation in smooth {
+                for code_activation in smooth {
+                    let model = model(hidden, activation, code_activation, Estimator::Exact);
+                    let (code, norm) =
+                        model.code_and_jacobian(input(), &StepContext::train(0, 0, 1));
+                    let plain = model.code(input(), &StepContext::train(0, 0, 1));
+                    assert!((code - plain).abs().max().into_scalar() < 1e-6);
+                    let exact: Vec<f32> = norm.into_data().to_vec().unwrap();
+                    for (a, b) in exact.iter().zip(by_differences(&model)) {
+                        let error = (f64::from(*a) - b).abs();
+                        assert!(
+                            error < 2e-3 * b.max(1e-2),
+                            "{hidden:?} {activation:?} {code_activation:?}: {a} against {b}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// The mean of 4,000 draws against the exact norm.
+    #[test]
+    fn stochastic_estimate_is_unbiased() {
+        let exact = model(
+            &[7],
+            Activation::Tanh,
+            Activation::Sigmoid,
+            Estimator::Exact,
+        );
+        let drawn = model(
+            &[7],
+            Activation::Tanh,
+            Activation::Sigmoid,
+            Estimator::Stochastic,
+        );
+        let rows = 4000;
+        let one = input().narrow(0, 0, 1);
+        let (_, expected) = exact.code_and_jacobian(one.clone(), &StepContext::train(0, 0, 1));
+        let (_, estimates) =
+            drawn.code_and_jacobian(one.repeat_dim(0, rows), &StepContext::train(0, 0, 1));
+        let (mean, expected): (f32, f32) = (estimates.mean().into_scalar(), expected.into_scalar());
+        assert!(
+            (mean / expected - 1.0).abs() < 0.06,
+            "mean {mean}, exact {expected}"
+        );
+    }
+}

@@ -1,0 +1,30 @@
+//! The variants: one file each, and one line each in the [`registry!`] below.
+
+mod ae;
+mod beta;
+mod contractive;
+mod cvae;
+mod dae;
+mod deterministic;
+mod registry;
+mod sparse;
+mod vae;
+
+pub use ae::{Ae, AeConfig};
+pub use beta::{Beta, BetaConfig};
+pub use contractive::{Contractive, ContractiveConfig, Estimator};
+pub use cvae::{Cvae, CvaeConfig};
+pub use dae::{Dae, DaeConfig};
+pub use registry::VariantInfo;
+pub use sparse::{Sparse, SparseConfig, Sparsity};
+pub use vae::{Vae, VaeConfig};
+
+registry::registry! {
+    Ae: AeConfig,
+    Vae: VaeConfig,
+    Beta: BetaConfig,
+    Cvae: CvaeConfig,
+    Dae: DaeConfig,
+    Sparse: SparseConfig,
+    Contractive: ContractiveConfig,
+}

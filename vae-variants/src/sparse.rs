@@ -1,0 +1,234 @@
+//! Sparse autoencoders, with one of three ways to keep most units of the code off:
+//! - `kl`: sigmoid units whose batch mean is pulled to a target rho,
+//!   `weight * sum_j KL(rho || mean_j)` (Ng 2011, "Sparse autoencoder", CS294A notes);
+//! - `l1`: ReLU units, `weight * sum_j |h_j|`;
+//! - `top-k`: the k largest units of a linear code are kept, the others set to 0
+//!   (Makhzani & Frey 2013, "k-Sparse Autoencoders", algorithm 1).
+
+use burn::{
+    module::Module,
+    tensor::{Tensor, activation, backend::Backend},
+};
+use serde::{Deserialize, Serialize};
+use vae_core::{
+    Autoencoder, Batch, Decoder, Encoder, Likelihood, Loss, ModelSpec, Objective, OptionInfo,
+    Result, Schedule, StepContext, VariantConfig,
+    error::check,
+    nets::{Init, Nets},
+};
+
+use crate::deterministic::reconstruction;
+
+/// A sigmoid unit counts as on above this.
+const ON: f64 = 0.5;
+/// Keeps the batch means of the `kl` penalty off 0 and 1.
+const EPSILON: f64 = 1e-6;
+
+/// How units are kept off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sparsity {
+    /// Batch means pulled to rho.
+    Kl,
+    /// Penalty on the sum of the units.
+    L1,
+    /// Only the k largest units are kept.
+    TopK,
+}
+
+/// Options of the sparse autoencoder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SparseConfig {
+    /// How units are kept off.
+    pub sparsity: Sparsity,
+    /// Weight of the penalty; unused by `top-k`.
+    pub sparsity_weight: Schedule,
+    /// Target mean of each unit for `kl`.
+    pub rho: f64,
+    /// Units kept by `top-k`.
+    pub k: usize,
+}
+
+impl Default for SparseConfig {
+    fn default() -> Self {
+        Self {
+            sparsity: Sparsity::Kl,
+            sparsity_weight: Schedule::Constant(1.0),
+            rho: 0.1,
+            k: 5,
+        }
+    }
+}
+
+impl VariantConfig for SparseConfig {
+    const NAME: &'static str = "sparse";
+    const SUMMARY: &'static str = "autoencoder with few active units: KL target, L1 or top-k";
+    const PAPER: &'static str = "Ng 2011; Makhzani & Frey 2013";
+    const OPTIONS: &'static [OptionInfo] = &[
+        OptionInfo {
+            key: "sparsity",
+            help: "How units are kept off: kl, l1 or top-k",
+        },
+        OptionInfo {
+            key: "sparsity_weight",
+            help: "Weight of the kl or l1 penalty, at least 0. A number or a schedule",
+        },
+        OptionInfo {
+            key: "rho",
+            help: "Target mean activation of each unit for kl, between 0 and 1",
+        },
+        OptionInfo {
+            key: "k",
+            help: "Units kept by top-k, from 1 to the latent width",
+        },
+    ];
+    const EXAMPLE: &'static str = "--variant sparse --sparsity top-k --k 10 --latent 100";
+
+    type Model<B: Backend> = Sparse<B>;
+
+    fn check(&self) -> Result<()> {
+        self.sparsity_weight
+            .check_at_least("variant.sparsity_weight", 0.0)?;
+        let inside = self.rho > 0.0 && self.rho < 1.0;
+        check("variant.rho", self.rho, inside, "above 0 and below 1")?;
+        check("variant.k", self.k, self.k >= 1, "at least 1")
+    }
+
+    fn build<B: Backend>(&self, spec: &ModelSpec, init: &mut Init<'_, B>) -> Result<Sparse<B>> {
+        let latent = spec.model.latent;
+        let fits = self.sparsity != Sparsity::TopK || self.k <= latent;
+        check(
+            "variant.k",
+            self.k,
+            fits,
+            &format!("at most model.latent, {latent}"),
+        )?;
+        Ok(Sparse {
+            nets: Nets::init(&spec.model, &spec.nets(latent), init)?,
+            likelihood: spec.likelihood.init(init.device())?,
+            config: self.clone(),
+            latent,
+        })
+    }
+}
+
+/// A sparse autoencoder.
+#[derive(Module, Debug)]
+pub struct Sparse<B: Backend> {
+    nets: Nets<B>,
+    likelihood: Likelihood<B>,
+    #[module(skip)]
+    config: SparseConfig,
+    #[module(skip)]
+    latent: usize,
+}
+
+impl<B: Backend> Encoder<B> for Sparse<B> {
+    type Code = Tensor<B, 2>;
+
+    fn encode(&self, batch: &Batch<B>, step: &StepContext) -> Tensor<B, 2> {
+        let code = self.nets.encode(batch.input.clone(), step);
+        match self.config.sparsity {
+            Sparsity::Kl => activation::sigmoid(code),
+            Sparsity::L1 => activation::relu(code),
+            Sparsity::TopK => keep_largest(code, self.config.k),
+        }
+    }
+}
+
+/// Sets all but the `k` largest entries of each row to 0. `[batch, latent]`
+fn keep_largest<B: Backend>(code: Tensor<B, 2>, k: usize) -> Tensor<B, 2> {
+    let threshold = code.clone().detach().topk(k, 1).narrow(1, k - 1, 1); // [batch, 1]
+    let off = code.clone().lower(threshold);
+    code.mask_fill(off, 0.0)
+}
+
+/// `sum_j KL(rho || mean_j)` of the batch means in nats. `[1]`
+fn kl_to_target<B: Backend>(code: Tensor<B, 2>, rho: f64) -> Tensor<B, 1> {
+    let mean = code.mean_dim(0).clamp(EPSILON, 1.0 - EPSILON); // [1, latent]
+    let negative_entropy = rho * rho.ln() + (1.0 - rho) * (1.0 - rho).ln();
+    let cross_entropy = mean.clone().log().mul_scalar(-rho)
+        + mean.neg().add_scalar(1.0).log().mul_scalar(rho - 1.0);
+    cross_entropy
+        .add_scalar(negative_entropy)
+        .sum_dim(1)
+        .squeeze_dim(1)
+}
+
+impl<B: Backend> Decoder<B> for Sparse<B> {
+    fn decode(
+        &self,
+        z: Tensor<B, 2>,
+        _condition: Option<&Tensor<B, 2>>,
+        step: &StepContext,
+    ) -> Tensor<B, 2> {
+        self.nets.decode(z, step)
+    }
+}
+
+impl<B: Backend> Loss<B> for Sparse<B> {
+    fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
+        let (objective, code) = reconstruction(self, batch, step);
+        let weight = self.config.sparsity_weight.at(step.step, step.total_steps);
+        let active = match self.config.sparsity {
+            Sparsity::Kl => code.clone().greater_elem(ON),
+            Sparsity::L1 | Sparsity::TopK => code.clone().not_equal_elem(0.0),
+        };
+        let active = active.float();
+        let share = active.clone().mean_dim(1).squeeze_dim(1);
+        let objective = objective
+            .with_active(active)
+            .with_monitor("active_fraction", share);
+        match self.config.sparsity {
+            Sparsity::Kl => {
+                objective.with_term("sparsity", kl_to_target(code, self.config.rho), weight)
+            }
+            Sparsity::L1 => {
+                objective.with_term("sparsity", code.abs().sum_dim(1).squeeze_dim(1), weight)
+            }
+            Sparsity::TopK => objective,
+        }
+    }
+}
+
+impl<B: Backend> Autoencoder<B> for Sparse<B> {
+    fn likelihood(&self) -> &Likelihood<B> {
+        &self.likelihood
+    }
+
+    fn latent(&self) -> usize {
+        self.latent
+    }
+
+    fn is_generative(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn_flex::Flex;
+
+    #[test]
+    fn top_k_keeps_the_largest() {
+        let device = Default::default();
+        let code = Tensor::<Flex, 2>::from_data(
+            [[3.0, -1.0, 2.0, 0.5], [-4.0, -1.0, -3.0, -2.0]],
+            &device,
+        );
+        let kept: Vec<f32> = keep_largest(code, 2).into_data().to_vec().unwrap();
+        assert_eq!(kept, [3.0, 0.0, 2.0, 0.0, 0.0, -1.0, 0.0, -2.0]);
+    }
+
+    /// By hand: means 0.5 and 0.2 against rho 0.2; the second is 0, the first
+    /// 0.2 ln(0.2/0.5) + 0.8 ln(0.8/0.5) = 0.192745.
+    #[test]
+    fn kl_target_by_hand() {
+        let device = Default::default();
+        let code = Tensor::<Flex, 2>::from_data([[0.9, 0.1], [0.1, 0.3]], &device);
+        let value: f32 = kl_to_target(code, 0.2).into_scalar();
+        assert!((value - 0.192_745).abs() < 1e-5, "{value}");
+    }
+}

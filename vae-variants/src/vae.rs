@@ -1,0 +1,100 @@
+//! The variational autoencoder (Kingma & Welling 2014): minimise the negative ELBO
+//! `-E_q(z|x)[log p(x|z)] + KL(q(z|x) || N(0, I))` with a diagonal Gaussian posterior and one
+//! reparameterised sample per example (eq. 7 and 10).
+
+use burn::{
+    module::Module,
+    tensor::{Tensor, backend::Backend},
+};
+use serde::{Deserialize, Serialize};
+use vae_core::{
+    Autoencoder, Batch, Decoder, DiagonalGaussian, Encoder, Likelihood, Loss, ModelSpec, Objective,
+    ObjectiveConfig, OptionInfo, Result, StepContext, VariantConfig, negative_elbo,
+    nets::{Init, Nets},
+};
+
+/// Options of the variational autoencoder: none of its own; see the `[objective]` settings.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VaeConfig {}
+
+impl VariantConfig for VaeConfig {
+    const NAME: &'static str = "vae";
+    const SUMMARY: &'static str = "variational autoencoder, Gaussian posterior and prior";
+    const PAPER: &'static str = "Kingma & Welling 2014";
+    const OPTIONS: &'static [OptionInfo] = &[];
+    const EXAMPLE: &'static str = "--variant vae --latent 20 --hidden 400";
+
+    type Model<B: Backend> = Vae<B>;
+
+    fn build<B: Backend>(&self, spec: &ModelSpec, init: &mut Init<'_, B>) -> Result<Vae<B>> {
+        Ok(Vae {
+            nets: Nets::init(&spec.model, &spec.nets(2 * spec.model.latent), init)?,
+            likelihood: spec.likelihood.init(init.device())?,
+            objective: spec.objective.clone(),
+            latent: spec.model.latent,
+        })
+    }
+}
+
+/// A variational autoencoder.
+#[derive(Module, Debug)]
+pub struct Vae<B: Backend> {
+    nets: Nets<B>,
+    likelihood: Likelihood<B>,
+    #[module(skip)]
+    objective: ObjectiveConfig,
+    #[module(skip)]
+    latent: usize,
+}
+
+impl<B: Backend> Vae<B> {
+    /// The negative ELBO with the KL weighted by `kl_weight`.
+    pub(crate) fn weighted_loss(
+        &self,
+        batch: &Batch<B>,
+        kl_weight: f64,
+        step: &StepContext,
+    ) -> Objective<B> {
+        negative_elbo(self, batch, kl_weight, &self.objective, step)
+    }
+}
+
+impl<B: Backend> Encoder<B> for Vae<B> {
+    type Code = DiagonalGaussian<B>;
+
+    fn encode(&self, batch: &Batch<B>, step: &StepContext) -> DiagonalGaussian<B> {
+        DiagonalGaussian::from_parameters(self.nets.encode(batch.input.clone(), step))
+    }
+}
+
+impl<B: Backend> Decoder<B> for Vae<B> {
+    fn decode(
+        &self,
+        z: Tensor<B, 2>,
+        _condition: Option<&Tensor<B, 2>>,
+        step: &StepContext,
+    ) -> Tensor<B, 2> {
+        self.nets.decode(z, step)
+    }
+}
+
+impl<B: Backend> Loss<B> for Vae<B> {
+    fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
+        self.weighted_loss(batch, 1.0, step)
+    }
+}
+
+impl<B: Backend> Autoencoder<B> for Vae<B> {
+    fn likelihood(&self) -> &Likelihood<B> {
+        &self.likelihood
+    }
+
+    fn latent(&self) -> usize {
+        self.latent
+    }
+
+    fn is_generative(&self) -> bool {
+        true
+    }
+}
