@@ -6,6 +6,7 @@
 
 mod batch;
 pub mod error;
+pub mod files;
 mod kl;
 mod likelihood;
 mod objective;

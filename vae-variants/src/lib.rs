@@ -7,6 +7,7 @@ mod cvae;
 mod dae;
 mod deterministic;
 mod registry;
+mod saved;
 mod sparse;
 mod vae;
 
@@ -16,6 +17,7 @@ pub use contractive::{Contractive, ContractiveConfig, Estimator};
 pub use cvae::{Cvae, CvaeConfig};
 pub use dae::{Dae, DaeConfig};
 pub use registry::VariantInfo;
+pub use saved::{Description, load, save};
 pub use sparse::{Sparse, SparseConfig, Sparsity};
 pub use vae::{Vae, VaeConfig};
 

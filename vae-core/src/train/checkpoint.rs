@@ -5,7 +5,6 @@
 
 use std::{
     fs,
-    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -19,7 +18,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Meter, ModuleOptimizer, Optimizer, OptimizerConfig};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    files::write_atomically,
+};
 
 const MAGIC: &[u8; 8] = b"VAECKPT1";
 const DIGEST: usize = 32;
@@ -187,26 +189,4 @@ fn read(path: &Path) -> Result<(Header, Vec<u8>)> {
         return Err(damaged("its parameters are cut short"));
     }
     Ok((header, payload.to_vec()))
-}
-
-/// Writes a file under a temporary name in the same folder, flushes it to the disk and renames it,
-/// so that `path` is always either the old file or the whole new one.
-///
-/// # Errors
-/// [`Error::Io`] naming `path`.
-pub fn write_atomically(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-) -> Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-    let attempt = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .prefix(".partial-")
-            .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-        write(file.as_file_mut())?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    attempt().map_err(Error::io(path))
 }

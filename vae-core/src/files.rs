@@ -1,0 +1,76 @@
+//! Files that are either whole or absent, and the parameters of a model as such a file.
+
+use std::{fs, io::Write, path::Path};
+
+use burn::{module::Module, tensor::backend::Backend};
+use burn_store::{ModuleSnapshot, SafetensorsStore};
+
+use crate::error::{Error, Result};
+
+/// Writes a file under a temporary name in the same folder, flushes it to the disk and renames it,
+/// so that `path` is always either the old file or the whole new one.
+///
+/// # Errors
+/// [`Error::Io`] naming `path`.
+pub fn write_atomically(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let attempt = || -> std::io::Result<()> {
+        let mut file = tempfile::Builder::new()
+            .prefix(".partial-")
+            .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+        write(file.as_file_mut())?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    attempt().map_err(Error::io(path))
+}
+
+/// Writes a model's parameters in the safetensors format. Names are the fields' paths, such as
+/// `nets.encoder.head.weight`; a dense weight is `[inputs, outputs]`, the transpose of PyTorch's.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be written.
+pub fn save_parameters<B: Backend, M: Module<B>>(model: &M, path: &Path) -> Result<()> {
+    let mut store = SafetensorsStore::from_bytes(None).skip_enum_variants(true);
+    let bytes = model
+        .save_into(&mut store)
+        .and_then(|()| store.get_bytes())
+        .map_err(|error| Error::corrupt(path, format!("cannot be encoded: {error}")))?;
+    write_atomically(path, |file| file.write_all(&bytes))
+}
+
+/// Reads parameters written by [`save_parameters`] into a model of the same structure.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read, [`Error::Corrupt`] if it is damaged or its parameters
+/// are not those of the model.
+pub fn load_parameters<B: Backend, M: Module<B>>(mut model: M, path: &Path) -> Result<M> {
+    let bytes = fs::read(path).map_err(Error::io(path))?;
+    let mut store = SafetensorsStore::from_bytes(Some(bytes))
+        .skip_enum_variants(true)
+        .validate(false)
+        .allow_partial(true);
+    let result = model.load_from(&mut store).map_err(|error| {
+        Error::corrupt(path, format!("is not a whole safetensors file: {error}"))
+    })?;
+    if let Some(error) = result.errors.first() {
+        return Err(Error::corrupt(
+            path,
+            format!("does not fit the model: {error}"),
+        ));
+    }
+    if let Some((name, _)) = result.missing.first() {
+        return Err(Error::corrupt(path, format!("lacks the parameter {name}")));
+    }
+    if let Some(name) = result.unused.first() {
+        return Err(Error::corrupt(
+            path,
+            format!("has the parameter {name}, which the model lacks"),
+        ));
+    }
+    Ok(model)
+}

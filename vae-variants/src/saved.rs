@@ -1,0 +1,163 @@
+//! A trained model as two files: `model.safetensors` (parameters) and `model.json` (everything
+//! else that is needed to use it).
+
+use std::{fs, path::Path};
+
+use burn::tensor::backend::Backend;
+use serde::{Deserialize, Serialize};
+use vae_core::{
+    Error, LikelihoodConfig, ModelSpec, ObjectiveConfig, Result,
+    files::{load_parameters, save_parameters, write_atomically},
+    nets::{Init, ModelConfig},
+};
+use vae_data::{Binarize, DataShape, Scaler, ValueRange};
+
+use crate::{Model, Variant};
+
+const PARAMETERS: &str = "model.safetensors";
+const DESCRIPTION: &str = "model.json";
+const FORMAT: u32 = 1;
+
+/// What `model.json` says: how the model is built, and how data are brought to its scale.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// Version of this format.
+    pub format: u32,
+    /// Version of the program that wrote it.
+    pub version: String,
+    /// The variant and its options.
+    pub variant: Variant,
+    /// The networks.
+    pub model: ModelConfig,
+    /// The likelihood in force.
+    pub likelihood: LikelihoodConfig,
+    /// The KL term's settings.
+    pub objective: ObjectiveConfig,
+    /// Name of the data set it was trained on.
+    pub dataset: String,
+    /// Shape of one example.
+    pub shape: DataShape,
+    /// Range of the training data in the model's scale.
+    pub range: (f32, f32),
+    /// How the data were made binary.
+    pub binarize: Binarize,
+    /// Class names, in the order of the one-hot condition.
+    pub classes: Vec<String>,
+    /// Names of the numeric condition columns.
+    pub attributes: Vec<String>,
+    /// Brings features to the model's scale.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scaler: Option<Scaler>,
+    /// Brings attributes to the model's scale.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attribute_scaler: Option<Scaler>,
+}
+
+impl Description {
+    /// Describes a model that is to be trained on `data`.
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] if the data leave the support of the likelihood, an
+    /// [`Error::Data`] if they hold a value that is not finite.
+    pub fn new(
+        variant: Variant,
+        model: ModelConfig,
+        objective: ObjectiveConfig,
+        data: &vae_data::Data,
+        binarize: Binarize,
+    ) -> Result<Self> {
+        let range = data.range()?;
+        let likelihood = model.likelihood(&data.shape, range);
+        likelihood.check_range(range)?;
+        Ok(Self {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").into(),
+            model: ModelConfig {
+                likelihood: Some(likelihood.kind),
+                ..model
+            },
+            variant,
+            likelihood,
+            objective,
+            dataset: data.name.clone(),
+            shape: data.shape.clone(),
+            range: (range.min, range.max),
+            binarize,
+            classes: data.classes.clone(),
+            attributes: data.attributes.clone(),
+            scaler: data.scaler.as_deref().cloned(),
+            attribute_scaler: data.attribute_scaler.as_deref().cloned(),
+        })
+    }
+
+    /// The range of the training data.
+    pub fn range(&self) -> ValueRange {
+        ValueRange {
+            min: self.range.0,
+            max: self.range.1,
+        }
+    }
+
+    /// Builds the model with fresh weights.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] or [`Error::Unfit`] if the settings do not fit each other or the data.
+    pub fn build<B: Backend>(&self, seed: u64, device: &B::Device) -> Result<Model<B>> {
+        let spec = ModelSpec {
+            model: self.model.clone(),
+            likelihood: self.likelihood,
+            objective: self.objective.clone(),
+            shape: self.shape.clone(),
+            condition: self.classes.len() + self.attributes.len(),
+        };
+        self.variant.build(&spec, &mut Init::new(seed, device))
+    }
+
+    /// Reads `model.json` in `folder`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read, [`Error::Corrupt`] if it is damaged.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(DESCRIPTION);
+        let bytes = fs::read(&path).map_err(|source| Error::Io {
+            path: path.clone(),
+            source,
+        })?;
+        serde_json::from_slice(&bytes).map_err(|error| Error::Corrupt {
+            path,
+            why: format!("is not the description of a model: {error}"),
+        })
+    }
+
+    /// Writes `model.json` into `folder`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        write_atomically(&folder.join(DESCRIPTION), |file| {
+            serde_json::to_writer_pretty(&mut *file, self)?;
+            file.write_all(b"\n")
+        })
+    }
+}
+
+/// Writes a model and its description into `folder`.
+///
+/// # Errors
+/// [`Error::Io`] if a file cannot be written.
+pub fn save<B: Backend>(model: &Model<B>, description: &Description, folder: &Path) -> Result<()> {
+    save_parameters(model, &folder.join(PARAMETERS))?;
+    description.write(folder)
+}
+
+/// Reads the model in `folder`, ready to use on `device`.
+///
+/// # Errors
+/// [`Error::Io`] if a file cannot be read, [`Error::Corrupt`] if one is damaged or the two do not
+/// fit each other.
+pub fn load<B: Backend>(folder: &Path, device: &B::Device) -> Result<(Model<B>, Description)> {
+    let description = Description::read(folder)?;
+    let model = description.build(0, device)?;
+    let model = load_parameters(model, &folder.join(PARAMETERS))?;
+    Ok((model, description))
+}

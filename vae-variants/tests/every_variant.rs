@@ -1,0 +1,240 @@
+//! What must hold for every variant of the registry.
+
+use burn::tensor::{Tensor, TensorData};
+use burn_autodiff::Autodiff;
+use burn_flex::Flex;
+use vae_core::{
+    Autoencoder, Batch, Decoder, Encoder, LikelihoodKind, Loss, ObjectiveConfig, Posterior,
+    StepContext,
+    nets::{Arch, ModelConfig},
+    train::{TrainConfig, Trainer},
+};
+use vae_data::{
+    Batcher, Binarize, Data, DataConfig, DataShape, MemoryDataset, Source, fill_uniform, rng,
+};
+use vae_variants::{Description, Model, Variant, load, save};
+
+type Ad = Autodiff<Flex>;
+
+/// 32 images of one bright row each, with the row as class; an odd size on purpose.
+fn data() -> Data {
+    let (height, width) = (7, 5);
+    let mut values = Vec::new();
+    let mut labels = Vec::new();
+    for example in 0..32 {
+        let class = example % 3;
+        labels.push(class as i32);
+        for y in 0..height {
+            for x in 0..width {
+                let on = y == 2 * class || (x + y + example) % 11 == 0;
+                values.push(f32::from(u8::from(on)));
+            }
+        }
+    }
+    let shape = DataShape::new([1, height, width]).unwrap();
+    let classes = ["a", "b", "c"].map(String::from).to_vec();
+    let set = MemoryDataset::new(shape, values)
+        .unwrap()
+        .with_labels(classes, labels)
+        .unwrap();
+    let config = DataConfig {
+        validation: 0.0,
+        test: 0.0,
+        ..DataConfig::default()
+    };
+    let mut source = Source::new("rows", std::sync::Arc::new(set));
+    source.pixels = true;
+    Data::from_source(source, &config, 1).unwrap()
+}
+
+fn describe(variant: &Variant, arch: Arch) -> Description {
+    let model = ModelConfig {
+        arch,
+        latent: 6,
+        hidden: (arch != Arch::Linear).then(|| vec![24]),
+        channels: vec![4, 6],
+        ..ModelConfig::default()
+    };
+    let objective = ObjectiveConfig::default();
+    Description::new(variant.clone(), model, objective, &data(), Binarize::None).unwrap()
+}
+
+fn batch() -> Batch<Flex> {
+    let batcher = Batcher::sequential(data().train, 32, 0);
+    let host = batcher.epoch(0, 0).next().unwrap().unwrap();
+    Batch::from_host(host, &Default::default())
+}
+
+#[test]
+fn options_are_exactly_the_fields() {
+    for variant in Variant::all() {
+        let info = variant.info();
+        let value = serde_json::to_value(&variant).unwrap();
+        let mut fields: Vec<&str> = value
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        fields.retain(|field| *field != "name");
+        let mut options: Vec<&str> = info.options.iter().map(|option| option.key).collect();
+        fields.sort_unstable();
+        options.sort_unstable();
+        assert_eq!(fields, options, "{}", info.name);
+        assert_eq!(value["name"], info.name);
+        let back: Variant = serde_json::from_value(value).unwrap();
+        assert_eq!(back, variant);
+        assert!(info.example.contains(&format!("--variant {}", info.name)));
+    }
+}
+
+#[test]
+fn unknown_options_are_refused() {
+    for variant in Variant::all() {
+        let name = variant.info().name;
+        let text = format!(r#"{{"name": "{name}", "no_such_option": 1}}"#);
+        assert!(serde_json::from_str::<Variant>(&text).is_err(), "{name}");
+    }
+}
+
+/// Shapes, finite values and a gradient step that helps, with every kind of network.
+#[test]
+fn each_overfits_a_tiny_batch() {
+    for arch in [Arch::Linear, Arch::Mlp, Arch::Conv] {
+        for variant in Variant::all() {
+            let name = variant.info().name;
+            let model = describe(&variant, arch)
+                .build::<Ad>(3, &Default::default())
+                .unwrap();
+            let config = TrainConfig {
+                epochs: 150,
+                batch_size: 32,
+                lr: 0.01.into(),
+                ..TrainConfig::default()
+            };
+            let batcher = Batcher::new(data().train, 32, 5)
+                .unwrap()
+                .shuffled()
+                .corrupt(variant.corruption());
+            let start = reconstruction(&valid(&model));
+            let trainer = Trainer::<Ad, _>::new(model, config, 5, Default::default()).unwrap();
+            let outcome = trainer.run(&batcher, None, &mut ()).unwrap();
+            let end = reconstruction(&outcome.model);
+            assert!(end < 0.75 * start, "{name} {arch:?}: from {start} to {end}");
+        }
+    }
+}
+
+fn valid(model: &Model<Ad>) -> Model<Flex> {
+    burn::module::AutodiffModule::valid(model)
+}
+
+fn reconstruction(model: &Model<Flex>) -> f32 {
+    let objective = model.loss(&batch(), &StepContext::evaluate(1, 0, 1, 1));
+    objective.reconstruction.mean().into_scalar()
+}
+
+#[test]
+fn shapes_hold_for_every_network_and_likelihood() {
+    let step = StepContext::evaluate(1, 0, 0, 1);
+    for arch in [Arch::Linear, Arch::Mlp, Arch::Conv] {
+        for kind in [
+            LikelihoodKind::Bernoulli,
+            LikelihoodKind::ContinuousBernoulli,
+            LikelihoodKind::Gaussian,
+            LikelihoodKind::GaussianGlobal,
+            LikelihoodKind::GaussianPixel,
+        ] {
+            for variant in Variant::all() {
+                let mut description = describe(&variant, arch);
+                description.likelihood.kind = kind;
+                let model = description.build::<Flex>(3, &Default::default()).unwrap();
+                let batch = batch();
+                let code: Posterior<Flex> = model.encode(&batch, &step);
+                assert_eq!(code.mean().dims(), [32, 6]);
+                let decoded = model.decode(code.mean(), batch.condition.as_ref(), &step);
+                let width = description.likelihood.parameters_per_feature();
+                assert_eq!(decoded.dims(), [32, 35 * width]);
+                assert_eq!(model.reconstruct(&batch, &step).dims(), [32, 35]);
+                let objective = model.loss(&batch, &step);
+                assert_eq!(objective.per_example().dims(), [32]);
+                assert!(objective.total().into_scalar().is_finite());
+                assert_eq!(
+                    model.is_generative(),
+                    matches!(code, Posterior::Gaussian(_))
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn saved_models_load_with_equal_outputs() {
+    let step = StepContext::evaluate(1, 0, 0, 1);
+    for variant in Variant::all() {
+        let folder = tempfile::tempdir().unwrap();
+        let description = describe(&variant, Arch::Mlp);
+        let model = description.build::<Flex>(9, &Default::default()).unwrap();
+        save(&model, &description, folder.path()).unwrap();
+        let (loaded, read) = load::<Flex>(folder.path(), &Default::default()).unwrap();
+        assert_eq!(read, description);
+        let outputs = |model: &Model<Flex>| {
+            let values = model.reconstruct(&batch(), &step).into_data();
+            values.to_vec::<f32>().unwrap()
+        };
+        assert_eq!(outputs(&model), outputs(&loaded), "{}", variant.info().name);
+    }
+}
+
+#[test]
+fn a_damaged_or_foreign_model_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let variants = Variant::all();
+    let (first, second) = (
+        describe(&variants[0], Arch::Mlp),
+        describe(&variants[1], Arch::Mlp),
+    );
+    let model = first.build::<Flex>(9, &Default::default()).unwrap();
+    save(&model, &first, folder.path()).unwrap();
+    second.write(folder.path()).unwrap();
+    let error = load::<Flex>(folder.path(), &Default::default()).unwrap_err();
+    assert!(
+        error.to_string().contains("does not fit the model"),
+        "{error}"
+    );
+
+    first.write(folder.path()).unwrap();
+    let file = folder.path().join("model.safetensors");
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    let error = load::<Flex>(folder.path(), &Default::default()).unwrap_err();
+    assert!(error.to_string().contains("model.safetensors"), "{error}");
+}
+
+/// The target is what is reconstructed: a corrupted input leaves it alone.
+#[test]
+fn the_condition_changes_what_a_conditional_model_decodes() {
+    let variant = Variant::all()
+        .into_iter()
+        .find(Variant::is_conditional)
+        .unwrap();
+    let step = StepContext::evaluate(1, 0, 0, 1);
+    let model = describe(&variant, Arch::Mlp)
+        .build::<Flex>(3, &Default::default())
+        .unwrap();
+    let mut noise = vec![0.0; 6];
+    fill_uniform(&mut rng(1, vae_data::Stream::Sample, 0), &mut noise);
+    let decode = |class: usize| {
+        let mut one_hot = vec![0.0_f32; 3];
+        one_hot[class] = 1.0;
+        let device = Default::default();
+        let z = Tensor::<Flex, 2>::from_data(TensorData::new(noise.clone(), [1, 6]), &device);
+        let condition = Tensor::from_data(TensorData::new(one_hot, [1, 3]), &device);
+        model
+            .decode(z, Some(&condition), &step)
+            .into_data()
+            .to_vec::<f32>()
+            .unwrap()
+    };
+    assert_ne!(decode(0), decode(1));
+}
