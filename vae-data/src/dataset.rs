@@ -1,6 +1,6 @@
 //! The trait that every source of examples implements.
 
-use crate::{DataError, DataShape};
+use crate::{DataError, DataShape, ValueRange};
 
 /// The label of an example whose class is unknown.
 pub const UNLABELLED: i32 = -1;
@@ -28,6 +28,16 @@ pub trait Dataset: Send + Sync {
     /// If the example does not exist, `out` is not [`DataShape::features`] long, or
     /// the data cannot be read.
     fn read(&self, index: usize, out: &mut [f32]) -> Result<(), DataError>;
+
+    /// Range of all values where it is known without reading them, as for pixels.
+    fn known_range(&self) -> Option<ValueRange> {
+        None
+    }
+
+    /// Names of the features; empty when they have none.
+    fn columns(&self) -> &[String] {
+        &[]
+    }
 
     /// Names of the classes; empty when there are no labels.
     fn classes(&self) -> &[String] {

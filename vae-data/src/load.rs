@@ -20,6 +20,8 @@ pub struct Data {
     pub shape: DataShape,
     /// Names of the classes; empty when there are no labels.
     pub classes: Vec<String>,
+    /// Names of the features; empty when they have none.
+    pub columns: Vec<String>,
     /// Names of the attributes; empty when there are none.
     pub attributes: Vec<String>,
     /// Examples to train on.
@@ -61,6 +63,7 @@ impl Data {
     pub fn from_source(source: Source, config: &DataConfig, seed: u64) -> Result<Self, DataError> {
         config.check()?;
         let (shape, classes, attributes) = check_source(&source)?;
+        let columns = source.train.columns().to_vec();
         let official_test = source.test.as_ref().map(|test| test.len());
         let split = Split::new(source.train.len(), official_test, config, seed)?;
 
@@ -89,6 +92,7 @@ impl Data {
             name: source.name,
             shape,
             classes,
+            columns,
             attributes,
             train,
             validation,

@@ -2,7 +2,7 @@
 
 use crate::bytes::Bytes;
 use crate::dataset::check_read;
-use crate::{DataError, DataShape, Dataset, UNLABELLED};
+use crate::{DataError, DataShape, Dataset, UNLABELLED, ValueRange};
 
 /// Classes and the class of each example.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,6 +37,7 @@ pub struct MemoryDataset {
     shape: DataShape,
     values: Vec<f32>,
     labels: Labels,
+    columns: Vec<String>,
     attributes: Vec<String>,
     attribute_values: Vec<f32>,
 }
@@ -53,6 +54,7 @@ impl MemoryDataset {
             shape,
             values,
             labels: Labels::default(),
+            columns: Vec::new(),
             attributes: Vec::new(),
             attribute_values: Vec::new(),
         })
@@ -78,6 +80,16 @@ impl MemoryDataset {
             classes,
             of: labels,
         };
+        Ok(self)
+    }
+
+    /// Names the features.
+    ///
+    /// # Errors
+    /// [`DataError::Length`] if their number is wrong.
+    pub fn with_columns(mut self, names: Vec<String>) -> Result<Self, DataError> {
+        check_len("column names", self.shape.features(), names.len())?;
+        self.columns = names;
         Ok(self)
     }
 
@@ -121,6 +133,10 @@ impl Dataset for MemoryDataset {
         check_read(self, index, out)?;
         out.copy_from_slice(&self.values[index * out.len()..][..out.len()]);
         Ok(())
+    }
+
+    fn columns(&self) -> &[String] {
+        &self.columns
     }
 
     fn classes(&self) -> &[String] {
@@ -189,6 +205,10 @@ impl Dataset for Pixels {
             *value = f32::from(pixel) / 255.0;
         }
         Ok(())
+    }
+
+    fn known_range(&self) -> Option<ValueRange> {
+        Some(ValueRange { min: 0.0, max: 1.0 })
     }
 
     fn classes(&self) -> &[String] {

@@ -193,6 +193,9 @@ impl Subset {
     /// Those of [`Subset::read`], and [`DataError::NonFinite`], which names the first
     /// example and feature that is NaN or infinite.
     pub fn range(&self) -> Result<Option<ValueRange>, DataError> {
+        if let (Some(range), None) = (self.dataset.known_range(), &self.scaler) {
+            return Ok((!self.is_empty()).then_some(range));
+        }
         let mut row = vec![0.0; self.shape().features()];
         let mut range = ValueRange {
             min: f32::INFINITY,

@@ -55,6 +55,11 @@ pub(crate) fn read(
         });
     }
     let table = MemoryDataset::new(DataShape::new([columns.features.len()])?, values)?;
+    let names = columns
+        .features
+        .iter()
+        .map(|&column| header[column].to_owned());
+    let table = table.with_columns(names.collect())?;
     let table = table.with_attributes(condition.to_vec(), attributes)?;
     if columns.label.is_none() {
         return Ok(table);

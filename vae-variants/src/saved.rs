@@ -41,6 +41,8 @@ pub struct Description {
     pub range: (f32, f32),
     /// How the data were made binary.
     pub binarize: Binarize,
+    /// Names of the features; empty where they have none.
+    pub columns: Vec<String>,
     /// Class names, in the order of the one-hot condition.
     pub classes: Vec<String>,
     /// Names of the numeric condition columns.
@@ -66,7 +68,12 @@ impl Description {
         data: &vae_data::Data,
         binarize: Binarize,
     ) -> Result<Self> {
-        let range = data.range()?;
+        // All values must be finite, but scaled validation and test values may leave the range.
+        data.range()?;
+        let range = data
+            .train
+            .range()?
+            .unwrap_or(ValueRange { min: 0.0, max: 0.0 });
         let likelihood = model.likelihood(&data.shape, range);
         likelihood.check_range(range)?;
         Ok(Self {
@@ -83,6 +90,7 @@ impl Description {
             shape: data.shape.clone(),
             range: (range.min, range.max),
             binarize,
+            columns: data.columns.clone(),
             classes: data.classes.clone(),
             attributes: data.attributes.clone(),
             scaler: data.scaler.as_deref().cloned(),

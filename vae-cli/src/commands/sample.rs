@@ -1,0 +1,90 @@
+//! `vae sample`: new examples from a trained model.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Result, bail};
+use burn::tensor::backend::Backend;
+use vae_core::{Autoencoder, files::write_atomically};
+use vae_variants::{Description, load};
+
+use crate::{
+    backend::{self, Job},
+    commands::figures,
+    inference::{class_index, conditions, sample},
+    options::SampleArgs,
+};
+
+/// Draws samples and writes them as a picture (images) or a table (CSV, original units).
+///
+/// # Errors
+/// If the model cannot be loaded, cannot generate, or has no such class.
+pub fn run(args: &SampleArgs) -> Result<ExitCode> {
+    backend::limit_threads(args.threads)?;
+    let description = Description::read(&args.run)?;
+    let rows = match &args.class {
+        Some(class) => {
+            let index = class_index(&description, class)?;
+            vec![conditions(&description).swap_remove(index)]
+        }
+        None => conditions(&description),
+    };
+    let (values, description) = backend::run(args.backend, Sampling { args, rows: &rows })?;
+    let is_image = description.shape.image().is_some();
+    let path = args.out.clone().unwrap_or_else(|| {
+        PathBuf::from(if is_image { "samples.png" } else { "samples.csv" })
+    });
+    let bytes = if path.extension().is_some_and(|e| e == "csv") {
+        table(&values, &description)
+    } else {
+        let labels: Vec<String> = match &args.class {
+            Some(class) => vec![class.clone()],
+            None if rows.len() == description.classes.len() => description.classes.clone(),
+            None => Vec::new(),
+        };
+        figures::samples(&values, &labels, &description)?
+    };
+    write_atomically(&path, |file| file.write_all(&bytes))?;
+    let count = values.len() / description.shape.features();
+    println!("{count} samples written to {}", path.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Sampling<'a> {
+    args: &'a SampleArgs,
+    rows: &'a [Vec<f32>],
+}
+
+impl Job for Sampling<'_> {
+    type Output = (Vec<f32>, Description);
+
+    fn run<B: Backend>(self, device: B::Device) -> Result<Self::Output> {
+        let (model, description) = load::<B>(&self.args.run, &device)?;
+        if !Autoencoder::<B>::is_generative(&model) {
+            bail!(
+                "a {} model has no prior to draw codes from; train a generative variant such as \
+                 vae, or look at reconstructions.png in {}",
+                description.variant.info().name,
+                self.args.run.display()
+            );
+        }
+        let values = sample(&model, self.rows, self.args.count, self.args.seed, &device);
+        Ok((values, description))
+    }
+}
+
+/// Comma-separated values in the units of the original data.
+fn table(values: &[f32], description: &Description) -> Vec<u8> {
+    let features = description.shape.features();
+    let names = figures::column_names(description);
+    let mut text = names.join(",") + "\n";
+    for row in values.chunks(features) {
+        let mut row = row.to_vec();
+        if let Some(scaler) = &description.scaler {
+            scaler.invert(&mut row);
+        }
+        let cells: Vec<String> = row.iter().map(f32::to_string).collect();
+        text += &cells.join(",");
+        text.push('\n');
+    }
+    text.into_bytes()
+}

@@ -1,0 +1,354 @@
+//! `vae train`: from settings to a finished run folder.
+
+use std::{
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail};
+use burn::{module::Module, tensor::backend::Backend};
+use burn_autodiff::Autodiff;
+use serde_json::{Value, json};
+use vae_core::{
+    train::{CheckpointStore, Ending, Evaluation, Trainer, evaluate},
+};
+use vae_data::{Batcher, Data, Subset, fingerprint, load};
+use vae_variants::{Description, Model, save};
+
+use crate::{
+    backend::{self, Job},
+    commands::figures,
+    options::TrainArgs,
+    run_folder::{Origin, RunFolder},
+    settings::{Settings, resolve},
+    watch::{Loading, Screen, Watch, duration, evaluation, thousands},
+};
+
+/// Exit code of a run that was stopped by Ctrl-C and can be resumed.
+const INTERRUPTED: u8 = 130;
+/// Examples per batch of an evaluation.
+const EVALUATION_BATCH: usize = 512;
+
+/// Trains, or goes on with a run that was stopped.
+///
+/// # Errors
+/// Anything that keeps the run from finishing.
+pub fn run(args: &TrainArgs) -> Result<ExitCode> {
+    let screen = Screen::start(args.quiet, args.verbose, args.log_format);
+    let started = Instant::now();
+    let (folder, settings) = match &args.resume {
+        Some(path) => {
+            let (folder, mut settings) = RunFolder::open(path)?;
+            if folder.is_finished() {
+                println!("{} is finished already; nothing to do", path.display());
+                return Ok(ExitCode::SUCCESS);
+            }
+            if let Some(threads) = args.threads {
+                settings.threads = threads;
+            }
+            (Some(folder), settings)
+        }
+        None => (None, resolve(&args.layers)?.settings),
+    };
+    let threads = backend::limit_threads(settings.threads)?;
+
+    let origin = Origin {
+        version: env!("CARGO_PKG_VERSION").into(),
+        data: fingerprint(&settings.data)?,
+    };
+    let data = load(&settings.data, settings.seed, &Loading::new(&screen))?;
+    let description = Description::new(
+        settings.variant.clone(),
+        settings.model.clone(),
+        settings.objective.clone(),
+        &data,
+        settings.data.binarize,
+    )?;
+    if description.variant.is_conditional() && data.classes.is_empty() && data.attributes.is_empty()
+    {
+        // Says so before anything is written, in the variant's own words.
+        description.build::<burn_flex::Flex>(settings.seed, &Default::default())?;
+    }
+    let resumes = folder.is_some();
+    let job = Training {
+        screen,
+        folder,
+        settings: &settings,
+        data: &data,
+        description: &description,
+        origin,
+        threads,
+        started,
+        quiet: args.quiet,
+    };
+    tracing::debug!("resumes: {resumes}, threads: {threads}");
+    backend::run(settings.backend, job)
+}
+
+struct Training<'a> {
+    screen: Screen,
+    folder: Option<RunFolder>,
+    settings: &'a Settings,
+    data: &'a Data,
+    description: &'a Description,
+    origin: Origin,
+    threads: usize,
+    started: Instant,
+    quiet: bool,
+}
+
+impl Job for Training<'_> {
+    type Output = ExitCode;
+
+    fn run<B: Backend>(self, device: B::Device) -> Result<ExitCode> {
+        let Self {
+            settings,
+            description,
+            data,
+            ..
+        } = self;
+        // Everything that can be refused is refused before the folder is made.
+        let model = description.build::<Autodiff<B>>(settings.seed, &device)?;
+        let corruption = description
+            .variant
+            .corruption()
+            .map(|corruption| corruption.with_range(description.range()));
+        let batches = Batcher::new(data.train.clone(), settings.train.batch_size, settings.seed)?
+            .shuffled()
+            .binarize(settings.data.binarize)
+            .corrupt(corruption);
+        let split = |subset: &Subset| {
+            (!subset.is_empty()).then(|| {
+                Batcher::sequential(subset.clone(), EVALUATION_BATCH, settings.seed)
+                    .binarize(settings.data.binarize)
+                    .corrupt(corruption)
+            })
+        };
+        let (validation, test) = (split(&data.validation), split(&data.test));
+
+        let resumes = self.folder.is_some();
+        let folder = match self.folder {
+            Some(folder) => {
+                folder.check_origin(&self.origin)?;
+                folder
+            }
+            None => {
+                let folder = RunFolder::create(settings)?;
+                folder.note_origin(&self.origin)?;
+                description.write(folder.path())?;
+                folder
+            }
+        };
+
+        let store = CheckpointStore::new(folder.checkpoints(), model_name(description));
+        let trainer =
+            Trainer::<Autodiff<B>, Model<Autodiff<B>>>::new(
+                model,
+                settings.train.clone(),
+                settings.seed,
+                device.clone(),
+            )?
+            .with_checkpoints(store)
+            .with_stop_flag(stop_on_ctrl_c()?)
+            .resume()?;
+        let state = trainer.state();
+        folder.rewind_metrics(state.step)?;
+        let total = settings.train.total_steps(batches.batches_per_epoch());
+        tracing::info!(
+            "{} {} on {}: {} training, {} validation, {} test examples of {}; {} backend, {} threads",
+            if resumes {
+                format!("going on at step {} of {total} with", state.step)
+            } else {
+                "training".into()
+            },
+            description.variant.info().name,
+            data.name,
+            thousands(data.train.len() as f64),
+            thousands(data.validation.len() as f64),
+            thousands(data.test.len() as f64),
+            data.shape,
+            settings.backend,
+            self.threads,
+        );
+
+        let epochs = total.div_ceil(batches.batches_per_epoch() as u64) as usize;
+        let mut watch = Watch::new(&folder, &self.screen, epochs);
+        let outcome = trainer.run(&batches, validation.as_ref(), &mut watch)?;
+        drop(watch);
+        if outcome.ending == Ending::Interrupted {
+            eprintln!(
+                "stopped at step {} of {total}; go on with: vae --resume {}",
+                outcome.state.step,
+                folder.path().display()
+            );
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+
+        save(&outcome.model, description, folder.path())?;
+        let at = (outcome.state.step, total);
+        let scores = |batches: Option<&Batcher>| -> Result<Option<Evaluation>> {
+            let evaluated = batches
+                .map(|batches| evaluate(&outcome.model, batches, settings.seed, at, &device));
+            Ok(evaluated.transpose()?)
+        };
+        let final_validation = scores(validation.as_ref())?;
+        let final_test = scores(test.as_ref())?;
+        let clean = match (&test, corruption) {
+            (Some(test), Some(_)) => scores(Some(&test.clone().corrupt(None)))?,
+            _ => None,
+        };
+        let history = folder.metrics()?;
+        figures::write(&folder, &outcome.model, description, data, settings.seed, &history, &device)?;
+
+        let seconds = outcome.state.seconds;
+        let speed = outcome.state.examples as f64 / seconds.max(1e-9);
+        let mut summary = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "seed": settings.seed,
+            "variant": description.variant.info().name,
+            "dataset": data.name,
+            "data": self.origin.data,
+            "backend": settings.backend,
+            "threads": self.threads,
+            "binarize": settings.data.binarize,
+            "likelihood": description.likelihood.kind,
+            "ending": match outcome.ending {
+                Ending::StoppedEarly => "stopped early",
+                _ => "finished",
+            },
+            "epochs": outcome.state.epoch,
+            "steps": outcome.state.step,
+            "parameters": outcome.model.num_params(),
+            "examples": {
+                "train": data.train.len(),
+                "validation": data.validation.len(),
+                "test": data.test.len(),
+            },
+            "seconds": seconds,
+            "process_seconds": self.started.elapsed().as_secs_f64(),
+            "train_samples_per_second": speed,
+            "best_validation_loss": outcome.state.best.map(|(loss, _)| loss),
+            "best_step": outcome.state.best.map(|(_, step)| step),
+            "train": history.last().map(|row| row["train"].clone()),
+            "validation": final_validation.as_ref().map(evaluation),
+            "test": final_test.as_ref().map(evaluation),
+        });
+        if let Some(corruption) = corruption {
+            summary["corruption"] = json!(format!("{} {}", corruption.kind(), corruption.level()));
+            summary["test_clean"] = json!(clean.as_ref().map(evaluation));
+        }
+        folder.write_json("summary.json", &summary)?;
+        if !self.quiet {
+            print!("{}", closing(&summary, folder.path()));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What a checkpoint of this model is called, so that one of another structure is refused.
+fn model_name(description: &Description) -> String {
+    format!(
+        "{} of {} with {}",
+        description.variant.info().name,
+        description.shape,
+        serde_json::to_string(&description.model).unwrap_or_default()
+    )
+}
+
+/// A flag that Ctrl-C sets; a second Ctrl-C ends the program at once.
+fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+        eprintln!("stopping after this step; press Ctrl-C again to stop at once");
+    })
+    .context("cannot listen to Ctrl-C")?;
+    Ok(stop)
+}
+
+/// The table at the end of a run.
+fn closing(summary: &Value, folder: &std::path::Path) -> String {
+    let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
+    let mut text = format!(
+        "\n{} on {}: {} epochs, {} steps, {} parameters, {} ({} samples/s)\n\n",
+        summary["variant"].as_str().unwrap_or_default(),
+        summary["dataset"].as_str().unwrap_or_default(),
+        summary["epochs"],
+        thousands(number(&summary["steps"])),
+        thousands(number(&summary["parameters"])),
+        duration(number(&summary["seconds"])),
+        thousands(number(&summary["train_samples_per_second"])),
+    );
+    let mut columns = vec![("train", &summary["train"]), ("validation", &summary["validation"])];
+    columns.push(("test", &summary["test"]));
+    columns.push(("test, clean input", &summary["test_clean"]));
+    columns.retain(|(_, values)| values.is_object());
+    text += &format!("{:24}", "nats per example");
+    for (name, _) in &columns {
+        text += &format!("{name:>14}");
+    }
+    text.push('\n');
+    let names = columns
+        .first()
+        .and_then(|(_, values)| values.as_object())
+        .map(|object| object.keys().cloned().collect::<Vec<_>>())
+        .unwrap_or_default();
+    let order = ["loss", "reconstruction", "kl"];
+    let known = order.iter().map(|name| (*name).to_owned());
+    let known = known.filter(|name| names.contains(name));
+    let others = names.iter().filter(|name| !order.contains(&name.as_str()));
+    for name in known.chain(others.cloned()) {
+        text += &format!("{name:24}");
+        for (_, values) in &columns {
+            text += &match values[name.as_str()].as_f64() {
+                Some(value) => format!("{value:14.3}"),
+                None => format!("{:>14}", "–"),
+            };
+        }
+        text.push('\n');
+    }
+    let latent = &summary["test"]["latent"];
+    if let (Some(active), Some(units)) = (
+        latent["active_units"].as_u64(),
+        latent["mean_variance"].as_array().map(Vec::len),
+    ) {
+        text += &format!("\nactive units: {active} of {units}");
+        if let Some(dead) = latent["dead_units"].as_u64() {
+            let share = latent["active_fraction"].as_f64().unwrap_or_default();
+            text += &format!("; on for an example: {:.1} %; dead: {dead}", 100.0 * share);
+        }
+        text.push('\n');
+    }
+    text += &format!("\nrun folder: {}\n", folder.display());
+    text
+}
+
+/// Checks that a summary can be made of any ending; used where only a message is wanted.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closing_table_shows_every_split_and_term() {
+        let summary = json!({
+            "variant": "vae", "dataset": "d", "epochs": 2, "steps": 1200, "parameters": 5000,
+            "seconds": 3.0, "train_samples_per_second": 40000.0,
+            "train": {"loss": 10.0, "reconstruction": 8.0, "kl": 2.0},
+            "validation": null,
+            "test": {"loss": 11.0, "reconstruction": 8.5, "kl": 2.5,
+                "latent": {"active_units": 3, "mean_variance": [0.1, 0.2, 0.3, 0.0]}},
+        });
+        let text = closing(&summary, std::path::Path::new("runs/x"));
+        assert!(text.contains("1,200 steps, 5,000 parameters"), "{text}");
+        assert!(text.contains("loss                            10.000        11.000"), "{text}");
+        assert!(text.contains("active units: 3 of 4"), "{text}");
+        assert!(text.ends_with("run folder: runs/x\n"), "{text}");
+    }
+}

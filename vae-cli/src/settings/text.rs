@@ -1,0 +1,167 @@
+//! TOML text: values with the lines they stand in.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use toml::{Spanned, Table, Value};
+
+/// A settings file: its values, and where each key stands.
+#[derive(Debug, Default)]
+pub struct Document {
+    /// The values.
+    pub table: Table,
+    lines: BTreeMap<String, usize>,
+}
+
+impl Document {
+    /// Reads TOML.
+    ///
+    /// # Errors
+    /// What is wrong, with line and column.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let table = toml::from_str(text).map_err(|error| syntax_error(text, &error))?;
+        let mut lines = BTreeMap::new();
+        if let Ok(keys) = toml::from_str::<Keys>(text) {
+            keys.collect("", text, &mut lines);
+        }
+        Ok(Self { table, lines })
+    }
+
+    /// The line of a dotted key, from 1.
+    pub fn line(&self, key: &str) -> Option<usize> {
+        self.lines.get(key).copied()
+    }
+}
+
+fn syntax_error(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().trim().replace('\n', "; ");
+    match error.span() {
+        Some(span) => {
+            let (line, column) = position(text, span.start);
+            format!("line {line}, column {column}: {message}")
+        }
+        None => message,
+    }
+}
+
+/// Line and column, from 1, of a byte.
+pub fn position(text: &str, at: usize) -> (usize, usize) {
+    let before = &text.as_bytes()[..at.min(text.len())];
+    let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let start = before.iter().rposition(|&byte| byte == b'\n');
+    let last = &before[start.map_or(0, |newline| newline + 1)..];
+    (line, String::from_utf8_lossy(last).chars().count() + 1)
+}
+
+/// The value that TOML makes of a text, if it is one.
+pub fn value(text: &str) -> Option<Value> {
+    let mut table: Table = toml::from_str(&format!("value = {text}")).ok()?;
+    let value = table.remove("value")?;
+    (table.is_empty() && !holds_date(&value)).then_some(value)
+}
+
+/// Whether there is a date or time anywhere in a value.
+pub fn holds_date(value: &Value) -> bool {
+    match value {
+        Value::Datetime(_) => true,
+        Value::Array(items) => items.iter().any(holds_date),
+        Value::Table(table) => table.values().any(holds_date),
+        _ => false,
+    }
+}
+
+/// The keys of a document with their places in it.
+struct Keys(Vec<(Spanned<String>, Self)>);
+
+impl Keys {
+    fn collect(self, parent: &str, text: &str, lines: &mut BTreeMap<String, usize>) {
+        for (key, inner) in self.0 {
+            let (line, _) = position(text, key.span().start);
+            let key = super::schema::join(parent, key.get_ref());
+            inner.collect(&key, text, lines);
+            lines.insert(key, line);
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeysVisitor;
+
+        impl<'de> Visitor<'de> for KeysVisitor {
+            type Value = Keys;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a TOML value")
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Keys, E> {
+                Ok(Keys(Vec::new()))
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Keys, E> {
+                Ok(Keys(Vec::new()))
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Keys, E> {
+                Ok(Keys(Vec::new()))
+            }
+            fn visit_str<E>(self, _: &str) -> Result<Keys, E> {
+                Ok(Keys(Vec::new()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Keys, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Keys(Vec::new()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    keys.push(entry);
+                }
+                Ok(Keys(keys))
+            }
+        }
+        deserializer.deserialize_any(KeysVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_keys() {
+        let document = Document::parse(
+            "seed = 1\n\n[train.optimizer]\nkind = 'sgd'\n[data]\ndataset = 'x'\n\n[variant]\n\
+             beta = { kind = 'linear', to = 1 }\nlist = [1, { a = 2 }]",
+        )
+        .unwrap();
+        assert_eq!(document.line("seed"), Some(1));
+        assert_eq!(document.line("train.optimizer.kind"), Some(4));
+        assert_eq!(document.line("data.dataset"), Some(6));
+        assert_eq!(document.line("variant.beta"), Some(9));
+        assert_eq!(document.line("variant.beta.to"), Some(9));
+        assert_eq!(document.line("variant.gamma"), None);
+    }
+
+    #[test]
+    fn syntax_errors_have_a_place() {
+        let error = Document::parse("seed = 1\nlr = = 2\n").unwrap_err();
+        assert!(error.starts_with("line 2, column 6: "), "{error}");
+        let error = Document::parse("seed = 1\nseed = 2\n").unwrap_err();
+        assert!(
+            error.starts_with("line 2, column 1: ") && error.contains("duplicate"),
+            "{error}"
+        );
+        assert_eq!(position("añb\nñx", 7), (2, 2));
+        assert_eq!(position("a", 99), (1, 2));
+    }
+
+    #[test]
+    fn values() {
+        assert_eq!(value("1"), Some(Value::Integer(1)));
+        assert_eq!(value("'a'"), Some(Value::String("a".into())));
+        assert_eq!(value("a"), None);
+        assert_eq!(value("1\nother = 2"), None);
+        assert_eq!(value("2020-01-01"), None);
+        assert_eq!(value(""), None);
+    }
+}

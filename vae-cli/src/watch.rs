@@ -1,0 +1,343 @@
+//! What a run shows while it works: bars on a terminal, plain lines elsewhere.
+
+use std::{
+    io::{IsTerminal, Write},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::{Map, Value, json};
+use vae_core::train::{EpochReport, Evaluation, Observer, Readings, StepReport};
+use vae_data::Progress;
+
+use crate::{options::LogFormat, run_folder::RunFolder};
+
+/// How much is shown and how.
+#[derive(Debug, Clone)]
+pub struct Screen {
+    bars: Option<MultiProgress>,
+    json: bool,
+}
+
+impl Screen {
+    /// Sets up logging on standard error. Bars are drawn only on a terminal, and not with `quiet`
+    /// or JSON logs.
+    pub fn start(quiet: bool, verbose: u8, format: LogFormat) -> Self {
+        let json = matches!(format, LogFormat::Json);
+        let shows_bars = !quiet && !json && std::io::stderr().is_terminal();
+        let screen = Self {
+            bars: shows_bars.then(MultiProgress::new),
+            json,
+        };
+        let level = match (quiet, verbose) {
+            (true, _) => "warn",
+            (false, 0) => "vae=info,warn",
+            (false, 1) => "vae=debug,vae_core=debug,vae_data=debug,info",
+            (false, _) => "vae=trace,vae_core=trace,vae_data=trace,debug",
+        };
+        let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+        let writer = screen.clone();
+        let builder = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(move || BelowBars(writer.bars.clone()));
+        let result = if json {
+            builder.json().try_init()
+        } else if verbose == 0 {
+            builder
+                .without_time()
+                .with_target(false)
+                .with_level(false)
+                .with_ansi(false)
+                .try_init()
+        } else {
+            builder.with_ansi(shows_bars).try_init()
+        };
+        // A second call in one process keeps the first subscriber.
+        drop(result);
+        screen
+    }
+
+    fn bar(&self, length: Option<u64>, template: &str) -> Option<ProgressBar> {
+        let bar = self.bars.as_ref()?.add(match length {
+            Some(length) => ProgressBar::new(length),
+            None => ProgressBar::new_spinner(),
+        });
+        let style = ProgressStyle::with_template(template)
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("━╸ ");
+        bar.set_style(style);
+        Some(bar)
+    }
+}
+
+/// Writes log lines without tearing the bars.
+struct BelowBars(Option<MultiProgress>);
+
+impl Write for BelowBars {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match &self.0 {
+            Some(bars) => bars.suspend(|| std::io::stderr().write_all(bytes))?,
+            None => std::io::stderr().write_all(bytes)?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
+/// Shows downloads and decoding.
+#[derive(Debug)]
+pub struct Loading {
+    screen: Screen,
+    bar: std::sync::Mutex<Option<ProgressBar>>,
+}
+
+impl Loading {
+    /// Shows on `screen`.
+    pub fn new(screen: &Screen) -> Self {
+        Self {
+            screen: screen.clone(),
+            bar: std::sync::Mutex::new(None),
+        }
+    }
+
+    fn with_bar(&self, act: impl FnOnce(&mut Option<ProgressBar>)) {
+        act(&mut self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    }
+}
+
+impl Progress for Loading {
+    fn start(&self, what: &str, total: Option<u64>) {
+        if self.screen.bars.is_none() {
+            tracing::info!("{what}");
+        }
+        let bar = self.screen.bar(total, "{msg}  {bar:30}  {pos}/{len}  {eta} left");
+        if let Some(bar) = &bar {
+            bar.set_message(what.to_owned());
+        }
+        self.with_bar(|slot| *slot = bar);
+    }
+
+    fn advance(&self, n: u64) {
+        self.with_bar(|slot| {
+            if let Some(bar) = slot {
+                bar.inc(n);
+            }
+        });
+    }
+
+    fn finish(&self) {
+        self.with_bar(|slot| {
+            if let Some(bar) = slot.take() {
+                bar.finish_and_clear();
+            }
+        });
+    }
+}
+
+/// Writes `metrics.jsonl` and shows the training.
+pub struct Watch<'a> {
+    folder: &'a RunFolder,
+    screen: Screen,
+    epochs: usize,
+    bar: Option<ProgressBar>,
+    shown: Instant,
+    first_step: Option<(Instant, u64)>,
+    examples: u64,
+    epoch_start: Instant,
+}
+
+impl<'a> Watch<'a> {
+    /// Watches a run of `epochs` epochs.
+    pub fn new(folder: &'a RunFolder, screen: &Screen, epochs: usize) -> Self {
+        Self {
+            folder,
+            screen: screen.clone(),
+            epochs,
+            bar: None,
+            shown: Instant::now(),
+            first_step: None,
+            examples: 0,
+            epoch_start: Instant::now(),
+        }
+    }
+}
+
+impl Observer for Watch<'_> {
+    fn step(&mut self, report: &StepReport<'_>) {
+        let now = Instant::now();
+        let (started, first) = *self.first_step.get_or_insert((now, report.step));
+        self.examples += report.examples as u64;
+        if self.bar.is_none() {
+            let template = "{prefix}  {bar:24}  {msg}";
+            self.bar = self.screen.bar(Some(report.batches as u64), template);
+            self.epoch_start = now;
+            self.examples = 0;
+        }
+        let is_due = now - self.shown >= Duration::from_millis(100);
+        if let Some(bar) = &self.bar
+            && (is_due || report.batch == 1 || report.batch == report.batches)
+        {
+            self.shown = now;
+            bar.set_position(report.batch as u64);
+            bar.set_prefix(format!("epoch {}/{}", report.epoch, self.epochs));
+            let seconds = (now - self.epoch_start).as_secs_f64();
+            let speed = self.examples as f64 / seconds.max(1e-3);
+            let per_step = (now - started).as_secs_f64() / (report.step - first).max(1) as f64;
+            let left = per_step * (report.total_steps - report.step) as f64;
+            bar.set_message(format!(
+                "{}  {} samples/s  {} left",
+                list(report.readings, 4),
+                thousands(speed),
+                duration(left)
+            ));
+        }
+    }
+
+    fn epoch(&mut self, report: &EpochReport<'_>) -> vae_core::Result<()> {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        self.folder.append_metrics(&metrics_row(report))?;
+        let validation = report.validation.map_or_else(String::new, |evaluation| {
+            let mut text = format!("  |  validation {}", list(&evaluation.readings, 3));
+            if let Some(latent) = &evaluation.latent {
+                let units = latent.mean_variance.len();
+                text += &format!("  active {}/{units}", latent.active_units);
+                if let Some(dead) = latent.dead_units {
+                    text += &format!("  dead {dead}");
+                }
+            }
+            text
+        });
+        if self.screen.json {
+            tracing::info!(
+                epoch = report.epoch,
+                step = report.step,
+                train = %values(report.train),
+                validation = %report.validation.map_or(Value::Null, |e| values(&e.readings)),
+                samples_per_second = report.samples_per_second,
+                "epoch done"
+            );
+        } else {
+            tracing::info!(
+                "epoch {}/{}  {}{validation}  |  {} samples/s{}",
+                report.epoch,
+                self.epochs,
+                list(report.train, 4),
+                thousands(report.samples_per_second),
+                if report.is_best { "  best" } else { "" }
+            );
+        }
+        warn_of_collapse(report);
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, path: &Path, step: u64) {
+        tracing::debug!("checkpoint of step {step} written to {}", path.display());
+    }
+}
+
+/// Says so when a Gaussian code carries nothing.
+fn warn_of_collapse(report: &EpochReport<'_>) {
+    let latent = report.validation.and_then(|e| e.latent.as_ref());
+    if let Some(latent) = latent
+        && latent.kl_per_dimension.is_some()
+        && latent.active_units == 0
+    {
+        tracing::warn!(
+            "the posterior has collapsed: no latent dimension is active after epoch {}; try a \
+             smaller KL weight, a warm-up (--kl-schedule) or --free-bits",
+            report.epoch
+        );
+    }
+}
+
+/// One line of `metrics.jsonl`.
+fn metrics_row(report: &EpochReport<'_>) -> Value {
+    json!({
+        "epoch": report.epoch,
+        "step": report.step,
+        "seconds": report.seconds,
+        "samples_per_second": report.samples_per_second,
+        "lr": report.lr,
+        "best": report.is_best,
+        "train": values(report.train),
+        "validation": report.validation.map(|e| values(&e.readings)),
+        "weights": pairs(&report.train.weights),
+        "latent": report.validation.and_then(|e| e.latent.as_ref()),
+    })
+}
+
+/// The values of an evaluation by name.
+pub fn values(readings: &Readings) -> Value {
+    pairs(&readings.values)
+}
+
+/// The values and the state of the code of an evaluation.
+pub fn evaluation(evaluation: &Evaluation) -> Value {
+    let mut object = values(&evaluation.readings);
+    object["examples"] = json!(evaluation.examples);
+    if let Some(latent) = &evaluation.latent {
+        object["latent"] = json!(latent);
+    }
+    object
+}
+
+fn pairs(pairs: &[(String, f64)]) -> Value {
+    let object: Map<_, _> = pairs
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(value)))
+        .collect();
+    Value::Object(object)
+}
+
+/// The first `most` values as text.
+fn list(readings: &Readings, most: usize) -> String {
+    let shown = readings.values.iter().take(most);
+    let parts: Vec<String> = shown
+        .map(|(name, value)| format!("{name} {value:.2}"))
+        .collect();
+    parts.join("  ")
+}
+
+/// A whole number with separators.
+pub fn thousands(value: f64) -> String {
+    let digits = format!("{:.0}", value.max(0.0));
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Seconds as `12 s`, `3 m 05 s` or `2 h 10 m`.
+pub fn duration(seconds: f64) -> String {
+    let seconds = seconds.max(0.0).round() as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} m {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        assert_eq!(thousands(1_234_567.4), "1,234,567");
+        assert_eq!(thousands(999.0), "999");
+        assert_eq!(duration(59.4), "59 s");
+        assert_eq!(duration(65.0), "1 m 05 s");
+        assert_eq!(duration(7800.0), "2 h 10 m");
+    }
+}
