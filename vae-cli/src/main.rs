@@ -1,2 +1,52 @@
-//! The vae binary.
-fn main() {}
+//! The `vae` binary: train, compare and use autoencoders.
+
+mod backend;
+mod commands;
+mod inference;
+mod options;
+mod pictures;
+mod run_folder;
+mod settings;
+mod watch;
+
+use std::process::ExitCode;
+
+use options::Command;
+
+/// Page faults cost a training step more than a third of its time with the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let out = &mut std::io::stdout();
+    let done = match options::parse() {
+        Command::Train(args) => commands::train::run(&args),
+        Command::Sample(args) => commands::sample::run(&args),
+        Command::Variants(format) => commands::variants::variants(format, out).map(ok),
+        Command::Datasets(format) => commands::datasets::datasets(format, out).map(ok),
+        Command::Backends(format) => commands::backends::backends(format, out).map(ok),
+        Command::Config(args) => commands::config::config(&args, out).map(ok),
+        Command::Completions(shell) => commands::completions::completions(shell, out).map(ok),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn ok((): ()) -> ExitCode {
+    ExitCode::SUCCESS
+}
+
+/// Whoever reads the output has closed it, e.g. `vae variants | head -1`.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

@@ -13,6 +13,9 @@ use vae_core::files::write_atomically;
 
 use crate::settings::Settings;
 
+/// The settings of the run, in full.
+pub const CONFIG: &str = "config.toml";
+
 /// A run folder that this process alone writes to, for as long as the value lives.
 #[derive(Debug)]
 pub struct RunFolder {
@@ -52,7 +55,7 @@ impl RunFolder {
             None => Self::next_free(settings)?,
         };
         let folder = Self::lock(path)?;
-        let config = folder.path.join("config.toml");
+        let config = folder.config();
         // Whoever creates this file owns the folder.
         let mut file = OpenOptions::new()
             .write(true)
@@ -88,24 +91,22 @@ impl RunFolder {
         bail!("{} has no free number left", runs.display())
     }
 
-    /// Opens the folder of an earlier run with its settings.
+    /// Opens the folder of an earlier run.
     ///
     /// # Errors
     /// If it is not a run folder, or another process is writing to it.
-    pub fn open(path: &Path) -> Result<(Self, Settings)> {
-        let config = path.join("config.toml");
-        let text = fs::read_to_string(&config).with_context(|| {
-            format!(
-                "{} is not a run folder: {} cannot be read",
-                path.display(),
-                config.display()
-            )
-        })?;
-        let settings = toml::from_str(&text)
-            .with_context(|| format!("{} is not the configuration of a run", config.display()))?;
+    pub fn open(path: &Path) -> Result<Self> {
+        if !path.join(CONFIG).is_file() {
+            bail!("{} is not a run folder: it has no {CONFIG}", path.display());
+        }
         let folder = Self::lock(path.to_owned())?;
         folder.remove_partial_files()?;
-        Ok((folder, settings))
+        Ok(folder)
+    }
+
+    /// The settings of the run.
+    pub fn config(&self) -> PathBuf {
+        self.path.join(CONFIG)
     }
 
     fn lock(path: PathBuf) -> Result<Self> {

@@ -215,11 +215,14 @@ impl Observer for Watch<'_> {
             text
         });
         if self.screen.json {
+            let validated = report
+                .validation
+                .map_or(Value::Null, |e| values(&e.readings));
             tracing::info!(
                 epoch = report.epoch,
                 step = report.step,
                 train = %values(report.train),
-                validation = %report.validation.map_or(Value::Null, |e| values(&e.readings)),
+                validation = %validated,
                 samples_per_second = report.samples_per_second,
                 "epoch done"
             );

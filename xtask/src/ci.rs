@@ -20,7 +20,18 @@ const TRAIN: [&str; 2] = ["variant.name=beta", "train.max_steps=50"];
 const STEPS: u64 = 50;
 
 /// What the end-to-end check expects in a run folder.
-const RUN_FILES: [&str; 1] = ["summary.json"];
+const RUN_FILES: [&str; 10] = [
+    "config.toml",
+    "metrics.jsonl",
+    "summary.json",
+    "model.safetensors",
+    "model.json",
+    "reconstructions.png",
+    "samples.png",
+    "curves.png",
+    "checkpoints/last.ckpt",
+    "checkpoints/best.ckpt",
+];
 
 /// Run all checks: format, lints, tests, documentation, text, a training, LibTorch
 #[derive(Args)]

@@ -22,7 +22,7 @@ pub const TEST: [&str; 6] = [
     "test",
     "--workspace",
     "--features",
-    "vae-tests/tch",
+    "vae-cli/tch",
     "--test",
     "backends",
 ];

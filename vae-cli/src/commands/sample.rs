@@ -1,8 +1,8 @@
 //! `vae sample`: new examples from a trained model.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use burn::tensor::backend::Backend;
 use vae_core::{Autoencoder, files::write_atomically};
 use vae_variants::{Description, load};
@@ -12,6 +12,8 @@ use crate::{
     commands::figures,
     inference::{class_index, conditions, sample},
     options::SampleArgs,
+    run_folder::CONFIG,
+    settings::{LayerArgs, resolve_run},
 };
 
 /// Draws samples and writes them as a picture (images) or a table (CSV, original units).
@@ -19,7 +21,10 @@ use crate::{
 /// # Errors
 /// If the model cannot be loaded, cannot generate, or has no such class.
 pub fn run(args: &SampleArgs) -> Result<ExitCode> {
-    backend::limit_threads(args.threads)?;
+    let settings = resolve_run(&args.run.join(CONFIG), &LayerArgs::default())
+        .with_context(|| format!("{} is not the folder of a run", args.run.display()))?
+        .settings;
+    backend::limit_threads(args.threads.unwrap_or(settings.threads))?;
     let description = Description::read(&args.run)?;
     let rows = match &args.class {
         Some(class) => {
@@ -28,10 +33,15 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
         }
         None => conditions(&description),
     };
-    let (values, description) = backend::run(args.backend, Sampling { args, rows: &rows })?;
+    let job = Sampling {
+        args,
+        rows: &rows,
+        seed: args.seed.unwrap_or(settings.seed),
+    };
+    let (values, description) = backend::run(args.backend.unwrap_or(settings.backend), job)?;
     let is_image = description.shape.image().is_some();
     let path = args.out.clone().unwrap_or_else(|| {
-        PathBuf::from(if is_image { "samples.png" } else { "samples.csv" })
+        args.run.join(if is_image { "sample.png" } else { "sample.csv" })
     });
     let bytes = if path.extension().is_some_and(|e| e == "csv") {
         table(&values, &description)
@@ -52,6 +62,7 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
 struct Sampling<'a> {
     args: &'a SampleArgs,
     rows: &'a [Vec<f32>],
+    seed: u64,
 }
 
 impl Job for Sampling<'_> {
@@ -67,7 +78,7 @@ impl Job for Sampling<'_> {
                 self.args.run.display()
             );
         }
-        let values = sample(&model, self.rows, self.args.count, self.args.seed, &device);
+        let values = sample(&model, self.rows, self.args.count, self.seed, &device);
         Ok((values, description))
     }
 }

@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use burn::{module::Module, tensor::backend::Backend};
 use burn_autodiff::Autodiff;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ use crate::{
     commands::figures,
     options::TrainArgs,
     run_folder::{Origin, RunFolder},
-    settings::{Settings, resolve},
+    settings::{Settings, resolve, resolve_run},
     watch::{Loading, Screen, Watch, duration, evaluation, thousands},
 };
 
@@ -42,14 +42,12 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
     let started = Instant::now();
     let (folder, settings) = match &args.resume {
         Some(path) => {
-            let (folder, mut settings) = RunFolder::open(path)?;
+            let folder = RunFolder::open(path)?;
             if folder.is_finished() {
                 println!("{} is finished already; nothing to do", path.display());
                 return Ok(ExitCode::SUCCESS);
             }
-            if let Some(threads) = args.threads {
-                settings.threads = threads;
-            }
+            let settings = resolve_run(&folder.config(), &args.layers)?.settings;
             (Some(folder), settings)
         }
         None => (None, resolve(&args.layers)?.settings),
@@ -68,12 +66,6 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
         &data,
         settings.data.binarize,
     )?;
-    if description.variant.is_conditional() && data.classes.is_empty() && data.attributes.is_empty()
-    {
-        // Says so before anything is written, in the variant's own words.
-        description.build::<burn_flex::Flex>(settings.seed, &Default::default())?;
-    }
-    let resumes = folder.is_some();
     let job = Training {
         screen,
         folder,
@@ -85,7 +77,6 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
         started,
         quiet: args.quiet,
     };
-    tracing::debug!("resumes: {resumes}, threads: {threads}");
     backend::run(settings.backend, job)
 }
 
@@ -202,7 +193,7 @@ impl Job for Training<'_> {
             _ => None,
         };
         let history = folder.metrics()?;
-        figures::write(&folder, &outcome.model, description, data, settings.seed, &history, &device)?;
+        figures::write(&folder, &outcome.model, description, data, settings.seed, &device)?;
 
         let seconds = outcome.state.seconds;
         let speed = outcome.state.examples as f64 / seconds.max(1e-9);
@@ -330,7 +321,6 @@ fn closing(summary: &Value, folder: &std::path::Path) -> String {
     text
 }
 
-/// Checks that a summary can be made of any ending; used where only a message is wanted.
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,7 +31,7 @@ impl Canvas {
     /// # Errors
     /// If it has no pixels, or too many of them.
     pub fn new(width: usize, height: usize, color: Rgb) -> Result<Self> {
-        let size = width.checked_mul(height).unwrap_or(usize::MAX);
+        let size = width.saturating_mul(height);
         ensure!(
             (1..=MAX_PIXELS).contains(&size),
             "a picture of {width} x {height} pixels: it must have between 1 and {MAX_PIXELS}; \
@@ -49,6 +49,15 @@ impl Canvas {
         if x < self.width && y < self.height {
             let start = (y * self.width + x) * 3;
             self.pixels[start..start + 3].copy_from_slice(&color);
+        }
+    }
+
+    /// Fills a rectangle, given its top left corner and its width and height.
+    pub fn fill(&mut self, (x, y): (usize, usize), size: (usize, usize), color: Rgb) {
+        for y in y..y.saturating_add(size.1).min(self.height) {
+            for x in x..x.saturating_add(size.0).min(self.width) {
+                self.set(x, y, color);
+            }
         }
     }
 
@@ -118,5 +127,52 @@ impl Canvas {
     /// Height in pixels.
     pub fn height(&self) -> usize {
         self.height
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pictures::decode;
+
+    #[test]
+    fn a_picture_can_be_read_back() {
+        let mut canvas = Canvas::new(3, 2, [9, 8, 7]).unwrap();
+        canvas.set(2, 1, [1, 2, 3]);
+        canvas.set(3, 1, [0; 3]);
+        let image = decode(&canvas.png().unwrap());
+        assert_eq!(image.dimensions(), (3, 2));
+        assert_eq!(image.get_pixel(2, 1).0, [1, 2, 3]);
+        assert_eq!(image.get_pixel(0, 1).0, [9, 8, 7]);
+    }
+
+    #[test]
+    fn what_lies_outside_is_left_out() {
+        let mut canvas = Canvas::new(4, 4, [0; 3]).unwrap();
+        let other = Canvas::new(3, 3, [5; 3]).unwrap();
+        canvas.paste(&other, 2, 3);
+        canvas.paste(&other, 9, 0);
+        canvas.paste(&other, 0, 9);
+        canvas.fill((3, 0), (usize::MAX, 2), [7; 3]);
+        let image = decode(&canvas.png().unwrap());
+        let count = |color: u8| image.pixels().filter(|p| p.0 == [color; 3]).count();
+        assert_eq!((count(5), count(7), count(0)), (2, 2, 12));
+    }
+
+    #[test]
+    fn half_the_size_is_the_mean_of_four() {
+        let mut canvas = Canvas::new(5, 2, [0; 3]).unwrap();
+        canvas.fill((0, 0), (2, 1), [255, 100, 1]);
+        let half = canvas.halved().unwrap();
+        assert_eq!((half.width(), half.height()), (2, 1));
+        assert_eq!(half.pixels, [128, 50, 1, 0, 0, 0]);
+        assert!(Canvas::new(9, 1, [0; 3]).unwrap().halved().is_err());
+    }
+
+    #[test]
+    fn no_picture_is_empty_or_too_large() {
+        for (width, height) in [(0, 5), (5, 0), (usize::MAX, 2), (64_000_001, 1)] {
+            assert!(Canvas::new(width, height, [0; 3]).is_err());
+        }
     }
 }

@@ -66,19 +66,11 @@ impl Grid {
 
     /// Draws one image; `color` gives the colour of each of its pixels, by row and
     /// column.
-    ///
-    /// # Errors
-    /// If the picture is too large.
-    pub fn image(
-        &mut self,
-        row: usize,
-        column: usize,
-        color: impl FnMut(usize, usize) -> Rgb,
-    ) -> Result<()> {
+    pub fn image(&mut self, row: usize, column: usize, color: impl FnMut(usize, usize) -> Rgb) {
         let x = self.left + column * (self.thumb.width() + GAP);
         let spare = self.pitch - GAP - self.thumb.height();
         let y = MARGIN + row * self.pitch + spare / 2;
-        self.thumb.draw(&mut self.canvas, (x, y), color)
+        self.thumb.draw(&mut self.canvas, (x, y), color);
     }
 
     /// The picture as a PNG file.

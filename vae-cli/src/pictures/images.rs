@@ -40,12 +40,12 @@ pub fn reconstructions(of: &Reconstructions<'_>, shape: [usize; 3]) -> Result<Ve
         let part = column * features..(column + 1) * features;
         for (row, (_, values)) in rows.iter().enumerate() {
             let example = &values[part.clone()];
-            grid.image(row, column, |y, x| tone.color(&thumb.pixel(example, y, x)))?;
+            grid.image(row, column, |y, x| tone.color(&thumb.pixel(example, y, x)));
         }
         let (input, output) = (&of.input[part.clone()], &of.reconstructed[part]);
         grid.image(rows.len(), column, |y, x| {
             tone.difference(&thumb.pixel(output, y, x), &thumb.pixel(input, y, x))
-        })?;
+        });
     }
     grid.png()
 }
@@ -79,7 +79,7 @@ pub fn samples(
     for (index, example) in values.chunks_exact(features).enumerate() {
         grid.image(index / columns, index % columns, |y, x| {
             tone.color(&thumb.pixel(example, y, x))
-        })?;
+        });
     }
     grid.png()
 }

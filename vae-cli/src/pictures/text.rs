@@ -115,3 +115,60 @@ pub fn label(lines: &[(String, i32)], limit: i32, background: Rgb) -> Result<Can
     drop(area);
     canvas.halved()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pictures::decode;
+
+    #[test]
+    fn long_texts_are_cut() {
+        assert_eq!(shorten("short", 20, 200).unwrap(), "short");
+        let cut = shorten(&"long ".repeat(10_000), 20, 200).unwrap();
+        assert!(cut.starts_with("long long") && cut.ends_with('…'), "{cut}");
+        assert!(width(&cut, 20).unwrap() <= 200);
+        assert_eq!(shorten("two\nlines", 20, 200).unwrap(), "two lines");
+        assert_eq!(shorten("no space", 20, 0).unwrap(), "…");
+    }
+
+    #[test]
+    fn a_label_has_ink_in_every_line() {
+        let lines = [("Größe ≤ 3".to_owned(), 15), ("日本 🙂".to_owned(), 11)];
+        let canvas = label(&lines, 200, [255; 3]).unwrap();
+        let image = decode(&canvas.png().unwrap());
+        let ink = |rows: std::ops::Range<u32>| {
+            let mut rows = image
+                .rows()
+                .enumerate()
+                .filter(|(y, _)| rows.contains(&(*y as u32)));
+            rows.any(|(_, mut row)| row.any(|pixel| pixel.0[0] < 128))
+        };
+        assert_eq!(image.height(), 32);
+        assert!(ink(2..17) && ink(20..32) && !ink(0..2));
+        assert!(label(&[], 200, [255; 3]).is_ok());
+        assert!(label(&[(String::new(), 15)], 200, [255; 3]).is_ok());
+    }
+
+    #[test]
+    fn every_way_to_align_is_around_its_point() {
+        for (align, at) in [
+            (Align::Left, (75, 50)),
+            (Align::Center, (50, 50)),
+            (Align::Right, (25, 50)),
+            (Align::Upwards, (50, 50)),
+        ] {
+            let mut canvas = Canvas::new(100, 100, [255; 3]).unwrap();
+            write(&canvas.area(), "HHHH", (50, 50), 20, align, INK).unwrap();
+            let image = decode(&canvas.png().unwrap());
+            let pixels = image.enumerate_pixels().filter(|(_, _, p)| p.0[0] < 128);
+            let (mut x, mut y) = ((u32::MAX, 0), (u32::MAX, 0));
+            for (px, py, _) in pixels {
+                x = (x.0.min(px), x.1.max(px));
+                y = (y.0.min(py), y.1.max(py));
+            }
+            let middle = (u32::midpoint(x.0, x.1), u32::midpoint(y.0, y.1));
+            assert!(middle.0.abs_diff(at.0) <= 4, "{align:?}: {middle:?}");
+            assert!(middle.1.abs_diff(at.1) <= 4, "{align:?}: {middle:?}");
+        }
+    }
+}

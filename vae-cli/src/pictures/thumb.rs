@@ -1,7 +1,5 @@
 //! One example as a small picture.
 
-use anyhow::Result;
-
 use super::canvas::{Canvas, Rgb};
 
 /// The side, in pixels, that small images are enlarged to, or nearly.
@@ -56,25 +54,21 @@ impl Thumb {
         self.height.div_ceil(self.reduce) * self.enlarge
     }
 
-    /// Draws one example, whose values are `[channels, height, width]`, at (`x`, `y`):
-    /// `color` gives the colour of the pixel whose channels [`Thumb::pixel`] reads.
-    ///
-    /// # Errors
-    /// If the picture is too large.
+    /// Draws one example at (`x`, `y`): `color` gives the colour of the pixel in a row
+    /// and a column, whose channels [`Thumb::pixel`] reads.
     pub fn draw(
         self,
         canvas: &mut Canvas,
         (x, y): (usize, usize),
         mut color: impl FnMut(usize, usize) -> Rgb,
-    ) -> Result<()> {
+    ) {
         for row in 0..self.height.div_ceil(self.reduce) {
             for column in 0..self.width.div_ceil(self.reduce) {
                 let color = color(row, column);
-                let block = Canvas::new(self.enlarge, self.enlarge, color)?;
-                canvas.paste(&block, x + column * self.enlarge, y + row * self.enlarge);
+                let (x, y) = (x + column * self.enlarge, y + row * self.enlarge);
+                canvas.fill((x, y), (self.enlarge, self.enlarge), color);
             }
         }
-        Ok(())
     }
 
     /// The channels of one pixel of the small picture: the mean of its block, which is

@@ -84,7 +84,9 @@ pub fn defaults() -> Table {
 
 /// The value of a dotted key.
 pub fn find<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
-    let (first, rest) = key.split_once('.').map_or((key, None), |(a, b)| (a, Some(b)));
+    let (first, rest) = key
+        .split_once('.')
+        .map_or((key, None), |(a, b)| (a, Some(b)));
     match (table.get(first)?, rest) {
         (value, None) => Some(value),
         (Value::Table(inner), Some(rest)) => find(inner, rest),
@@ -149,12 +151,19 @@ pub fn probe(key: &str, value: &Value, chosen: Option<&str>) -> Result<(), Kind>
         && field != choice.tag
     {
         let tag = Value::String(chosen.to_owned());
-        let pair = [(choice.tag.to_owned(), tag), (field.to_owned(), value.clone())];
+        let pair = [
+            (choice.tag.to_owned(), tag),
+            (field.to_owned(), value.clone()),
+        ];
         table = nest(choice.section, Value::Table(Table::from_iter(pair)));
     }
     read::<Settings>(&table)?;
     // A number would be taken for the index of a name.
-    let names = if value.is_integer() { names(key, chosen) } else { &[] };
+    let names = if value.is_integer() {
+        names(key, chosen)
+    } else {
+        &[]
+    };
     if names.is_empty() {
         Ok(())
     } else {
@@ -225,7 +234,9 @@ pub fn expected(key: &str, value: &Value, chosen: Option<&str>, kind: &Kind) -> 
     if let Kind::Message(_) = kind
         && let Err(Kind::Message(text)) = probe(key, &Value::String("?".to_owned()), chosen)
     {
-        let bound = text.split_once(", but ").map_or(text.as_str(), |(_, bound)| bound);
+        let bound = text
+            .split_once(", but ")
+            .map_or(text.as_str(), |(_, bound)| bound);
         return bound.strip_prefix("must be ").unwrap_or(bound).to_owned();
     }
     plain(kind)

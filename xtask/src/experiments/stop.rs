@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag::{register, register_conditional_shutdown};
 
@@ -53,5 +54,7 @@ impl Stop {
 /// Asks a child process to end.
 pub fn ask_to_end(child: &Child) {
     // A child that has ended meanwhile needs no signal.
-    let _ = kill_process(Pid::from_child(child), Signal::TERM);
+    if let Ok(id) = i32::try_from(child.id()) {
+        let _ = kill(Pid::from_raw(id), Signal::SIGTERM);
+    }
 }

@@ -1,0 +1,54 @@
+//! The same seed and data give the same loss curve on every backend of this build.
+
+mod common;
+
+use common::Place;
+
+/// Loss of every evaluation, on the training and the validation split.
+fn curve(place: &Place, backend: &str, args: &str) -> Vec<f64> {
+    let out = format!("{backend}{}", args.replace([' ', '-'], ""));
+    place.run(&format!(
+        "--backend {backend} --out {out} --limit 600 --epochs 3 --batch-size 50 --latent 4 \
+         --threads 2 --seed 5 --quiet {args}"
+    ));
+    let rows = place.metrics(&out);
+    let value = |row: &serde_json::Value, split: &str| row[split]["loss"].as_f64().unwrap();
+    rows.iter()
+        .flat_map(|row| [value(row, "train"), value(row, "validation")])
+        .collect()
+}
+
+fn assert_close(place: &Place, backend: &str, args: &str) {
+    let (expected, found) = (curve(place, "flex", args), curve(place, backend, args));
+    assert_eq!(expected.len(), 6);
+    for (a, b) in expected.iter().zip(&found) {
+        let difference = (a - b).abs() / a.abs();
+        assert!(difference < 1e-3, "{backend} {args}: {expected:?} against {found:?}");
+    }
+}
+
+/// Dense and convolutional networks; one variant of each kind of step.
+const RUNS: [&str; 5] = [
+    "--variant vae --hidden 64",
+    "--variant vae --arch conv --channels 4,8 --hidden 32",
+    "--variant cvae --hidden 64 --dropout 0.1",
+    "--variant dae --hidden 64 --norm batch",
+    "--variant contractive --hidden 64 --activation tanh",
+];
+
+#[test]
+fn ndarray_follows_flex() {
+    let place = Place::new();
+    for args in RUNS {
+        assert_close(&place, "ndarray", args);
+    }
+}
+
+#[cfg(feature = "tch")]
+#[test]
+fn tch_follows_flex() {
+    let place = Place::new();
+    for args in RUNS {
+        assert_close(&place, "tch", args);
+    }
+}

@@ -1,0 +1,206 @@
+//! Bad input: a message that names what is wrong and what to do, a failure code, nothing lost.
+
+mod common;
+
+use common::{Place, SMALL, assert_says};
+
+/// A folder of two classes of tiny PNG images.
+fn images(place: &Place, count: u8) {
+    for i in 0..count {
+        let class = ["cat", "dog"][usize::from(i % 2)];
+        let path = place.write(&format!("images/{class}/{i}.png"), "");
+        image::GrayImage::from_fn(8, 8, |x, y| image::Luma([(x * 30 + y + u32::from(i)) as u8]))
+            .save(path)
+            .unwrap();
+    }
+}
+
+fn nothing_was_made(place: &Place) {
+    assert!(!place.join("run").exists(), "a run folder was made");
+    assert!(!place.join("runs").exists(), "a run folder was made");
+}
+
+#[test]
+fn settings_that_do_not_fit() {
+    let place = Place::new();
+    for (args, parts) in [
+        ("--variant bta", &["bta", "beta"][..]),
+        ("--variant beta --beta -1", &["variant.beta", "-1", "at least 0", "--beta"]),
+        ("--latent 0", &["model.latent", "0", "at least 1", "--latent"]),
+        ("--dropout 1", &["model.dropout", "below 1"]),
+        ("--dataset no-such-set", &["no-such-set", "mnist-mini"]),
+        ("--limit 600 --batch-size 5000", &["5000", "600"]),
+        ("--variant sparse --sparsity top-k --k 50 --latent 10", &["variant.k", "50", "10"]),
+        ("--arch conv --channels 8,8,8,8,8,8", &["model.channels", "28x28", "at most 4"]),
+        ("--lr=-0.1", &["train.lr", "-0.1"]),
+        ("--epochs 0", &["train.epochs", "at least 1"]),
+    ] {
+        assert_says(&place.fail(args), parts);
+        nothing_was_made(&place);
+    }
+}
+
+#[test]
+fn a_backend_that_is_not_in_this_build() {
+    let place = Place::new();
+    for backend in ["cuda", "wgpu", "tch"] {
+        let output = place.run("backends --format json");
+        let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let entry = list.as_array().unwrap().iter().find(|b| b["name"] == backend).unwrap();
+        if entry["available"] == false {
+            let message = place.fail(&format!("--backend {backend} {SMALL}"));
+            assert_says(&message, &[backend, "flex", "--features"]);
+            nothing_was_made(&place);
+        }
+    }
+}
+
+#[test]
+fn images_that_are_missing_or_broken() {
+    let place = Place::new();
+    std::fs::create_dir(place.join("empty")).unwrap();
+    assert_says(&place.fail("--dataset empty --out run"), &["empty"]);
+
+    images(&place, 40);
+    place.write("images/cat/broken.png", "this is no picture");
+    let message = place.fail("--dataset images --out run --batch-size 8");
+    assert_says(&message, &["broken.png", "--skip-bad"]);
+    nothing_was_made(&place);
+    place.run("--dataset images --skip-bad --out run --batch-size 8 --epochs 1 --variant cvae");
+    assert!(place.join("run/samples.png").exists());
+}
+
+#[test]
+fn a_truncated_idx_file() {
+    let place = Place::new();
+    // A header that promises 100 images of 4x4 and holds 3.
+    let mut bytes = vec![0, 0, 8, 3, 0, 0, 0, 100, 0, 0, 0, 4, 0, 0, 0, 4];
+    bytes.extend([7; 48]);
+    place.write("short-images-idx3-ubyte", bytes);
+    let message = place.fail("--dataset short-images-idx3-ubyte --out run");
+    assert_says(&message, &["short-images-idx3-ubyte", "1616", "64"]);
+    nothing_was_made(&place);
+}
+
+#[test]
+fn a_table_with_holes() {
+    let place = Place::new();
+    place.write("t.csv", "a,b\n1,2\n3,NaN\n5,6\n");
+    let message = place.fail("--dataset t.csv --out run");
+    assert_says(&message, &["t.csv", "line 3", "b", "NaN"]);
+
+    place.write("u.csv", "a,b,kind\n1,2,x\n3,4,y\n5,6,x\n");
+    assert_says(&place.fail("--dataset u.csv --out run"), &["kind", "--label"]);
+    assert_says(
+        &place.fail("--dataset u.csv --label knd --out run"),
+        &["knd", "kind"],
+    );
+    nothing_was_made(&place);
+}
+
+#[test]
+fn data_that_the_likelihood_cannot_hold() {
+    let place = Place::new();
+    let rows: String = (0..50).map(|i| format!("{i},{}\n", i * 5)).collect();
+    place.write("t.csv", format!("a,b\n{rows}"));
+    let message = place.fail(
+        "--dataset t.csv --scale none --likelihood bernoulli --batch-size 8 --out run",
+    );
+    assert_says(&message, &["bernoulli", "245", "--scale min-max", "--likelihood gaussian"]);
+    nothing_was_made(&place);
+    place.run(
+        "--dataset t.csv --scale min-max --likelihood bernoulli --batch-size 8 --epochs 1 \
+         --hidden 8 --latent 1 --out run",
+    );
+}
+
+#[test]
+fn a_conditional_model_without_conditions() {
+    let place = Place::new();
+    let rows: String = (0..50).map(|i| format!("{i},{}\n", i * 5)).collect();
+    place.write("t.csv", format!("a,b\n{rows}"));
+    let message = place.fail("--dataset t.csv --variant cvae --batch-size 8 --out run");
+    assert_says(&message, &["cvae", "--label", "--condition"]);
+    nothing_was_made(&place);
+}
+
+#[test]
+fn a_class_that_does_not_exist() {
+    let place = Place::new();
+    place.run(&format!("--variant cvae --out run {SMALL}"));
+    for class in ["10", "-1", "seven"] {
+        let message = place.fail(&format!("sample run --class={class}"));
+        assert_says(&message, &[class, "0 to 9"]);
+    }
+    place.run(&format!("--variant vae --out plain {SMALL}"));
+    assert_says(&place.fail("sample plain --class 1"), &["--class", "vae"]);
+    place.run(&format!("--variant ae --out ae {SMALL}"));
+    assert_says(&place.fail("sample ae"), &["ae", "no prior"]);
+    assert!(!place.join("samples.png").exists());
+}
+
+#[test]
+fn a_folder_that_cannot_be_written() {
+    let place = Place::new();
+    place.write("file", "in the way");
+    let message = place.fail(&format!("--out file/run {SMALL}"));
+    assert_says(&message, &["file/run"]);
+    assert_eq!(place.bytes("file"), b"in the way");
+}
+
+/// A limit on the size of files stands in for a full disk: writes fail in the same place and way.
+#[cfg(unix)]
+#[test]
+fn a_full_disk() {
+    let place = Place::new();
+    // Enough for the settings, not for a checkpoint: 64 blocks of 512 or 1,024 bytes.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 64; exec {} --out run --hidden 512 --limit 600 --epochs 1",
+        env!("CARGO_BIN_EXE_vae")
+    );
+    let output = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(place.path())
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(!message.contains("panicked"), "{message}");
+    assert_says(&message, &["checkpoints", ".ckpt"]);
+    // Nothing half-written is left, and the run goes on once there is room.
+    let left: Vec<_> = std::fs::read_dir(place.join("run/checkpoints")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    place.run("--resume run --quiet");
+    assert!(place.join("run/summary.json").exists());
+}
+
+#[test]
+fn checkpoints_that_cannot_be_used() {
+    let place = Place::new();
+    place.run(&format!("--out a {SMALL}"));
+    place.run(&format!("--variant ae --out b {SMALL}"));
+    std::fs::remove_file(place.join("a/summary.json")).unwrap();
+    let good = place.bytes("a/checkpoints/last.ckpt");
+
+    place.write("a/checkpoints/last.ckpt", &good[..good.len() / 3]);
+    assert_says(&place.fail("--resume a"), &["last.ckpt", "not a whole checkpoint"]);
+
+    place.write("a/checkpoints/last.ckpt", place.bytes("b/checkpoints/last.ckpt"));
+    assert_says(&place.fail("--resume a"), &["last.ckpt", "another model", "ae", "vae"]);
+
+    place.write("a/checkpoints/last.ckpt", good);
+    place.run("--resume a --quiet");
+    assert_says(&place.fail("--resume no-such-run"), &["no-such-run", "not a run folder"]);
+}
+
+#[test]
+fn configurations_that_cannot_be_read() {
+    let place = Place::new();
+    place.write("typo.toml", "[train]\nbatchsize = 5\n");
+    let message = place.fail("--config typo.toml");
+    assert_says(&message, &["batchsize", "train.batch_size", "typo.toml"]);
+    place.write("latin.toml", b"# caf\xe9\nseed = 1\n");
+    assert_says(&place.fail("--config latin.toml"), &["latin.toml", "UTF-8"]);
+    assert_says(&place.fail("--config missing.toml"), &["missing.toml"]);
+    nothing_was_made(&place);
+}

@@ -1,0 +1,181 @@
+//! Whole runs of the binary: what they leave behind.
+
+mod common;
+
+use common::{Place, SMALL, assert_says};
+
+const FILES: [&str; 9] = [
+    "config.toml",
+    "curves.png",
+    "metrics.jsonl",
+    "model.json",
+    "model.safetensors",
+    "reconstructions.png",
+    "summary.json",
+    "checkpoints/last.ckpt",
+    "checkpoints/best.ckpt",
+];
+
+fn names() -> Vec<String> {
+    let place = Place::new();
+    let output = place.run("variants --format json");
+    let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let names = list.as_array().unwrap().iter();
+    names.map(|variant| variant["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_variant_trains_and_leaves_a_whole_folder() {
+    let place = Place::new();
+    let names = names();
+    assert!(names.len() >= 7, "{names:?}");
+    for name in names {
+        let output = place.run(&format!("--variant {name} --out {name} {SMALL}"));
+        for file in FILES {
+            assert!(place.join(&name).join(file).is_file(), "{name}: {file}");
+        }
+        let summary = place.json(&format!("{name}/summary.json"));
+        assert_eq!(summary["variant"], name.as_str());
+        assert_eq!(summary["seed"], 5);
+        assert_eq!((&summary["epochs"], &summary["steps"]), (&2.into(), &24.into()));
+        for key in ["loss", "reconstruction"] {
+            assert!(summary["test"][key].as_f64().unwrap().is_finite(), "{name}: {key}");
+        }
+        for key in ["parameters", "train_samples_per_second", "seconds"] {
+            assert!(summary[key].as_f64().unwrap() > 0.0, "{name}: {key}");
+        }
+        let is_generative = place.join(&name).join("samples.png").exists();
+        assert_eq!(is_generative, summary["test"]["kl"].is_number(), "{name}");
+        assert_says(
+            &String::from_utf8_lossy(&output.stdout),
+            &["reconstruction", "test", "run folder:"],
+        );
+        let rows = place.metrics(&name);
+        assert_eq!(rows.len(), 2);
+        for row in &rows {
+            for key in ["epoch", "step", "seconds", "lr", "train", "validation", "weights"] {
+                assert!(!row[key].is_null(), "{name}: {key} in {row}");
+            }
+        }
+        let (first, last) = (&rows[0]["train"]["loss"], &rows[1]["train"]["loss"]);
+        assert!(last.as_f64() < first.as_f64(), "{name}: {first} then {last}");
+    }
+}
+
+#[test]
+fn the_configuration_of_a_run_repeats_it() {
+    let place = Place::new();
+    place.run(&format!("--variant beta --beta 4 --out first {SMALL}"));
+    place.run("--config first/config.toml --out second");
+    assert_eq!(
+        place.bytes("first/model.safetensors"),
+        place.bytes("second/model.safetensors")
+    );
+}
+
+#[test]
+fn two_runs_never_share_a_folder() {
+    let place = Place::new();
+    place.run(&format!("--out mine {SMALL}"));
+    let before = place.bytes("mine/summary.json");
+    let message = place.fail(&format!("--out mine {SMALL}"));
+    assert_says(&message, &["mine already holds files", "--out", "--resume"]);
+    assert_eq!(before, place.bytes("mine/summary.json"));
+    // Without --out, each run finds a folder of its own.
+    place.run(SMALL);
+    place.run(SMALL);
+    for run in ["vae-mnist-mini-1", "vae-mnist-mini-2"] {
+        assert!(place.join("runs").join(run).join("summary.json").exists());
+    }
+}
+
+/// The weight of each term is logged beside it, and `loss` is their weighted sum.
+#[test]
+fn terms_add_up_with_their_weights() {
+    let place = Place::new();
+    place.run(&format!("--variant beta --beta 4 --out run {SMALL}"));
+    for row in place.metrics("run") {
+        assert_eq!(row["weights"]["kl"], 4.0);
+        for split in ["train", "validation"] {
+            let value = |key: &str| row[split][key].as_f64().unwrap();
+            let sum = value("reconstruction") + 4.0 * value("kl");
+            assert!((value("loss") - sum).abs() < 1e-4 * sum, "{row}");
+        }
+        let kl: f64 = row["latent"]["kl_per_dimension"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|value| value.as_f64().unwrap())
+            .sum();
+        assert!((kl - row["validation"]["kl"].as_f64().unwrap()).abs() < 1e-4);
+    }
+}
+
+#[test]
+fn a_denoising_run_states_its_corruption() {
+    let place = Place::new();
+    place.run(&format!("--variant dae --noise salt-pepper --noise-level 0.25 --out run {SMALL}"));
+    let summary = place.json("run/summary.json");
+    assert_eq!(summary["corruption"], "salt-pepper 0.25");
+    let (noisy, clean) = (&summary["test"]["loss"], &summary["test_clean"]["loss"]);
+    assert!(clean.as_f64() < noisy.as_f64(), "clean {clean}, noisy {noisy}");
+}
+
+#[test]
+fn a_table_is_learned_and_sampled_in_its_own_units() {
+    let place = Place::new();
+    let mut table = String::from("height,weight,group\n");
+    for i in 0..300 {
+        let (a, b) = (f64::from(i % 17), f64::from(i % 23));
+        table += &format!("{},{},{}\n", 150.0 + 2.0 * a, 40.0 + a + b, ["x", "y"][i as usize % 2]);
+    }
+    place.write("people.csv", table);
+    place.run(
+        "--dataset people.csv --label group --variant cvae --hidden 16 --latent 2 --epochs 3 \
+         --out run",
+    );
+    assert_eq!(place.json("run/summary.json")["likelihood"], "gaussian");
+    assert!(place.join("run/samples.png").exists());
+    place.run("sample run --class y --count 50 --out new.csv");
+    let text = std::fs::read_to_string(place.join("new.csv")).unwrap();
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("height,weight"));
+    let heights: Vec<f64> = lines.map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
+    assert_eq!(heights.len(), 50);
+    let mean = heights.iter().sum::<f64>() / 50.0;
+    assert!((140.0..190.0).contains(&mean), "{mean}");
+}
+
+#[test]
+fn sampling_shows_every_sample_it_was_asked_for() {
+    let place = Place::new();
+    place.run(&format!("--variant cvae --out run {SMALL}"));
+    let output = place.run("sample run --class 7 --count 33 --out seven.png");
+    assert_says(&String::from_utf8_lossy(&output.stdout), &["33 samples written to seven.png"]);
+    assert!(image::open(place.join("seven.png")).is_ok());
+    // The same seed gives the same picture.
+    place.run("sample run --class 7 --count 33 --out again.png");
+    assert_eq!(place.bytes("seven.png"), place.bytes("again.png"));
+    let message = place.fail("sample run --class 12");
+    assert_says(&message, &["--class 12", "0 to 9"]);
+}
+
+#[test]
+fn json_logs_are_json() {
+    let place = Place::new();
+    let output = place.run(&format!("--out run --log-format json {SMALL}"));
+    let text = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let epochs = lines.iter().filter(|line| line["fields"]["message"] == "epoch done");
+    assert_eq!(epochs.count(), 2);
+}
+
+#[test]
+fn quiet_is_quiet() {
+    let place = Place::new();
+    let output = place.run(&format!("--out run --quiet {SMALL}"));
+    assert_eq!((output.stdout.len(), output.stderr.len()), (0, 0));
+}

@@ -1,0 +1,88 @@
+//! `vae datasets`: what can be trained on.
+
+use std::io::Write;
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::options::Format;
+
+/// What a path may lead to.
+const PATHS: [(&str, &str); 5] = [
+    (
+        "a folder of images",
+        "PNG or JPEG; one folder within it for each class, or none; --image-size resizes",
+    ),
+    (
+        "an IDX file",
+        "as MNIST's, compressed or not; labels are found beside the images",
+    ),
+    (
+        "a .npy file",
+        "examples along the first axis: [n, features], [n, height, width] or with channels",
+    ),
+    ("an .npz file", "such arrays by name, and labels"),
+    (
+        "a .csv or .tsv file",
+        "one example a row, under a header; --label and --condition name columns",
+    ),
+];
+
+/// Lists the built-in datasets and the files that can be read.
+///
+/// # Errors
+/// If the output cannot be written.
+pub fn datasets(format: Format, out: &mut dyn Write) -> Result<()> {
+    let all = vae_data::builtin();
+    if format == Format::Json {
+        let all: Vec<_> = all
+            .iter()
+            .map(|info| {
+                json!({
+                    "name": info.name,
+                    "summary": info.summary,
+                    "train": info.train,
+                    "test": info.test,
+                    "shape": info.shape,
+                    "classes": info.classes,
+                    "download": info.download,
+                    "licence": info.licence,
+                    "origin": info.origin,
+                })
+            })
+            .collect();
+        serde_json::to_writer_pretty(&mut *out, &all)?;
+        writeln!(out)?;
+        return Ok(());
+    }
+    for (index, info) in all.iter().enumerate() {
+        let default = if index == 0 { " (the default)" } else { "" };
+        let [channels, height, width] = info.shape;
+        let download = match info.download {
+            0 => "embedded in the program".to_owned(),
+            bytes => format!(
+                "{:.1} MB to download where it is not found",
+                bytes as f64 / 1e6
+            ),
+        };
+        writeln!(out, "{:<14}  {}{default}", info.name, info.summary)?;
+        writeln!(
+            out,
+            "                {} examples to train, {} to test; {channels}x{height}x{width}; {} classes",
+            info.train,
+            info.test,
+            info.classes.len()
+        )?;
+        writeln!(out, "                {download}")?;
+        writeln!(out, "                {}; {}", info.licence, info.origin)?;
+        writeln!(out)?;
+    }
+    writeln!(
+        out,
+        "--dataset also takes a path, relative to the working folder or --data-dir:"
+    )?;
+    for (path, what) in PATHS {
+        writeln!(out, "  {path:<20}  {what}")?;
+    }
+    Ok(())
+}

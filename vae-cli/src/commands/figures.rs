@@ -1,0 +1,108 @@
+//! The pictures of a run folder.
+
+use anyhow::Result;
+use burn::tensor::backend::Backend;
+use serde_json::Value;
+use vae_core::Autoencoder;
+use vae_data::{Batcher, Data};
+use vae_variants::{Description, Model};
+
+use crate::{
+    inference::{conditions, reconstruct, sample},
+    pictures::{self, Epoch},
+    run_folder::RunFolder,
+};
+
+/// Reconstructed images, and images sampled in a row of a class.
+const COLUMNS: usize = 16;
+const PER_CLASS: usize = 10;
+/// Images sampled without classes.
+const SAMPLES: usize = 64;
+/// Rows of a table that are reconstructed or sampled.
+const ROWS: usize = 500;
+
+/// Writes `reconstructions.png`, `curves.png` and, for generative variants, `samples.png`.
+///
+/// # Errors
+/// If the data cannot be read or a file cannot be written.
+pub fn write<B: Backend>(
+    folder: &RunFolder,
+    model: &Model<B>,
+    description: &Description,
+    data: &Data,
+    seed: u64,
+    device: &B::Device,
+) -> Result<()> {
+    let is_image = description.shape.image().is_some();
+    let subsets = [&data.test, &data.validation, &data.train];
+    let shown = subsets.into_iter().find(|subset| !subset.is_empty());
+    if let Some(subset) = shown {
+        let count = if is_image { COLUMNS } else { ROWS };
+        let of = reconstruct(model, description, subset, count, seed, device)?;
+        let png = pictures::reconstructions(&pictures::Reconstructions {
+            shape: &description.shape,
+            input: &of.target,
+            corrupted: of.corrupted.as_deref(),
+            reconstructed: &of.reconstructed,
+            range: description.range,
+            names: &description.columns,
+        })?;
+        folder.write("reconstructions.png", &png)?;
+    }
+
+    folder.write("curves.png", &pictures::curves(&history(&folder.metrics()?))?)?;
+
+    if Autoencoder::<B>::is_generative(model) {
+        let png = if is_image {
+            let rows = conditions(description);
+            let has_rows = !rows.is_empty() && rows.len() == description.classes.len();
+            let count = if has_rows { PER_CLASS } else { SAMPLES };
+            let values = sample(model, &rows, count, seed, device);
+            let labels = if has_rows { &description.classes[..] } else { &[] };
+            samples(&values, labels, description)?
+        } else {
+            let values = sample(model, &conditions(description), ROWS, seed, device);
+            let batcher = Batcher::sequential(data.train.clone(), ROWS, seed);
+            let train = batcher.epoch(0, 0).next().transpose()?;
+            let train = train.map(|batch| batch.target).unwrap_or_default();
+            pictures::sample_histograms(&train, &values, &description.shape, &description.columns)?
+        };
+        folder.write("samples.png", &png)?;
+    }
+    Ok(())
+}
+
+/// A picture of sampled images, one row for each label.
+///
+/// # Errors
+/// If the samples are not images.
+pub fn samples(values: &[f32], labels: &[String], description: &Description) -> Result<Vec<u8>> {
+    pictures::samples(values, &description.shape, description.range, labels)
+}
+
+/// The names of the features, numbered where they have none.
+pub fn column_names(description: &Description) -> Vec<String> {
+    if description.columns.is_empty() {
+        (0..description.shape.features())
+            .map(|i| format!("x{i}"))
+            .collect()
+    } else {
+        description.columns.clone()
+    }
+}
+
+/// The lines of `metrics.jsonl` as the curves want them.
+fn history(rows: &[Value]) -> Vec<Epoch> {
+    let list = |values: &Value| {
+        let object = values.as_object().into_iter().flatten();
+        let numbers = object.map(|(name, value)| (name.clone(), value.as_f64().unwrap_or(f64::NAN)));
+        numbers.collect()
+    };
+    rows.iter()
+        .map(|row| Epoch {
+            epoch: row["epoch"].as_u64().unwrap_or_default() as usize,
+            train: list(&row["train"]),
+            validation: list(&row["validation"]),
+        })
+        .collect()
+}

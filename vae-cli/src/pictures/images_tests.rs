@@ -1,0 +1,146 @@
+use vae_data::DataShape;
+
+use crate::pictures::grid::BACKGROUND;
+use crate::pictures::tone::{BLUE, NOT_FINITE, VERMILION};
+use crate::pictures::{Reconstructions, decode, reconstructions, samples};
+
+/// Images of one value each.
+fn plain(values: &[f32], features: usize) -> Vec<f32> {
+    let of_one = |value: &f32| vec![*value; features];
+    values.iter().flat_map(of_one).collect()
+}
+
+fn ramp(count: usize) -> Vec<f32> {
+    (0..count).map(|i| i as f32 / (count - 1) as f32).collect()
+}
+
+fn digits() -> DataShape {
+    DataShape::new([1, 28, 28]).unwrap()
+}
+
+#[test]
+fn samples_are_in_a_square_and_all_are_shown() {
+    let png = samples(&plain(&ramp(64), 784), &digits(), (0.0, 1.0), &[]).unwrap();
+    let image = decode(&png);
+    // Eight images of 3 * 28 pixels, seven gaps of 4, two margins of 12.
+    assert_eq!(image.dimensions(), (724, 724));
+    for (i, value) in ramp(64).into_iter().enumerate() {
+        let (x, y) = (12 + (i as u32 % 8) * 88, 12 + (i as u32 / 8) * 88);
+        let level = (value * 255.0).round() as u8;
+        for (dx, dy) in [(0, 0), (42, 42), (83, 83)] {
+            assert_eq!(image.get_pixel(x + dx, y + dy).0, [level; 3], "image {i}");
+        }
+        assert_eq!(image.get_pixel(x + 84, y).0, BACKGROUND);
+        assert_eq!(image.get_pixel(x - 1, y).0, BACKGROUND);
+    }
+}
+
+#[test]
+fn a_square_may_be_incomplete() {
+    let one = DataShape::new([1, 1, 1]).unwrap();
+    let image = decode(&samples(&[1.0; 5], &one, (0.0, 1.0), &[]).unwrap());
+    assert_eq!(image.dimensions(), (3 * 96 + 2 * 4 + 24, 2 * 96 + 4 + 24));
+    let white = image.pixels().filter(|pixel| pixel.0 == [255; 3]).count();
+    assert_eq!(white, 5 * 96 * 96);
+}
+
+#[test]
+fn rows_have_labels() {
+    let rows: Vec<String> = (0..10).map(|class| format!("class {class}")).collect();
+    let png = samples(&plain(&ramp(30), 784), &digits(), (0.0, 1.0), &rows).unwrap();
+    let image = decode(&png);
+    assert_eq!(image.height(), 10 * 84 + 9 * 4 + 24);
+    let left = image.width() - (3 * 84 + 2 * 4 + 12);
+    assert!((50..150).contains(&left), "{left}");
+    for (i, value) in ramp(30).into_iter().enumerate() {
+        let (row, column) = (i as u32 / 3, i as u32 % 3);
+        let pixel = image.get_pixel(left + column * 88, 12 + row * 88);
+        assert_eq!(pixel.0, [(value * 255.0).round() as u8; 3]);
+    }
+    for row in 0..10 {
+        let (top, mut ink) = (12 + row * 88, 0);
+        for y in top..top + 84 {
+            ink += (12..left)
+                .filter(|&x| image.get_pixel(x, y).0[0] < 128)
+                .count();
+        }
+        assert!(ink > 50, "row {row}: {ink}");
+    }
+    assert!(samples(&plain(&ramp(31), 784), &digits(), (0.0, 1.0), &rows).is_err());
+}
+
+#[test]
+fn labels_of_flat_images_do_not_overlap() {
+    let flat = DataShape::new([1, 1, 96]).unwrap();
+    let rows = ["a".to_owned(), "b".to_owned()];
+    let image = decode(&samples(&[0.0; 2 * 96], &flat, (0.0, 1.0), &rows).unwrap());
+    // A label of size 15 is 18 pixels high.
+    assert_eq!(image.height(), 2 * 18 + 4 + 24);
+}
+
+fn pictured(input: &[f32], corrupted: Option<&[f32]>, output: &[f32]) -> image::RgbImage {
+    let of = Reconstructions {
+        shape: &digits(),
+        input,
+        corrupted,
+        reconstructed: output,
+        range: (-1.0, 1.0),
+        names: &[],
+    };
+    decode(&reconstructions(&of).unwrap())
+}
+
+#[test]
+fn reconstructions_are_below_their_inputs() {
+    let input = plain(&[-1.0, 1.0, -1.0, 0.2], 784);
+    let output = plain(&[-1.0, -1.0, 1.0, f32::NAN], 784);
+    let image = pictured(&input, None, &output);
+    assert_eq!(image.height(), 3 * 84 + 2 * 4 + 24);
+    let left = image.width() - (4 * 84 + 3 * 4 + 12);
+    let row = |row: u32| [0, 1, 2, 3].map(|i| image.get_pixel(left + i * 88, 12 + row * 88).0);
+    assert_eq!(row(0), [[0; 3], [255; 3], [0; 3], [153; 3]]);
+    assert_eq!(row(1), [[0; 3], [0; 3], [255; 3], NOT_FINITE]);
+    assert_eq!(row(2), [[255; 3], BLUE, VERMILION, NOT_FINITE]);
+
+    let corrupted = plain(&[1.0; 4], 784);
+    let image = pictured(&input, Some(&corrupted), &output);
+    assert_eq!(image.height(), 4 * 84 + 3 * 4 + 24);
+    let row = |row: u32| [0, 1, 2, 3].map(|i| image.get_pixel(left + i * 88, 12 + row * 88).0);
+    assert_eq!(row(1), [[255; 3]; 4]);
+    assert_eq!(row(2), [[0; 3], [0; 3], [255; 3], NOT_FINITE]);
+}
+
+#[test]
+fn the_first_sixteen_reconstructions_are_shown() {
+    let values = plain(&[0.0; 20], 784);
+    let sixteen = pictured(&values[..16 * 784], None, &values[..16 * 784]);
+    assert_eq!(pictured(&values, None, &values), sixteen);
+}
+
+#[test]
+fn what_cannot_be_drawn_is_an_error() {
+    let (shape, range) = (digits(), (0.0, 1.0));
+    assert!(samples(&[], &shape, range, &[]).is_err());
+    assert!(samples(&[0.0; 785], &shape, range, &[]).is_err());
+    assert!(samples(&[0.0; 4], &DataShape::flat(2), range, &[]).is_err());
+    let pixels = vec![0.0; 10_000];
+    let pixel = DataShape::new([1, 1, 1]).unwrap();
+    assert!(samples(&pixels, &pixel, range, &[]).is_ok());
+    let long = DataShape::new([1, 1, 10_000]).unwrap();
+    assert!(samples(&pixels, &long, (f32::NAN, f32::NAN), &[]).is_ok());
+    let unequal = |input, corrupted, reconstructed| {
+        let (shape, names) = (&pixel, &[][..]);
+        reconstructions(&Reconstructions {
+            shape,
+            input,
+            corrupted,
+            reconstructed,
+            range,
+            names,
+        })
+    };
+    assert!(unequal(&[], None, &[]).is_err());
+    assert!(unequal(&[1.0], None, &[1.0, 2.0]).is_err());
+    assert!(unequal(&[1.0], Some(&[]), &[1.0]).is_err());
+    assert!(unequal(&[1.0], Some(&[f32::INFINITY]), &[1.0]).is_ok());
+}

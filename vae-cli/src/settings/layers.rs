@@ -1,0 +1,167 @@
+//! Reading each layer of settings into entries.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use toml::Value;
+
+use super::presets::PRESETS;
+use super::schema::{self, flatten};
+use super::text::{self, Document};
+
+/// Name of the settings file that is looked for in the working folder.
+pub const USER_FILE: &str = "vae.toml";
+/// The key that chooses a preset in a settings file or variable.
+const PRESET: &str = "preset";
+/// Start of the names of environment variables that are settings.
+const PREFIX: &str = "VAE_";
+/// Variables with that start that are not.
+const OTHER_VARIABLES: [&str; 2] = ["VAE_CI_CACHE", "VAE_TCH_DIR"];
+
+/// The settings of the command line, for [`resolve`](super::resolve).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LayerArgs {
+    /// `--config` files, in order.
+    pub configs: Vec<PathBuf>,
+    /// Settings given as flags, in order.
+    pub flags: Vec<Override>,
+}
+
+/// A setting given as a flag.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Override {
+    /// Dotted key.
+    pub key: String,
+    /// The value as written.
+    pub text: String,
+    /// The flag, e.g. `flag --beta`.
+    pub source: String,
+}
+
+/// One setting of one layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Dotted key.
+    pub key: String,
+    /// The value.
+    pub raw: Raw,
+    /// The layer, for messages.
+    pub source: String,
+}
+
+/// A value as it was given.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Raw {
+    /// From a file.
+    Value(Value),
+    /// From the command line or the environment: a TOML value, or else a text.
+    Text(String),
+}
+
+/// `vae.toml` of a folder; no entries if there is none.
+pub fn user_file(folder: &Path) -> Result<Vec<Entry>> {
+    let path = folder.join(USER_FILE);
+    if path.symlink_metadata().is_ok() {
+        file(&path, USER_FILE)
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+/// A settings file, called `label` in messages.
+pub fn file(path: &Path, label: &str) -> Result<Vec<Entry>> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {label}"))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let (line, _) = text::position(&String::from_utf8_lossy(error.as_bytes()), valid);
+        anyhow!("{label} is not UTF-8 text: line {line} holds other bytes; save the file as UTF-8")
+    })?;
+    parse(&text, label)
+}
+
+fn parse(text: &str, label: &str) -> Result<Vec<Entry>> {
+    let mut document =
+        Document::parse(text).map_err(|error| anyhow!("{label} is not valid TOML: {error}"))?;
+    let table = std::mem::take(&mut document.table);
+    let mut entries = Vec::new();
+    for (key, value) in flatten(table) {
+        let source = match document.line(&key) {
+            Some(line) => format!("{label} (line {line})"),
+            None => label.to_owned(),
+        };
+        if text::holds_date(&value) {
+            bail!("`{key}` is {value}, but no setting takes a date or time; set by {source}");
+        }
+        entries.push(Entry {
+            key,
+            raw: Raw::Value(value),
+            source,
+        });
+    }
+    Ok(entries)
+}
+
+/// The `VAE_…` environment variables.
+pub fn environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for (name, value) in variables {
+        let Ok(name) = name.into_string() else {
+            continue;
+        };
+        let Some(key) = name.strip_prefix(PREFIX) else {
+            continue;
+        };
+        if OTHER_VARIABLES.contains(&name.as_str()) {
+            continue;
+        }
+        let source = format!("environment variable {name}");
+        let Ok(text) = value.into_string() else {
+            bail!("{source} is not UTF-8 text");
+        };
+        entries.push(Entry {
+            key: key.to_lowercase().replace("__", "."),
+            raw: Raw::Text(text),
+            source,
+        });
+    }
+    entries.sort_by(|a, b| a.source.cmp(&b.source));
+    Ok(entries)
+}
+
+/// The settings given as flags.
+pub fn overrides(args: &LayerArgs) -> Vec<Entry> {
+    let entry = |flag: &Override| Entry {
+        key: flag.key.clone(),
+        raw: Raw::Text(flag.text.clone()),
+        source: flag.source.clone(),
+    };
+    args.flags.iter().map(entry).collect()
+}
+
+/// Takes the choice of a preset out of all layers and reads the preset.
+pub fn take_preset(layers: &mut [Vec<Entry>]) -> Result<Option<Vec<Entry>>> {
+    let mut chosen = None;
+    for layer in layers {
+        for entry in layer.extract_if(.., |entry| entry.key == PRESET) {
+            chosen = Some(entry);
+        }
+    }
+    let Some(Entry { raw, source, .. }) = chosen else {
+        return Ok(None);
+    };
+    let name = match raw {
+        Raw::Value(Value::String(name)) | Raw::Text(name) => name,
+        Raw::Value(value) => value.to_string(),
+    };
+    let Some(preset) = PRESETS.iter().find(|preset| preset.name == name) else {
+        let names: Vec<_> = PRESETS.iter().map(|preset| preset.name).collect();
+        let near = schema::nearest(&name, &names);
+        let hint = near.map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
+        bail!(
+            "`preset` is {name}, but must be one of {}{hint}; set by {source}",
+            names.join(", ")
+        );
+    };
+    parse(preset.text, &format!("preset {name}")).map(Some)
+}

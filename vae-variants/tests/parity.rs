@@ -1,0 +1,120 @@
+//! Every term of the objective, the output and the gradients against the numbers that PyTorch gives
+//! for the same weights, inputs and noise; see `parity/README.md`.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use burn::tensor::backend::AutodiffBackend;
+use burn_autodiff::Autodiff;
+use burn_flex::Flex;
+use burn_ndarray::NdArray;
+use serde::Deserialize;
+
+#[path = "parity/cases.rs"]
+mod cases;
+#[path = "parity/measure.rs"]
+mod measure;
+
+use cases::Sets;
+use measure::{Built, Digest, Measured};
+
+/// Largest relative difference of a term.
+const TERMS: f64 = 1e-4;
+/// Largest relative difference of a gradient.
+const GRADIENTS: f64 = 1e-3;
+
+#[derive(Deserialize)]
+struct Expected {
+    cases: BTreeMap<String, Measured>,
+}
+
+#[test]
+fn flex() {
+    check::<Autodiff<Flex>>("flex");
+}
+
+#[test]
+fn ndarray() {
+    check::<Autodiff<NdArray>>("ndarray");
+}
+
+fn check<B: AutodiffBackend>(backend: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/expected.json");
+    let expected: Expected = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let sets = Sets::load();
+    let folder = tempfile::tempdir().unwrap();
+    let names: Vec<&str> = cases::all().iter().map(|case| case.name).collect();
+    let mut known: Vec<&str> = expected.cases.keys().map(String::as_str).collect();
+    known.sort_by_key(|known| names.iter().position(|name| name == known));
+    assert_eq!(names, known, "expected.json is out of date");
+
+    let mut faults = Vec::new();
+    let (mut term, mut gradient) = (0.0_f64, 0.0_f64);
+    for case in cases::all() {
+        let built = Built::<B>::new(&case, &sets, &B::Device::default());
+        let measured = built.measure(&case, &folder.path().join("gradients.safetensors"));
+        for (what, difference) in terms(&measured, &expected.cases[case.name]) {
+            term = term.max(difference);
+            if !(difference <= TERMS) {
+                faults.push(format!("{}: {what} differs by {difference:.1e}", case.name));
+            }
+        }
+        for (what, difference) in gradients(&measured, &expected.cases[case.name]) {
+            gradient = gradient.max(difference);
+            if !(difference <= GRADIENTS) {
+                faults.push(format!("{}: {what} differs by {difference:.1e}", case.name));
+            }
+        }
+    }
+    println!("{backend}: terms differ by up to {term:.1e}, gradients by up to {gradient:.1e}");
+    assert!(faults.is_empty(), "{backend}:\n{}", faults.join("\n"));
+}
+
+fn terms(measured: &Measured, expected: &Measured) -> Vec<(String, f64)> {
+    let mut all = vec![
+        ("loss".to_owned(), apart(&[measured.loss], &[expected.loss])),
+        (
+            "reconstruction".to_owned(),
+            apart(&measured.reconstruction, &expected.reconstruction),
+        ),
+        ("output".to_owned(), digest(measured.output, expected.output)),
+    ];
+    assert!(measured.terms.keys().eq(expected.terms.keys()));
+    for (name, theirs) in &expected.terms {
+        let ours = &measured.terms[name];
+        all.push((name.clone(), apart(&ours.values, &theirs.values)));
+        let weights = apart(&[ours.weight], &[theirs.weight]);
+        all.push((format!("weight of {name}"), weights));
+    }
+    assert!(measured.monitors.keys().eq(expected.monitors.keys()));
+    for (name, theirs) in &expected.monitors {
+        all.push((name.clone(), apart(&measured.monitors[name], theirs)));
+    }
+    all
+}
+
+fn gradients(measured: &Measured, expected: &Measured) -> Vec<(String, f64)> {
+    assert!(measured.gradients.keys().eq(expected.gradients.keys()));
+    let compare = |(name, theirs): (&String, &Digest)| {
+        let difference = digest(measured.gradients[name], *theirs);
+        (format!("gradient of {name}"), difference)
+    };
+    expected.gradients.iter().map(compare).collect()
+}
+
+/// The largest difference of two examples, and that of the means, relative to the mean size.
+fn apart(ours: &[f64], theirs: &[f64]) -> f64 {
+    assert_eq!(ours.len(), theirs.len());
+    let size = theirs.iter().map(|v| v.abs()).sum::<f64>() / theirs.len() as f64;
+    let pairs = || ours.iter().zip(theirs);
+    let largest = pairs().map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    let mean = pairs().map(|(a, b)| a - b).sum::<f64>().abs();
+    let of_mean = mean / theirs.iter().sum::<f64>().abs().max(1e-30);
+    (largest / size.max(1e-30)).max(of_mean)
+}
+
+/// The difference of the norms and of the probes relative to the norm.
+fn digest(ours: Digest, theirs: Digest) -> f64 {
+    let norm = (ours.norm - theirs.norm).abs();
+    let probe = (ours.probe - theirs.probe).abs();
+    norm.max(probe) / theirs.norm.max(1e-30)
+}

@@ -1,0 +1,355 @@
+//! What is compared: models, settings and images.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use vae_core::{ObjectiveConfig, nets::ModelConfig};
+use vae_data::{
+    Batcher, Binarize, Data, DataConfig, DataShape, HostBatch, MemoryDataset, NoProgress, Source,
+    load,
+};
+use vae_variants::{Description, Variant};
+
+/// Examples in the batch.
+pub const BATCH: usize = 16;
+
+/// Which images a case sees.
+#[derive(Debug, Clone, Copy)]
+pub enum Images {
+    /// The first of `mnist-mini`: 1x28x28 with ten classes.
+    Digits,
+    /// Cut from them: 1x13x11 with ten classes and two attributes.
+    Odd,
+    /// Three cuts of each, taken as colours: 3x13x11.
+    OddColour,
+}
+
+/// The images of every kind.
+pub struct Sets {
+    digits: Data,
+    odd: Data,
+    colour: Data,
+}
+
+impl Sets {
+    /// Loads `mnist-mini` and cuts the odd sizes.
+    pub fn load() -> Self {
+        let digits = load(&DataConfig::of("mnist-mini"), 42, &NoProgress).unwrap();
+        let host = first(&digits, None);
+        let odd = made(
+            cut(&host, &[[7, 9]]),
+            [1, 13, 11],
+            &digits.classes,
+            &host,
+            true,
+        );
+        let places = [[7, 9], [4, 6], [9, 10]];
+        let colour = made(
+            cut(&host, &places),
+            [3, 13, 11],
+            &digits.classes,
+            &host,
+            false,
+        );
+        Self {
+            digits,
+            odd,
+            colour,
+        }
+    }
+
+    fn get(&self, images: Images) -> &Data {
+        match images {
+            Images::Digits => &self.digits,
+            Images::Odd => &self.odd,
+            Images::OddColour => &self.colour,
+        }
+    }
+}
+
+fn first(data: &Data, variant: Option<&Variant>) -> HostBatch {
+    Batcher::sequential(data.train.clone(), BATCH, 7)
+        .corrupt(variant.and_then(Variant::corruption))
+        .epoch(0, 0)
+        .next()
+        .unwrap()
+        .unwrap()
+}
+
+/// Cuts 13 x 11 pixels out of each image, with the upper left corner at each of `places`.
+fn cut(host: &HostBatch, places: &[[usize; 2]]) -> Vec<f32> {
+    let mut values = Vec::new();
+    for image in host.target.chunks_exact(28 * 28) {
+        for [top, left] in places {
+            for line in image.chunks_exact(28).skip(*top).take(13) {
+                values.extend_from_slice(&line[*left..left + 11]);
+            }
+        }
+    }
+    values
+}
+
+fn made(
+    values: Vec<f32>,
+    shape: [usize; 3],
+    classes: &[String],
+    host: &HostBatch,
+    attributes: bool,
+) -> Data {
+    let labels = host.labels.clone().unwrap();
+    let mut set = MemoryDataset::new(DataShape::new(shape).unwrap(), values)
+        .unwrap()
+        .with_labels(classes.to_vec(), labels)
+        .unwrap();
+    if attributes {
+        let names = vec!["place".to_owned(), "square".to_owned()];
+        let numbers = (0..host.len).flat_map(|i| [i as f32, (i * i) as f32]);
+        set = set.with_attributes(names, numbers.collect()).unwrap();
+    }
+    let config = DataConfig {
+        validation: 0.0,
+        test: 0.0,
+        ..DataConfig::default()
+    };
+    Data::from_source(Source::new("cut", Arc::new(set)), &config, 1).unwrap()
+}
+
+/// One model on one batch.
+pub struct Case {
+    /// Name of the case.
+    pub name: &'static str,
+    images: Images,
+    variant: Value,
+    model: Value,
+    objective: Value,
+    /// Whether the pass is one of training, which matters to dropout.
+    pub training: bool,
+    /// The noise of the pass in the order in which it is drawn.
+    pub draws: Vec<Draw>,
+}
+
+/// One draw of noise for each example.
+#[derive(Debug, Clone, Copy)]
+pub enum Draw {
+    /// That many standard normal numbers.
+    Normal(usize),
+    /// That many uniform numbers.
+    Uniform(usize),
+}
+
+const LATENT: usize = 8;
+
+impl Case {
+    fn new(name: &'static str, variant: Value, images: Images, model: Value) -> Self {
+        let gaussian = matches!(variant["name"].as_str(), Some("vae" | "beta" | "cvae"));
+        Self {
+            name,
+            images,
+            variant,
+            model,
+            objective: json!({}),
+            training: false,
+            draws: if gaussian {
+                vec![Draw::Normal(LATENT)]
+            } else {
+                Vec::new()
+            },
+        }
+    }
+
+    fn objective(self, objective: Value) -> Self {
+        Self { objective, ..self }
+    }
+
+    /// The model, before its weights.
+    pub fn describe(&self, sets: &Sets) -> Description {
+        let mut model = json!({"latent": LATENT, "hidden": [64, 32]});
+        for (key, value) in self.model.as_object().unwrap() {
+            model[key] = value.clone();
+        }
+        Description::new(
+            parse(&self.variant),
+            parse::<ModelConfig>(&model),
+            parse::<ObjectiveConfig>(&self.objective),
+            sets.get(self.images),
+            Binarize::None,
+        )
+        .unwrap()
+    }
+
+    /// The examples.
+    pub fn batch(&self, sets: &Sets) -> HostBatch {
+        first(sets.get(self.images), Some(&parse(&self.variant)))
+    }
+}
+
+fn parse<T: DeserializeOwned>(value: &Value) -> T {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+/// Every case.
+pub fn all() -> Vec<Case> {
+    use Images::{Digits, Odd, OddColour};
+    let of = |name: &str| json!({"name": name});
+    let digits = |name, variant, model| Case::new(name, variant, Digits, model);
+    let vae = |name, model| Case::new(name, of("vae"), Digits, model);
+    let conv = |name, variant, images, more: Value| {
+        let mut model = json!({"arch": "conv", "channels": [8, 16], "hidden": [32]});
+        for (key, value) in more.as_object().unwrap() {
+            model[key] = value.clone();
+        }
+        Case::new(name, variant, images, model)
+    };
+    let sparse = |name, kind: &str, rest: Value| {
+        let mut variant = rest;
+        variant["name"] = "sparse".into();
+        variant["sparsity"] = kind.into();
+        digits(name, variant, json!({}))
+    };
+    let contractive = |name, hidden: &[usize], activation: &str, code: &str| {
+        let variant = json!({
+            "name": "contractive", "contraction": 0.1, "jacobian": "exact", "code_activation": code,
+        });
+        let model = json!({"hidden": hidden, "activation": activation});
+        digits(name, variant, model)
+    };
+    let stochastic = json!({"name": "contractive", "jacobian": "stochastic"});
+    let dae =
+        |noise: &str, level: f64| json!({"name": "dae", "noise": noise, "noise_level": level});
+
+    vec![
+        vae("vae-relu", json!({})),
+        vae("vae-linear", json!({"arch": "linear", "hidden": null})),
+        vae("vae-gelu", json!({"activation": "gelu"})),
+        vae("vae-silu", json!({"activation": "silu"})),
+        vae("vae-tanh", json!({"activation": "tanh"})),
+        vae("vae-leaky-relu", json!({"activation": "leaky-relu"})),
+        vae("vae-sigmoid", json!({"activation": "sigmoid"})),
+        vae("vae-layer-norm", json!({"norm": "layer"})),
+        vae("vae-batch-norm", json!({"norm": "batch"})),
+        Case {
+            training: true,
+            draws: vec![
+                Draw::Uniform(64),
+                Draw::Uniform(32),
+                Draw::Normal(LATENT),
+                Draw::Uniform(32),
+                Draw::Uniform(64),
+            ],
+            ..vae("vae-dropout", json!({"dropout": 0.3}))
+        },
+        vae(
+            "vae-continuous-bernoulli",
+            json!({"likelihood": "continuous-bernoulli"}),
+        ),
+        vae(
+            "vae-gaussian",
+            json!({"likelihood": "gaussian", "sigma": 0.5}),
+        ),
+        vae(
+            "vae-gaussian-global",
+            json!({"likelihood": "gaussian-global"}),
+        ),
+        vae(
+            "vae-gaussian-pixel",
+            json!({"likelihood": "gaussian-pixel"}),
+        ),
+        vae("vae-free-bits", json!({})).objective(json!({"free_bits": 0.1})),
+        vae("vae-warm-up", json!({})).objective(
+            json!({"kl_schedule": {"kind": "linear", "from": 0.1, "to": 1.0, "until": 0.5}}),
+        ),
+        conv("vae-conv", of("vae"), Digits, json!({})),
+        conv(
+            "vae-conv-odd",
+            of("vae"),
+            Odd,
+            json!({"activation": "gelu"}),
+        ),
+        conv(
+            "vae-conv-odd-colour-pixel",
+            of("vae"),
+            OddColour,
+            json!({"likelihood": "gaussian-pixel"}),
+        ),
+        conv(
+            "vae-conv-resize",
+            of("vae"),
+            Digits,
+            json!({"upsample": "resize"}),
+        ),
+        conv(
+            "vae-conv-resize-odd",
+            of("vae"),
+            OddColour,
+            json!({"upsample": "resize"}),
+        ),
+        conv(
+            "vae-conv-layer-norm",
+            of("vae"),
+            Odd,
+            json!({"norm": "layer"}),
+        ),
+        conv(
+            "vae-conv-batch-norm",
+            of("vae"),
+            Odd,
+            json!({"norm": "batch"}),
+        ),
+        digits("beta", json!({"name": "beta", "beta": 4}), json!({})),
+        digits(
+            "beta-cosine",
+            json!({"name": "beta", "beta": {"kind": "cosine", "from": 1, "to": 8}}),
+            json!({}),
+        ),
+        digits(
+            "beta-capacity",
+            json!({"name": "beta", "beta": 4}),
+            json!({}),
+        )
+        .objective(
+            json!({"capacity": {"kind": "linear", "to": 25}, "capacity_weight": 30}),
+        ),
+        digits("cvae", of("cvae"), json!({})),
+        Case::new("cvae-attributes", of("cvae"), Odd, json!({})),
+        conv("cvae-conv", of("cvae"), Digits, json!({})),
+        conv("cvae-conv-odd", of("cvae"), Odd, json!({"activation": "silu"})),
+        digits("ae", of("ae"), json!({})),
+        digits("ae-tied", of("ae"), json!({"tied": true})),
+        digits(
+            "ae-tied-layer-norm",
+            of("ae"),
+            json!({"tied": true, "norm": "layer", "likelihood": "gaussian"}),
+        ),
+        digits("dae-masking", dae("masking", 0.3), json!({})),
+        digits("dae-gaussian", dae("gaussian", 0.2), json!({})),
+        digits("dae-salt-pepper", dae("salt-pepper", 0.2), json!({})),
+        conv("dae-block-conv", dae("block", 0.25), Digits, json!({})),
+        sparse("sparse-kl", "kl", json!({"rho": 0.1, "sparsity_weight": 3})),
+        sparse("sparse-l1", "l1", json!({"sparsity_weight": 0.2})),
+        sparse("sparse-top-k", "top-k", json!({"k": 3})),
+        contractive("contractive-0", &[], "tanh", "sigmoid"),
+        contractive("contractive-1-sigmoid", &[40], "sigmoid", "sigmoid"),
+        contractive("contractive-1-tanh", &[40], "tanh", "tanh"),
+        contractive("contractive-2-sigmoid", &[40, 24], "sigmoid", "sigmoid"),
+        contractive("contractive-2-tanh", &[40, 24], "tanh", "sigmoid"),
+        contractive("contractive-3-gelu", &[40, 24, 16], "gelu", "identity"),
+        Case {
+            draws: vec![Draw::Normal(28 * 28)],
+            ..digits(
+                "contractive-stochastic",
+                stochastic.clone(),
+                json!({"activation": "tanh"}),
+            )
+        },
+        Case {
+            draws: vec![Draw::Normal(28 * 28)],
+            ..conv(
+                "contractive-stochastic-conv",
+                stochastic,
+                Digits,
+                json!({"activation": "silu"}),
+            )
+        },
+    ]
+}
