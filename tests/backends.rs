@@ -23,7 +23,10 @@ fn assert_close(place: &Place, backend: &str, args: &str) {
     assert_eq!(expected.len(), 6);
     for (a, b) in expected.iter().zip(&found) {
         let difference = (a - b).abs() / a.abs();
-        assert!(difference < 1e-3, "{backend} {args}: {expected:?} against {found:?}");
+        assert!(
+            difference < 1e-3,
+            "{backend} {args}: {expected:?} against {found:?}"
+        );
     }
 }
 
@@ -32,7 +35,7 @@ const RUNS: [&str; 5] = [
     "--variant vae --hidden 64",
     "--variant vae --arch conv --channels 4,8 --hidden 32",
     "--variant cvae --hidden 64 --dropout 0.1",
-    "--variant dae --hidden 64 --norm batch",
+    "--variant dae --hidden 64 --norm layer",
     "--variant contractive --hidden 64 --activation tanh",
 ];
 

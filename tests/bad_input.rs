@@ -9,9 +9,11 @@ fn images(place: &Place, count: u8) {
     for i in 0..count {
         let class = ["cat", "dog"][usize::from(i % 2)];
         let path = place.write(&format!("images/{class}/{i}.png"), "");
-        image::GrayImage::from_fn(8, 8, |x, y| image::Luma([(x * 30 + y + u32::from(i)) as u8]))
-            .save(path)
-            .unwrap();
+        image::GrayImage::from_fn(8, 8, |x, y| {
+            image::Luma([(x * 30 + y + u32::from(i)) as u8])
+        })
+        .save(path)
+        .unwrap();
     }
 }
 
@@ -25,13 +27,25 @@ fn settings_that_do_not_fit() {
     let place = Place::new();
     for (args, parts) in [
         ("--variant bta", &["bta", "beta"][..]),
-        ("--variant beta --beta -1", &["variant.beta", "-1", "at least 0", "--beta"]),
-        ("--latent 0", &["model.latent", "0", "at least 1", "--latent"]),
+        (
+            "--variant beta --beta -1",
+            &["variant.beta", "-1", "at least 0", "--beta"],
+        ),
+        (
+            "--latent 0",
+            &["model.latent", "0", "at least 1", "--latent"],
+        ),
         ("--dropout 1", &["model.dropout", "below 1"]),
         ("--dataset no-such-set", &["no-such-set", "mnist-mini"]),
         ("--limit 600 --batch-size 5000", &["5000", "600"]),
-        ("--variant sparse --sparsity top-k --k 50 --latent 10", &["variant.k", "50", "10"]),
-        ("--arch conv --channels 8,8,8,8,8,8", &["model.channels", "28x28", "at most 4"]),
+        (
+            "--variant sparse --sparsity top-k --k 50 --latent 10",
+            &["variant.k", "50", "10"],
+        ),
+        (
+            "--arch conv --channels 8,8,8,8,8,8",
+            &["model.channels", "28x28", "at most 4"],
+        ),
         ("--lr=-0.1", &["train.lr", "-0.1"]),
         ("--epochs 0", &["train.epochs", "at least 1"]),
     ] {
@@ -46,7 +60,12 @@ fn a_backend_that_is_not_in_this_build() {
     for backend in ["cuda", "wgpu", "tch"] {
         let output = place.run("backends --format json");
         let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        let entry = list.as_array().unwrap().iter().find(|b| b["name"] == backend).unwrap();
+        let entry = list
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|b| b["name"] == backend)
+            .unwrap();
         if entry["available"] == false {
             let message = place.fail(&format!("--backend {backend} {SMALL}"));
             assert_says(&message, &[backend, "flex", "--features"]);
@@ -90,7 +109,10 @@ fn a_table_with_holes() {
     assert_says(&message, &["t.csv", "line 3", "b", "NaN"]);
 
     place.write("u.csv", "a,b,kind\n1,2,x\n3,4,y\n5,6,x\n");
-    assert_says(&place.fail("--dataset u.csv --out run"), &["kind", "--label"]);
+    assert_says(
+        &place.fail("--dataset u.csv --out run"),
+        &["kind", "--label"],
+    );
     assert_says(
         &place.fail("--dataset u.csv --label knd --out run"),
         &["knd", "kind"],
@@ -103,10 +125,17 @@ fn data_that_the_likelihood_cannot_hold() {
     let place = Place::new();
     let rows: String = (0..50).map(|i| format!("{i},{}\n", i * 5)).collect();
     place.write("t.csv", format!("a,b\n{rows}"));
-    let message = place.fail(
-        "--dataset t.csv --scale none --likelihood bernoulli --batch-size 8 --out run",
+    let message =
+        place.fail("--dataset t.csv --scale none --likelihood bernoulli --batch-size 8 --out run");
+    assert_says(
+        &message,
+        &[
+            "bernoulli",
+            "245",
+            "--scale min-max",
+            "--likelihood gaussian",
+        ],
     );
-    assert_says(&message, &["bernoulli", "245", "--scale min-max", "--likelihood gaussian"]);
     nothing_was_made(&place);
     place.run(
         "--dataset t.csv --scale min-max --likelihood bernoulli --batch-size 8 --epochs 1 \
@@ -168,7 +197,9 @@ fn a_full_disk() {
     assert!(!message.contains("panicked"), "{message}");
     assert_says(&message, &["checkpoints", ".ckpt"]);
     // Nothing half-written is left, and the run goes on once there is room.
-    let left: Vec<_> = std::fs::read_dir(place.join("run/checkpoints")).unwrap().collect();
+    let left: Vec<_> = std::fs::read_dir(place.join("run/checkpoints"))
+        .unwrap()
+        .collect();
     assert!(left.is_empty(), "{left:?}");
     place.run("--resume run --quiet");
     assert!(place.join("run/summary.json").exists());
@@ -183,14 +214,26 @@ fn checkpoints_that_cannot_be_used() {
     let good = place.bytes("a/checkpoints/last.ckpt");
 
     place.write("a/checkpoints/last.ckpt", &good[..good.len() / 3]);
-    assert_says(&place.fail("--resume a"), &["last.ckpt", "not a whole checkpoint"]);
+    assert_says(
+        &place.fail("--resume a"),
+        &["last.ckpt", "not a whole checkpoint"],
+    );
 
-    place.write("a/checkpoints/last.ckpt", place.bytes("b/checkpoints/last.ckpt"));
-    assert_says(&place.fail("--resume a"), &["last.ckpt", "another model", "ae", "vae"]);
+    place.write(
+        "a/checkpoints/last.ckpt",
+        place.bytes("b/checkpoints/last.ckpt"),
+    );
+    assert_says(
+        &place.fail("--resume a"),
+        &["last.ckpt", "another model", "ae", "vae"],
+    );
 
     place.write("a/checkpoints/last.ckpt", good);
     place.run("--resume a --quiet");
-    assert_says(&place.fail("--resume no-such-run"), &["no-such-run", "not a run folder"]);
+    assert_says(
+        &place.fail("--resume no-such-run"),
+        &["no-such-run", "not a run folder"],
+    );
 }
 
 #[test]

@@ -8,24 +8,31 @@ use std::{
     process::{Child, Stdio},
 };
 
-use common::{Place, assert_says};
+use common::{Place, assert_same_bytes, assert_says};
 
 /// Dropout, batch normalisation, warm-up, a falling rate and a corrupted input: every kind of
 /// state takes part. A debug line tells of each checkpoint.
 const RUN: &str = "train --hidden 24 --latent 4 --limit 600 --epochs 4 --batch-size 50 --threads 1 \
      --seed 5 --dropout 0.1 --norm batch --binarize dynamic --clip-norm 10 \
      --set train.checkpoint_steps=5 --set objective.kl_schedule={kind=\"linear\",to=1,until=0.5} \
-     --set train.lr={kind=\"cosine\",from=0.003,to=0} -v";
+     --set train.lr={kind=\"cosine\",from=0.003,to=0}";
 
 fn start(place: &Place, args: &str) -> Child {
     let mut command = place.command(args);
-    command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+    command
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 /// Reads what the process says until `count` lines with `text` have come.
 fn wait_for(child: &mut Child, text: &str, count: usize) {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let seen = lines.by_ref().map_while(Result::ok).filter(|line| line.contains(text));
+    let seen = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .filter(|line| line.contains(text));
     assert_eq!(seen.take(count).count(), count, "the run ended too early");
 }
 
@@ -41,13 +48,16 @@ fn timeless(place: &Place, run: &str) -> Vec<serde_json::Value> {
 }
 
 fn assert_same_end(place: &Place, run: &str) {
-    assert_eq!(
-        place.bytes("whole/model.safetensors"),
-        place.bytes(&format!("{run}/model.safetensors")),
-        "{run}"
+    assert_same_bytes(
+        place,
+        "whole/model.safetensors",
+        &format!("{run}/model.safetensors"),
     );
     assert_eq!(timeless(place, "whole"), timeless(place, run), "{run}");
-    let (whole, resumed) = (place.json("whole/summary.json"), place.json(&format!("{run}/summary.json")));
+    let (whole, resumed) = (
+        place.json("whole/summary.json"),
+        place.json(&format!("{run}/summary.json")),
+    );
     assert_eq!(whole["test"], resumed["test"], "{run}");
     assert_eq!(whole["steps"], resumed["steps"]);
 }
@@ -65,11 +75,14 @@ fn a_killed_run_resumes_bit_for_bit() {
         // After the 1st, 3rd, ... checkpoint line: within an epoch, at its end, late.
         for kill_after in [1, 3, 4, 9] {
             let out = format!("{backend}-{kill_after}");
-            let mut child = start(&place, &format!("{run} --out {out}"));
+            let mut child = start(&place, &format!("{run} -v --out {out}"));
             wait_for(&mut child, "checkpoint of step", kill_after);
             child.kill().unwrap();
             child.wait().unwrap();
-            assert!(!place.join(&out).join("summary.json").exists(), "killed too late");
+            assert!(
+                !place.join(&out).join("summary.json").exists(),
+                "killed too late"
+            );
             place.run(&format!("--resume {out} --quiet"));
             assert_same_end(&place, &out);
         }
@@ -92,14 +105,25 @@ fn a_run_killed_before_its_first_checkpoint_starts_again() {
 fn ctrl_c_writes_a_checkpoint_and_says_how_to_go_on() {
     let place = Place::new();
     place.run(&format!("{RUN} --out whole"));
-    let mut child = start(&place, &format!("{RUN} --out stopped"));
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut child = start(&place, &format!("{RUN} -v --out stopped"));
+    let mut lines = BufReader::new(child.stderr.take().unwrap())
+        .lines()
+        .map_while(Result::ok);
     assert!(lines.any(|line| line.contains("checkpoint of step 10 ")));
     let id = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
     let rest: Vec<String> = lines.collect();
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert_says(&rest.join("\n"), &["stopped at step", "vae --resume stopped"]);
+    assert_says(
+        &rest.join("\n"),
+        &["stopped at step", "vae --resume stopped"],
+    );
     place.run("--resume stopped --quiet");
     assert_same_end(&place, "stopped");
 }
@@ -110,6 +134,9 @@ fn a_finished_run_has_nothing_to_resume() {
     place.run(&format!("{RUN} --out whole --quiet"));
     let before = place.bytes("whole/summary.json");
     let output = place.run("--resume whole");
-    assert_says(&String::from_utf8_lossy(&output.stdout), &["finished already"]);
+    assert_says(
+        &String::from_utf8_lossy(&output.stdout),
+        &["finished already"],
+    );
     assert_eq!(before, place.bytes("whole/summary.json"));
 }

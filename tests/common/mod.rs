@@ -36,7 +36,9 @@ impl Place {
     /// `vae ARGS` in this folder; the arguments are split at spaces.
     pub fn command(&self, args: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vae"));
-        command.current_dir(self.path()).args(args.split_whitespace());
+        command
+            .current_dir(self.path())
+            .args(args.split_whitespace());
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             if text.starts_with("VAE_") || text == "RUST_LOG" {
@@ -62,8 +64,14 @@ impl Place {
     pub fn fail(&self, args: &str) -> String {
         let output = self.command(args).output().unwrap();
         let message = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success(), "vae {args} should fail\n{message}");
-        assert!(output.status.code().is_some(), "vae {args} was killed\n{message}");
+        assert!(
+            !output.status.success(),
+            "vae {args} should fail\n{message}"
+        );
+        assert!(
+            output.status.code().is_some(),
+            "vae {args} was killed\n{message}"
+        );
         assert!(!message.contains("panicked"), "vae {args}\n{message}");
         message
     }
@@ -76,12 +84,23 @@ impl Place {
     /// The lines of a `metrics.jsonl`.
     pub fn metrics(&self, run: &str) -> Vec<Value> {
         let text = std::fs::read_to_string(self.join(run).join("metrics.jsonl")).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     pub fn bytes(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.join(name)).unwrap()
     }
+}
+
+/// Expects two files with the same bytes, without printing them.
+#[track_caller]
+pub fn assert_same_bytes(place: &Place, left: &str, right: &str) {
+    assert!(
+        place.bytes(left) == place.bytes(right),
+        "{left} and {right} differ"
+    );
 }
 
 /// Expects each of `parts` in `message`.

@@ -74,7 +74,8 @@ pub fn sample<B: Backend>(
     for condition in sets {
         for chunk in codes.chunks(BATCH * latent) {
             let rows = chunk.len() / latent;
-            let z = Tensor::<B, 2>::from_data(TensorData::new(chunk.to_vec(), [rows, latent]), device);
+            let z =
+                Tensor::<B, 2>::from_data(TensorData::new(chunk.to_vec(), [rows, latent]), device);
             let condition = condition.map(|row| {
                 let width = row.len();
                 let all = row.repeat(rows);
@@ -104,7 +105,9 @@ pub fn conditions(description: &Description) -> Vec<Vec<f32>> {
     if description.classes.is_empty() {
         vec![row(None)]
     } else {
-        (0..description.classes.len()).map(|class| row(Some(class))).collect()
+        (0..description.classes.len())
+            .map(|class| row(Some(class)))
+            .collect()
     }
 }
 
@@ -118,7 +121,11 @@ pub fn class_index(description: &Description, class: &str) -> Result<usize> {
         bail!(
             "--class needs a model trained with class labels, but this is a {} model{}",
             description.variant.info().name,
-            if classes.is_empty() { " without classes" } else { "" }
+            if classes.is_empty() {
+                " without classes"
+            } else {
+                ""
+            }
         );
     }
     let by_name = classes.iter().position(|name| name == class);

@@ -20,7 +20,7 @@ use vae_variants::Variant;
 
 pub use backend::Backend;
 pub use layers::{LayerArgs, Override};
-pub use presets::{PRESETS, Preset};
+pub use presets::PRESETS;
 pub use schema::{Choice, fields, flatten, is_switch, names};
 
 /// Everything a run depends on.
@@ -120,5 +120,7 @@ fn settle(all: Vec<Vec<layers::Entry>>) -> Result<Resolved> {
     Ok(resolved)
 }
 
+#[cfg(test)]
+mod refusal_tests;
 #[cfg(test)]
 mod tests;

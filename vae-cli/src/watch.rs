@@ -106,7 +106,10 @@ impl Loading {
     }
 
     fn with_bar(&self, act: impl FnOnce(&mut Option<ProgressBar>)) {
-        act(&mut self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        act(&mut self
+            .bar
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner));
     }
 }
 
@@ -115,7 +118,9 @@ impl Progress for Loading {
         if self.screen.bars.is_none() {
             tracing::info!("{what}");
         }
-        let bar = self.screen.bar(total, "{msg}  {bar:30}  {pos}/{len}  {eta} left");
+        let bar = self
+            .screen
+            .bar(total, "{msg}  {bar:30}  {pos}/{len}  {eta} left");
         if let Some(bar) = &bar {
             bar.set_message(what.to_owned());
         }

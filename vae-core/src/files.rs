@@ -18,9 +18,15 @@ pub fn write_atomically(
 ) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
     let attempt = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .prefix(".partial-")
-            .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".partial-");
+        #[cfg(unix)]
+        {
+            // Like any file the user makes, not private as temporary files are.
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(fs::Permissions::from_mode(0o666));
+        }
+        let mut file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
         write(file.as_file_mut())?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
@@ -35,7 +41,11 @@ pub fn write_atomically(
 /// # Errors
 /// [`Error::Io`] if the file cannot be written.
 pub fn save_parameters<B: Backend, M: Module<B>>(model: &M, path: &Path) -> Result<()> {
-    let mut store = SafetensorsStore::from_bytes(None).skip_enum_variants(true);
+    // One entry of metadata: with several, their order and so the file would vary.
+    let mut store = SafetensorsStore::from_bytes(None)
+        .skip_enum_variants(true)
+        .clear_metadata()
+        .metadata("format", "pt");
     let bytes = model
         .save_into(&mut store)
         .and_then(|()| store.get_bytes())

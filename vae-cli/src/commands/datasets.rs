@@ -11,7 +11,7 @@ use crate::options::Format;
 const PATHS: [(&str, &str); 5] = [
     (
         "a folder of images",
-        "PNG or JPEG; one folder within it for each class, or none; --image-size resizes",
+        "PNG or JPEG; folders within it are classes; --image-size resizes",
     ),
     (
         "an IDX file",
@@ -19,9 +19,12 @@ const PATHS: [(&str, &str); 5] = [
     ),
     (
         "a .npy file",
-        "examples along the first axis: [n, features], [n, height, width] or with channels",
+        "an array with one example for each index of its first axis",
     ),
-    ("an .npz file", "such arrays by name, and labels"),
+    (
+        "an .npz file",
+        "such arrays: x_train, y_train, x_test and y_test, or x and y",
+    ),
     (
         "a .csv or .tsv file",
         "one example a row, under a header; --label and --condition name columns",

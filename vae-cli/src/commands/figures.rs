@@ -50,7 +50,10 @@ pub fn write<B: Backend>(
         folder.write("reconstructions.png", &png)?;
     }
 
-    folder.write("curves.png", &pictures::curves(&history(&folder.metrics()?))?)?;
+    folder.write(
+        "curves.png",
+        &pictures::curves(&history(&folder.metrics()?))?,
+    )?;
 
     if Autoencoder::<B>::is_generative(model) {
         let png = if is_image {
@@ -58,7 +61,11 @@ pub fn write<B: Backend>(
             let has_rows = !rows.is_empty() && rows.len() == description.classes.len();
             let count = if has_rows { PER_CLASS } else { SAMPLES };
             let values = sample(model, &rows, count, seed, device);
-            let labels = if has_rows { &description.classes[..] } else { &[] };
+            let labels = if has_rows {
+                &description.classes[..]
+            } else {
+                &[]
+            };
             samples(&values, labels, description)?
         } else {
             let values = sample(model, &conditions(description), ROWS, seed, device);
@@ -95,7 +102,8 @@ pub fn column_names(description: &Description) -> Vec<String> {
 fn history(rows: &[Value]) -> Vec<Epoch> {
     let list = |values: &Value| {
         let object = values.as_object().into_iter().flatten();
-        let numbers = object.map(|(name, value)| (name.clone(), value.as_f64().unwrap_or(f64::NAN)));
+        let numbers =
+            object.map(|(name, value)| (name.clone(), value.as_f64().unwrap_or(f64::NAN)));
         numbers.collect()
     };
     rows.iter()

@@ -41,7 +41,8 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     let (values, description) = backend::run(args.backend.unwrap_or(settings.backend), job)?;
     let is_image = description.shape.image().is_some();
     let path = args.out.clone().unwrap_or_else(|| {
-        args.run.join(if is_image { "sample.png" } else { "sample.csv" })
+        args.run
+            .join(if is_image { "sample.png" } else { "sample.csv" })
     });
     let bytes = if path.extension().is_some_and(|e| e == "csv") {
         table(&values, &description)

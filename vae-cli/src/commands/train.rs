@@ -13,9 +13,7 @@ use anyhow::{Context, Result};
 use burn::{module::Module, tensor::backend::Backend};
 use burn_autodiff::Autodiff;
 use serde_json::{Value, json};
-use vae_core::{
-    train::{CheckpointStore, Ending, Evaluation, Trainer, evaluate},
-};
+use vae_core::train::{CheckpointStore, Ending, Evaluation, Trainer, evaluate};
 use vae_data::{Batcher, Data, Subset, fingerprint, load};
 use vae_variants::{Description, Model, save};
 
@@ -136,16 +134,15 @@ impl Job for Training<'_> {
         };
 
         let store = CheckpointStore::new(folder.checkpoints(), model_name(description));
-        let trainer =
-            Trainer::<Autodiff<B>, Model<Autodiff<B>>>::new(
-                model,
-                settings.train.clone(),
-                settings.seed,
-                device.clone(),
-            )?
-            .with_checkpoints(store)
-            .with_stop_flag(stop_on_ctrl_c()?)
-            .resume()?;
+        let trainer = Trainer::<Autodiff<B>, Model<Autodiff<B>>>::new(
+            model,
+            settings.train.clone(),
+            settings.seed,
+            device.clone(),
+        )?
+        .with_checkpoints(store)
+        .with_stop_flag(stop_on_ctrl_c()?)
+        .resume()?;
         let state = trainer.state();
         folder.rewind_metrics(state.step)?;
         let total = settings.train.total_steps(batches.batches_per_epoch());
@@ -193,7 +190,14 @@ impl Job for Training<'_> {
             _ => None,
         };
         let history = folder.metrics()?;
-        figures::write(&folder, &outcome.model, description, data, settings.seed, &device)?;
+        figures::write(
+            &folder,
+            &outcome.model,
+            description,
+            data,
+            settings.seed,
+            &device,
+        )?;
 
         let seconds = outcome.state.seconds;
         let speed = outcome.state.examples as f64 / seconds.max(1e-9);
@@ -277,7 +281,10 @@ fn closing(summary: &Value, folder: &std::path::Path) -> String {
         duration(number(&summary["seconds"])),
         thousands(number(&summary["train_samples_per_second"])),
     );
-    let mut columns = vec![("train", &summary["train"]), ("validation", &summary["validation"])];
+    let mut columns = vec![
+        ("train", &summary["train"]),
+        ("validation", &summary["validation"]),
+    ];
     columns.push(("test", &summary["test"]));
     columns.push(("test, clean input", &summary["test_clean"]));
     columns.retain(|(_, values)| values.is_object());
@@ -337,7 +344,10 @@ mod tests {
         });
         let text = closing(&summary, std::path::Path::new("runs/x"));
         assert!(text.contains("1,200 steps, 5,000 parameters"), "{text}");
-        assert!(text.contains("loss                            10.000        11.000"), "{text}");
+        assert!(
+            text.contains("loss                            10.000        11.000"),
+            "{text}"
+        );
         assert!(text.contains("active units: 3 of 4"), "{text}");
         assert!(text.ends_with("run folder: runs/x\n"), "{text}");
     }

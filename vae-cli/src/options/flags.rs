@@ -1,327 +1,13 @@
-//! The flags that are settings: a table for the settings that every variant has, and the variants'
-//! own options from their registry.
+//! The flags that are settings: those of the table, and the variants' own options from their
+//! registry.
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction};
 use toml::{Table, Value};
 use vae_variants::Variant;
 
+use super::table::{Flag, GROUPS, RUN, RUN_FLAGS};
 use crate::settings::{self, Choice, PRESETS, Settings};
-
-/// Heading of the flags on the run as a whole.
-pub const RUN: &str = "Run";
-const DATA: &str = "Data";
-const MODEL: &str = "Model";
-const OBJECTIVE: &str = "Objective";
-const TRAINING: &str = "Training";
-
-/// A flag, without dashes; its key; the name of its value; its help; what holds where there is no
-/// default value.
-struct Flag(
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static str,
-);
-
-const RUN_FLAGS: &[Flag] = &[
-    Flag(
-        "variant",
-        "variant.name",
-        "NAME",
-        "What to train; see Variants below",
-        "",
-    ),
-    Flag("seed", "seed", "N", "Seed of all randomness", ""),
-    Flag(
-        "backend",
-        "backend",
-        "NAME",
-        "What computes; see `vae backends`",
-        "",
-    ),
-    Flag(
-        "threads",
-        "threads",
-        "N",
-        "Threads; 0 means one for each core",
-        "",
-    ),
-    Flag(
-        "out",
-        "out",
-        "DIR",
-        "Folder of the run, new or empty",
-        "a new folder in runs/",
-    ),
-];
-
-const GROUPS: &[(&str, &[Flag])] = &[
-    (
-        DATA,
-        &[
-            Flag(
-                "dataset",
-                "data.dataset",
-                "NAME|PATH",
-                "A name of `vae datasets`, or a folder of images, an IDX, .npy, .npz, .csv or \
-                 .tsv file",
-                "",
-            ),
-            Flag(
-                "data-dir",
-                "data.data_dir",
-                "DIR",
-                "Where the files of datasets are looked for, and downloaded to",
-                "the user's data folder",
-            ),
-            Flag(
-                "image-size",
-                "data.image_size",
-                "H[xW]",
-                "Size that the images of a folder are resized to, e.g. 32 or 32x48",
-                "their own",
-            ),
-            Flag(
-                "color",
-                "data.color",
-                "MODE",
-                "Channels of the images of a folder",
-                "",
-            ),
-            Flag(
-                "label",
-                "data.label",
-                "COLUMN",
-                "Column of a table that holds the class",
-                "none",
-            ),
-            Flag(
-                "condition",
-                "data.condition",
-                "COLUMN,...",
-                "Numeric columns of a table to condition on; may be repeated",
-                "none",
-            ),
-            Flag("scale", "data.scale", "MODE", "How features are scaled", ""),
-            Flag(
-                "validation",
-                "data.validation",
-                "PART",
-                "Part of the examples kept for validation, at least 0 and below 1",
-                "",
-            ),
-            Flag(
-                "test",
-                "data.test",
-                "PART",
-                "Part kept for testing where the dataset has no test split of its own",
-                "",
-            ),
-            Flag(
-                "binarize",
-                "data.binarize",
-                "MODE",
-                "How values become 0 or 1",
-                "",
-            ),
-            Flag(
-                "limit",
-                "data.limit",
-                "N",
-                "Train on only this many examples, chosen at random",
-                "all",
-            ),
-            Flag(
-                "mirror",
-                "data.mirror",
-                "URL",
-                "Where to download datasets from",
-                "the public mirrors",
-            ),
-            Flag(
-                "skip-bad",
-                "data.skip_bad",
-                "",
-                "Skip images that cannot be decoded, with a warning",
-                "",
-            ),
-        ],
-    ),
-    (
-        MODEL,
-        &[
-            Flag("arch", "model.arch", "KIND", "Kind of network", ""),
-            Flag(
-                "latent",
-                "model.latent",
-                "N",
-                "Width of the latent code, at least 1",
-                "",
-            ),
-            Flag(
-                "hidden",
-                "model.hidden",
-                "N,...",
-                "Widths of the dense hidden layers from the data inwards; '' for none",
-                "512,256 for mlp, 256 for conv",
-            ),
-            Flag(
-                "channels",
-                "model.channels",
-                "N,...",
-                "Channels of the convolutions, each halving the resolution",
-                "",
-            ),
-            Flag(
-                "upsample",
-                "model.upsample",
-                "HOW",
-                "How a convolutional decoder doubles the resolution",
-                "",
-            ),
-            Flag(
-                "activation",
-                "model.activation",
-                "NAME",
-                "Activation of the hidden layers",
-                "",
-            ),
-            Flag(
-                "norm",
-                "model.norm",
-                "KIND",
-                "Normalisation of the hidden layers",
-                "",
-            ),
-            Flag(
-                "dropout",
-                "model.dropout",
-                "P",
-                "Probability that a hidden unit is dropped, at least 0 and below 1",
-                "",
-            ),
-            Flag(
-                "tied",
-                "model.tied",
-                "",
-                "Let the decoder use the encoder's weights transposed; dense networks only",
-                "",
-            ),
-            Flag(
-                "likelihood",
-                "model.likelihood",
-                "KIND",
-                "Distribution of the data given the code",
-                "bernoulli for images in [0, 1], else gaussian",
-            ),
-            Flag(
-                "sigma",
-                "model.sigma",
-                "S",
-                "Standard deviation of the gaussian likelihood, above 0",
-                "",
-            ),
-        ],
-    ),
-    (
-        OBJECTIVE,
-        &[
-            Flag(
-                "kl-schedule",
-                "objective.kl_schedule",
-                "SCHEDULE",
-                "Factor of the KL term: a number or a schedule, e.g. \
-                 '{ kind = \"linear\", to = 1, until = 0.25 }' to warm up",
-                "",
-            ),
-            Flag(
-                "free-bits",
-                "objective.free_bits",
-                "NATS",
-                "Nats that each latent dimension may use free of charge, at least 0",
-                "",
-            ),
-            Flag(
-                "capacity",
-                "objective.capacity",
-                "SCHEDULE",
-                "Target of the KL in nats, a number or a schedule",
-                "none",
-            ),
-            Flag(
-                "capacity-weight",
-                "objective.capacity_weight",
-                "W",
-                "Weight of the KL's distance from --capacity, at least 0",
-                "",
-            ),
-        ],
-    ),
-    (
-        TRAINING,
-        &[
-            Flag(
-                "epochs",
-                "train.epochs",
-                "N",
-                "Passes over the training split",
-                "",
-            ),
-            Flag(
-                "max-steps",
-                "train.max_steps",
-                "N",
-                "Stop after this many steps even if epochs are left",
-                "none",
-            ),
-            Flag(
-                "batch-size",
-                "train.batch_size",
-                "N",
-                "Examples per step",
-                "",
-            ),
-            Flag(
-                "lr",
-                "train.lr",
-                "SCHEDULE",
-                "Learning rate, a number or a schedule",
-                "",
-            ),
-            Flag(
-                "optimizer",
-                "train.optimizer.kind",
-                "KIND",
-                "Optimizer; its own settings by --set, e.g. --set train.optimizer.beta1=0.5",
-                "",
-            ),
-            Flag(
-                "clip-norm",
-                "train.clip_norm",
-                "X",
-                "Limit of the joint norm of all gradients, above 0",
-                "none",
-            ),
-            Flag(
-                "clip-value",
-                "train.clip_value",
-                "X",
-                "Limit of every gradient entry's size, above 0",
-                "none",
-            ),
-            Flag(
-                "patience",
-                "train.patience",
-                "N",
-                "Stop when the validation loss has not improved for this many epochs, and keep \
-                 the best model",
-                "none",
-            ),
-        ],
-    ),
-];
 
 /// An option of one or more variants.
 struct VariantFlag {
@@ -415,7 +101,7 @@ pub fn settings() -> Vec<Arg> {
         let key = format!("variant.{key}");
         let owner = Some(names[0]);
         // Help texts of options name the values themselves.
-        let arg = argument(&flag, &key, owner, "VALUE", help, &default).hide_possible_values(true);
+        let arg = argument(&flag, &key, owner, "VALUE", help, &default);
         args.push(arg.help_heading(heading));
     }
     args
@@ -430,10 +116,18 @@ fn arguments(heading: &'static str, flags: &[Flag]) -> Vec<Arg> {
             Some((_, default)) if unset.is_empty() => plain(default),
             _ => unset.to_owned(),
         };
-        let hide = Choice::ALL[0].key() == key;
-        argument(flag, key, None, value, help, &default)
-            .hide_possible_values(hide)
-            .help_heading(heading)
+        let listed = Choice::ALL[0].key() == key;
+        let names = if listed {
+            &[]
+        } else {
+            settings::names(key, None)
+        };
+        let help = if names.is_empty() {
+            help.to_owned()
+        } else {
+            format!("{help}: {}", names.join(", "))
+        };
+        argument(flag, key, None, value, &help, &default).help_heading(heading)
     };
     flags.iter().map(argument).collect()
 }
@@ -446,16 +140,17 @@ fn argument(
     help: &str,
     default: &str,
 ) -> Arg {
-    let arg = Arg::new(flag.to_owned()).long(flag.to_owned());
+    let arg = Arg::new(flag.to_owned())
+        .long(flag.to_owned())
+        .hide_possible_values(true);
     if settings::is_switch(key, owner) {
         return arg
             .num_args(0..=1)
             .require_equals(true)
             .default_missing_value("true")
             .value_parser(PossibleValuesParser::new(["true", "false"]))
-            .hide_possible_values(true)
             .value_name("BOOL")
-            .help(help.to_owned());
+            .help(format!("{help} [default: {default}]"));
     }
     let names = settings::names(key, owner);
     let arg = if names.is_empty() {

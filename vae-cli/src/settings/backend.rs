@@ -61,12 +61,9 @@ impl Backend {
     pub fn how_to_get(self) -> String {
         match self {
             Self::Flex | Self::Ndarray => "in every build".to_owned(),
-            Self::Tch => {
-                "cargo xtask tch run -- cargo run -p vae-cli --features tch, which installs \
-                 LibTorch in a folder of its own; or, with LibTorch installed, \
-                 cargo run -p vae-cli --features tch"
-                    .to_owned()
-            }
+            Self::Tch => "cargo run -p vae-cli --features tch, with LibTorch installed; \
+                          `cargo xtask tch` installs it in a folder of its own"
+                .to_owned(),
             Self::Wgpu | Self::Cuda => format!("cargo run -p vae-cli --features {self}"),
         }
     }

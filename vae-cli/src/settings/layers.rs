@@ -163,5 +163,9 @@ pub fn take_preset(layers: &mut [Vec<Entry>]) -> Result<Option<Vec<Entry>>> {
             names.join(", ")
         );
     };
-    parse(preset.text, &format!("preset {name}")).map(Some)
+    let mut entries = parse(preset.text, "preset")?;
+    for entry in &mut entries {
+        entry.source = format!("preset {name}");
+    }
+    Ok(Some(entries))
 }

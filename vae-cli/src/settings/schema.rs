@@ -248,7 +248,8 @@ fn plain(kind: &Kind) -> String {
         return format!("different: {kind}");
     };
     match what.as_str() {
-        "usize" | "u64" => "a whole number, at least 0",
+        "usize" => "a whole number, at least 0",
+        "u64" => "a whole number, at least 0 and below 2^63",
         "u32" => "a whole number from 0 to 4294967295",
         "f64" => "a number",
         "a boolean" => "true or false",

@@ -307,13 +307,16 @@ pub fn all() -> Vec<Case> {
             json!({"name": "beta", "beta": 4}),
             json!({}),
         )
-        .objective(
-            json!({"capacity": {"kind": "linear", "to": 25}, "capacity_weight": 30}),
-        ),
+        .objective(json!({"capacity": {"kind": "linear", "to": 25}, "capacity_weight": 30})),
         digits("cvae", of("cvae"), json!({})),
         Case::new("cvae-attributes", of("cvae"), Odd, json!({})),
         conv("cvae-conv", of("cvae"), Digits, json!({})),
-        conv("cvae-conv-odd", of("cvae"), Odd, json!({"activation": "silu"})),
+        conv(
+            "cvae-conv-odd",
+            of("cvae"),
+            Odd,
+            json!({"activation": "silu"}),
+        ),
         digits("ae", of("ae"), json!({})),
         digits("ae-tied", of("ae"), json!({"tied": true})),
         digits(

@@ -24,6 +24,8 @@ const SEED: u64 = 5;
 /// The numbers that are compared, in nats per example.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Measured {
+    /// What the loss is computed from: examples, noise and parameters.
+    pub inputs: BTreeMap<String, Digest>,
     /// What is minimised: the batch mean.
     pub loss: f64,
     /// The reconstruction term of each example.
@@ -69,6 +71,11 @@ impl Digest {
             probe,
         }
     }
+
+    fn of_tensor<B: Backend>(tensor: &Tensor<B, 2>) -> Self {
+        let values: Vec<f32> = tensor.to_data().to_vec().unwrap();
+        Self::of(values.into_iter())
+    }
 }
 
 /// The context in which the loss is computed; equal ones draw equal noise.
@@ -103,7 +110,10 @@ impl<B: Backend> ModuleMapper<B> for Shake {
         if D == 1 {
             let mut noise = vec![0.0; values.len()];
             fill_normal(&mut rng(SEED, Stream::Other, self.0), &mut noise);
-            values.iter_mut().zip(noise).for_each(|(v, n)| *v += 0.1 * n);
+            values
+                .iter_mut()
+                .zip(noise)
+                .for_each(|(v, n)| *v += 0.1 * n);
         } else {
             values.iter_mut().for_each(|v| *v *= 2.0);
         }
@@ -142,8 +152,8 @@ impl<B: AutodiffBackend> Built<B> {
         }
     }
 
-    /// The terms without, and the gradients with automatic differentiation. The gradients are
-    /// written to `file` under the names of their parameters.
+    /// The terms without, and the gradients with automatic differentiation. The gradients end up
+    /// in `file` under the names of their parameters.
     pub fn measure(&self, case: &Case, file: &Path) -> Measured {
         let model = self.model.valid();
         let batch = Batch {
@@ -160,17 +170,40 @@ impl<B: AutodiffBackend> Built<B> {
         let monitors = objective.monitors.iter();
         // A pass of its own without dropout: it decodes the mean code.
         let output = model.reconstruct(&batch, &StepContext::evaluate(SEED, 3, STEP.0, STEP.1));
-        let output: Vec<f32> = output.into_data().to_vec().unwrap();
         Measured {
+            inputs: self.inputs(case, file),
             loss: numbers(&objective.total())[0],
             reconstruction: numbers(&objective.reconstruction),
             terms: objective.terms.iter().map(term).collect(),
             monitors: monitors
                 .map(|(name, values)| ((*name).to_owned(), numbers(values)))
                 .collect(),
-            output: Digest::of(output.into_iter()),
+            output: Digest::of_tensor(&output),
             gradients: self.gradients(case, file),
         }
+    }
+
+    fn inputs(&self, case: &Case, file: &Path) -> BTreeMap<String, Digest> {
+        let batch = &self.batch;
+        let mut inputs = BTreeMap::from([
+            ("input".to_owned(), Digest::of_tensor(&batch.input)),
+            ("target".to_owned(), Digest::of_tensor(&batch.target)),
+        ]);
+        if let Some(condition) = &batch.condition {
+            inputs.insert("condition".to_owned(), Digest::of_tensor(condition));
+        }
+        let device = batch.input.device();
+        for (i, noise) in noise::<B>(case, &device).iter().enumerate() {
+            inputs.insert(format!("noise {i}"), Digest::of_tensor(noise));
+        }
+        save_parameters(&self.model.valid(), file).unwrap();
+        let parameters = digests(&fs::read(file).unwrap());
+        let all = Digest {
+            norm: parameters.values().map(|d| d.norm).sum(),
+            probe: parameters.values().map(|d| d.probe).sum(),
+        };
+        inputs.insert("parameters".to_owned(), all);
+        inputs
     }
 
     fn gradients(&self, case: &Case, file: &Path) -> BTreeMap<String, Digest> {

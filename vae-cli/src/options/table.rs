@@ -1,0 +1,318 @@
+//! The flags of the settings that every variant has.
+
+/// Heading of the flags on the run as a whole.
+pub const RUN: &str = "Run";
+const DATA: &str = "Data";
+const MODEL: &str = "Model";
+const OBJECTIVE: &str = "Objective";
+const TRAINING: &str = "Training";
+
+/// A flag, without dashes; its key; the name of its value; its help; what holds where there is no
+/// default value.
+pub struct Flag(
+    pub &'static str,
+    pub &'static str,
+    pub &'static str,
+    pub &'static str,
+    pub &'static str,
+);
+
+/// The flags on the run as a whole.
+pub const RUN_FLAGS: &[Flag] = &[
+    Flag(
+        "variant",
+        "variant.name",
+        "NAME",
+        "What to train; see Variants below",
+        "",
+    ),
+    Flag("seed", "seed", "N", "Seed of all randomness", ""),
+    Flag(
+        "backend",
+        "backend",
+        "NAME",
+        "What computes, see `vae backends`",
+        "",
+    ),
+    Flag(
+        "threads",
+        "threads",
+        "N",
+        "Threads; 0 means one for each core",
+        "",
+    ),
+    Flag(
+        "out",
+        "out",
+        "DIR",
+        "Folder of the run, new or empty",
+        "a new folder in runs/",
+    ),
+];
+
+/// The flags of all other settings, under their headings.
+pub const GROUPS: &[(&str, &[Flag])] = &[
+    (
+        DATA,
+        &[
+            Flag(
+                "dataset",
+                "data.dataset",
+                "NAME|PATH",
+                "A name of `vae datasets`, or a folder of images, an IDX, .npy, .npz, .csv or \
+                 .tsv file",
+                "",
+            ),
+            Flag(
+                "data-dir",
+                "data.data_dir",
+                "DIR",
+                "Where the files of datasets are looked for, and downloaded to",
+                "the user's cache folder",
+            ),
+            Flag(
+                "image-size",
+                "data.image_size",
+                "H[xW]",
+                "Size that the images of a folder are resized to, e.g. 32 or 32x48",
+                "their own",
+            ),
+            Flag(
+                "color",
+                "data.color",
+                "MODE",
+                "Channels of the images of a folder",
+                "",
+            ),
+            Flag(
+                "label",
+                "data.label",
+                "COLUMN",
+                "Column of a table that holds the class",
+                "none",
+            ),
+            Flag(
+                "condition",
+                "data.condition",
+                "COLUMN,...",
+                "Numeric columns of a table to condition on; may be repeated",
+                "none",
+            ),
+            Flag("scale", "data.scale", "MODE", "How features are scaled", ""),
+            Flag(
+                "validation",
+                "data.validation",
+                "PART",
+                "Part of the examples kept for validation, at least 0 and below 1",
+                "",
+            ),
+            Flag(
+                "test",
+                "data.test",
+                "PART",
+                "Part kept for testing where the dataset has no test split of its own",
+                "",
+            ),
+            Flag(
+                "binarize",
+                "data.binarize",
+                "MODE",
+                "How values become 0 or 1",
+                "",
+            ),
+            Flag(
+                "limit",
+                "data.limit",
+                "N",
+                "Train on only this many examples, chosen at random",
+                "all",
+            ),
+            Flag(
+                "mirror",
+                "data.mirror",
+                "URL",
+                "Where to download datasets from",
+                "the public mirrors",
+            ),
+            Flag(
+                "skip-bad",
+                "data.skip_bad",
+                "",
+                "Skip images that cannot be decoded, with a warning",
+                "",
+            ),
+        ],
+    ),
+    (
+        MODEL,
+        &[
+            Flag("arch", "model.arch", "KIND", "Kind of network", ""),
+            Flag(
+                "latent",
+                "model.latent",
+                "N",
+                "Width of the latent code, at least 1",
+                "",
+            ),
+            Flag(
+                "hidden",
+                "model.hidden",
+                "N,...",
+                "Widths of the dense hidden layers from the data inwards; '' for none",
+                "512,256 for mlp, 256 for conv",
+            ),
+            Flag(
+                "channels",
+                "model.channels",
+                "N,...",
+                "Channels of the convolutions, each halving the resolution",
+                "",
+            ),
+            Flag(
+                "upsample",
+                "model.upsample",
+                "HOW",
+                "How a convolutional decoder doubles the resolution",
+                "",
+            ),
+            Flag(
+                "activation",
+                "model.activation",
+                "NAME",
+                "Activation of the hidden layers",
+                "",
+            ),
+            Flag(
+                "norm",
+                "model.norm",
+                "KIND",
+                "Normalisation of the hidden layers",
+                "",
+            ),
+            Flag(
+                "dropout",
+                "model.dropout",
+                "P",
+                "Probability that a hidden unit is dropped, at least 0 and below 1",
+                "",
+            ),
+            Flag(
+                "tied",
+                "model.tied",
+                "",
+                "Let the decoder use the encoder's weights transposed; dense networks only",
+                "",
+            ),
+            Flag(
+                "likelihood",
+                "model.likelihood",
+                "KIND",
+                "Distribution of the data given the code",
+                "bernoulli for images in [0, 1], else gaussian",
+            ),
+            Flag(
+                "sigma",
+                "model.sigma",
+                "S",
+                "Standard deviation of the gaussian likelihood, above 0",
+                "",
+            ),
+        ],
+    ),
+    (
+        OBJECTIVE,
+        &[
+            Flag(
+                "kl-schedule",
+                "objective.kl_schedule",
+                "SCHEDULE",
+                "Factor of the KL term: a number or a schedule, e.g. \
+                 '{ kind = \"linear\", to = 1, until = 0.25 }' to warm up",
+                "",
+            ),
+            Flag(
+                "free-bits",
+                "objective.free_bits",
+                "NATS",
+                "Nats that each latent dimension may use free of charge, at least 0",
+                "",
+            ),
+            Flag(
+                "capacity",
+                "objective.capacity",
+                "SCHEDULE",
+                "Target of the KL in nats, a number or a schedule",
+                "none",
+            ),
+            Flag(
+                "capacity-weight",
+                "objective.capacity_weight",
+                "W",
+                "Weight of the KL's distance from --capacity, at least 0",
+                "",
+            ),
+        ],
+    ),
+    (
+        TRAINING,
+        &[
+            Flag(
+                "epochs",
+                "train.epochs",
+                "N",
+                "Passes over the training split",
+                "",
+            ),
+            Flag(
+                "max-steps",
+                "train.max_steps",
+                "N",
+                "Stop after this many steps even if epochs are left",
+                "none",
+            ),
+            Flag(
+                "batch-size",
+                "train.batch_size",
+                "N",
+                "Examples per step",
+                "",
+            ),
+            Flag(
+                "lr",
+                "train.lr",
+                "SCHEDULE",
+                "Learning rate, a number or a schedule",
+                "",
+            ),
+            Flag(
+                "optimizer",
+                "train.optimizer.kind",
+                "KIND",
+                "Optimizer; for its own settings --set train.optimizer.beta1=0.5 and the like",
+                "",
+            ),
+            Flag(
+                "clip-norm",
+                "train.clip_norm",
+                "X",
+                "Limit of the joint norm of all gradients, above 0",
+                "none",
+            ),
+            Flag(
+                "clip-value",
+                "train.clip_value",
+                "X",
+                "Limit of every gradient entry's size, above 0",
+                "none",
+            ),
+            Flag(
+                "patience",
+                "train.patience",
+                "N",
+                "Stop when the validation loss has not improved for this many epochs, and keep \
+                 the best model",
+                "none",
+            ),
+        ],
+    ),
+];

@@ -1,0 +1,173 @@
+"""The networks and likelihoods in PyTorch, from a model.json and the tensors of its
+model.safetensors. Dense weights are stored as [inputs, outputs], the transpose of PyTorch's."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch.distributions import ContinuousBernoulli, Normal
+
+ACTIVATIONS = {
+    "identity": lambda x: x,
+    "relu": F.relu,
+    "leaky-relu": F.leaky_relu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+}
+
+
+class Network:
+    """Encoder and decoder of one model."""
+
+    def __init__(self, description, tensors, batch_statistics, masks):
+        self.settings = description["model"]
+        self.shape = description["shape"]
+        self.kind = description["likelihood"]["kind"]
+        self.sigma = description["likelihood"]["sigma"]
+        self.tensors = tensors
+        self.prefix = next(n for n in tensors if ".encoder." in n or n.startswith("nets."))
+        self.prefix = self.prefix[: self.prefix.index("nets.") + len("nets.")]
+        self.batch_statistics = batch_statistics
+        # Uniform noise for dropout, or nothing outside training.
+        self.masks = masks
+        self.activation = ACTIVATIONS[self.settings["activation"]]
+
+    def __getitem__(self, name):
+        return self.tensors[self.prefix + name]
+
+    def __contains__(self, name):
+        return self.prefix + name in self.tensors
+
+    def normalise(self, x, name):
+        if name + ".gamma" not in self:
+            return x
+        scale, shift = self[name + ".gamma"], self[name + ".beta"]
+        if self.settings["norm"] == "layer":
+            if x.dim() == 2:
+                return F.layer_norm(x, x.shape[1:], scale, shift)
+            return F.group_norm(x, 1, scale, shift)
+        mean, variance = self[name + ".running_mean"], self[name + ".running_var"]
+        return F.batch_norm(
+            x,
+            mean.detach().clone(),
+            variance.detach().clone(),
+            scale,
+            shift,
+            training=self.batch_statistics,
+        )
+
+    def finish(self, x, norm):
+        x = self.activation(self.normalise(x, norm))
+        rate = self.settings["dropout"]
+        if rate > 0 and self.masks is not None:
+            x = torch.where(next(self.masks) < rate, torch.zeros_like(x), x / (1 - rate))
+        return x
+
+    def dense(self, x, name):
+        layer = 0
+        while (block := f"{name}.blocks.{layer}") + ".dense.weight" in self:
+            x = F.linear(x, self[block + ".dense.weight"].T, self[block + ".dense.bias"])
+            x = self.finish(x, block + ".norm")
+            layer += 1
+        return F.linear(x, self[name + ".head.weight"].T, self[name + ".head.bias"])
+
+    def encode(self, x, condition=None):
+        """Raw output of the encoder."""
+        if self.settings["arch"] != "conv":
+            if condition is not None:
+                x = torch.cat([x, condition], dim=1)
+            return self.dense(x, "encoder")
+        channels, height, width = self.shape
+        x = x.unflatten(1, (channels, height, width))
+        if condition is not None:
+            planes = condition[:, :, None, None].expand(-1, -1, height, width)
+            x = torch.cat([x, planes], dim=1)
+        for layer in range(len(self.settings["channels"])):
+            name = f"encoder.convs.{layer}"
+            x = F.conv2d(x, self[name + ".weight"], self[name + ".bias"], stride=2, padding=1)
+            x = self.finish(x, name + ".norm")
+        return self.dense(x.flatten(1), "encoder.dense")
+
+    def decode(self, z, condition=None):
+        """Raw output of the decoder: parameters of the likelihood."""
+        if condition is not None:
+            z = torch.cat([z, condition], dim=1)
+        if self.settings["tied"]:
+            return self.decode_tied(z)
+        if self.settings["arch"] != "conv":
+            return self.dense(z, "decoder")
+        channels = self.settings["channels"]
+        depth = len(channels)
+        _, height, width = self.shape
+        sizes = [(height >> layer, width >> layer) for layer in range(depth, -1, -1)]
+        x = self.activation(self.dense(z, "decoder.dense"))
+        x = x.unflatten(1, (channels[-1], *sizes[0]))
+        for layer, size in enumerate(sizes[1:]):
+            name = f"decoder.convs.{layer}"
+            weight, bias = self[name + ".weight"], self[name + ".bias"]
+            if self.settings["upsample"] == "transposed":
+                odd = (size[0] % 2, size[1] % 2)
+                x = F.conv_transpose2d(
+                    x, weight, bias, stride=2, padding=1, output_padding=odd
+                )
+            else:
+                x = F.conv2d(F.interpolate(x, size=size, mode="nearest"), weight, bias, padding=1)
+            if layer + 1 < depth:
+                x = self.finish(x, name + ".norm")
+        return x.flatten(1)
+
+    def decode_tied(self, z):
+        layers = len(self.settings["hidden"] or [])
+        # What is stored as [inputs, outputs] of the encoder is PyTorch's weight of the mirror.
+        weights = [self["encoder.head.weight"]]
+        weights += [self[f"encoder.blocks.{i}.dense.weight"] for i in reversed(range(layers))]
+        for layer, weight in enumerate(weights):
+            z = F.linear(z, weight, self[f"decoder.biases.{layer}"])
+            if layer < layers:
+                z = self.finish(z, f"decoder.norms.{layer}")
+        return z
+
+    def likelihood(self, parameters):
+        """The distribution of each feature; none for the cross-entropy of grey pixels."""
+        if self.kind == "continuous-bernoulli":
+            return ContinuousBernoulli(logits=parameters)
+        if self.kind == "gaussian":
+            return Normal(parameters, self.sigma)
+        if self.kind == "gaussian-global":
+            name = self.prefix.removesuffix("nets.") + "likelihood.log_sigma"
+            return Normal(parameters, bounded(self.tensors[name]).exp())
+        assert self.kind == "gaussian-pixel"
+        mean, log_sigma = parameters.chunk(2, dim=1)
+        return Normal(mean, bounded(log_sigma).exp())
+
+    def negative_log_likelihood(self, parameters, target):
+        if self.kind == "bernoulli":
+            entropy = F.binary_cross_entropy_with_logits(parameters, target, reduction="none")
+            return entropy.sum(1)
+        return -self.likelihood(parameters).log_prob(target).sum(1)
+
+    def mean(self, parameters):
+        if self.kind == "bernoulli":
+            return torch.sigmoid(parameters)
+        return self.likelihood(parameters).mean
+
+
+def bounded(log_sigma):
+    """Learned standard deviations stay above exp(-6) (Rybkin 2021, section 4.2)."""
+    return F.softplus(log_sigma + 6, threshold=40) - 6
+
+
+def at(schedule, progress):
+    """The value of a schedule after a part of the training."""
+    if not isinstance(schedule, dict):
+        return float(schedule)
+    start, until = schedule.get("start", 0.0), schedule.get("until", 1.0)
+    along = min(max((progress - start) / (until - start), 0.0), 1.0)
+    if schedule["kind"] == "cosine":
+        along = math.sin(math.pi / 2 * along) ** 2
+    else:
+        assert schedule["kind"] == "linear"
+    first = schedule.get("from", 0.0)
+    return (1 - along) * first + along * schedule["to"]

@@ -1,0 +1,282 @@
+"""Computes every term of the objective, the reconstruction and all gradients with PyTorch, for
+the models, inputs and noise that `cargo run -p vae-variants --example parity_dump -- FOLDER` wrote:
+
+    python vae-variants/tests/parity/parity.py FOLDER
+
+Prints both sides, fails if a term differs by more than 1e-4 or a gradient by more than 1e-3, and
+writes expected.json beside this script. Needs torch, numpy and safetensors."""
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch.distributions import Bernoulli, Normal, kl_divergence
+from torch.func import jacrev, vmap
+
+from networks import ACTIVATIONS, Network, at
+
+TERMS, GRADIENTS = 1e-4, 1e-3
+DIFFERENCES = 1e-3  # of the finite difference in the stochastic Jacobian, which loses digits
+EPSILON = 1e-2  # of the stochastic Jacobian's finite difference
+
+
+class Pass:
+    """One evaluation of the loss."""
+
+    def __init__(self, folder, dtype, batch_statistics=False):
+        self.description = json.loads((folder / "model.json").read_text())
+        inputs = json.loads((folder / "inputs.json").read_text())
+
+        def tensor(rows):
+            return None if rows is None else torch.tensor(np.float32(rows)).to(dtype)
+
+        tensors = load_file(folder / "model.safetensors")
+        self.parameters = {
+            name: value.to(dtype).requires_grad_("running" not in name)
+            for name, value in tensors.items()
+        }
+        self.input, self.target = tensor(inputs["input"]), tensor(inputs["target"])
+        self.condition = tensor(inputs["condition"])
+        noise = [tensor(rows) for rows in inputs["noise"]]
+        self.noise = iter(noise)
+        self.progress = inputs["progress"]
+        everything = [digest(value) for value in self.parameters.values()]
+        self.inputs = {f"noise {i}": digest(value) for i, value in enumerate(noise)} | {
+            "parameters": {k: rounded(sum(d[k] for d in everything)) for k in ("norm", "probe")},
+            "input": digest(self.input),
+            "target": digest(self.target),
+        }
+        if self.condition is not None:
+            self.inputs["condition"] = digest(self.condition)
+        masks = self.noise if inputs["training"] else None
+        self.network = Network(self.description, self.parameters, batch_statistics, masks)
+        self.variant = self.description["variant"]
+        self.name = self.variant["name"]
+        if self.name != "cvae":
+            self.condition = None
+        self.terms, self.monitors = {}, {}
+        if self.name in ("vae", "beta", "cvae"):
+            self.variational()
+        else:
+            self.deterministic()
+        assert next(self.noise, None) is None, "noise is left over"
+        self.per_example = self.reconstruction + sum(w * v for w, v in self.terms.values())
+        self.loss = self.per_example.mean()
+
+    def each(self, value):
+        """A term of the whole batch, for each example."""
+        return value.expand(len(self.input))
+
+    def variational(self):
+        mean, log_variance = self.network.encode(self.input, self.condition).chunk(2, dim=1)
+        posterior = Normal(mean, torch.exp(log_variance / 2))
+        z = mean + posterior.stddev * next(self.noise)
+        decoded = self.network.decode(z, self.condition)
+        self.reconstruction = self.network.negative_log_likelihood(decoded, self.target)
+        prior = Normal(torch.zeros_like(mean), torch.ones_like(mean))
+        per_dimension = kl_divergence(posterior, prior)
+        kl = per_dimension.sum(1)
+        objective = self.description["objective"]
+        weight = at(objective["kl_schedule"], self.progress)
+        weight *= at(self.variant.get("beta", 1), self.progress)
+        if objective.get("capacity") is not None:
+            distance = (kl.mean() - at(objective["capacity"], self.progress)).abs()
+            self.terms["capacity_distance"] = objective["capacity_weight"], self.each(distance)
+            self.monitors["kl"] = kl
+        elif objective["free_bits"] > 0:
+            means = per_dimension.mean(0)
+            free = means < objective["free_bits"]
+            assert free.any() and not free.all(), "the case is to see both sides of free bits"
+            charged = torch.where(free, torch.full_like(means, objective["free_bits"]), means)
+            self.terms["charged_kl"] = weight, self.each(charged.sum())
+            self.monitors["kl"] = kl
+        else:
+            self.terms["kl"] = weight, kl
+        self.code = mean
+
+    def deterministic(self):
+        encode = self.network.encode
+        if self.name == "contractive":
+            code = ACTIVATIONS[self.variant["code_activation"]]
+            plain = encode
+            encode = lambda x: code(plain(x))  # noqa: E731
+            if self.variant["jacobian"] == "exact":
+                jacobian = vmap(jacrev(lambda x: encode(x[None])[0]))(self.input)
+                norm = jacobian.square().sum((1, 2))
+            else:
+                moved = encode(self.input + EPSILON * next(self.noise))
+                norm = ((moved - encode(self.input)) / EPSILON).square().sum(1)
+            self.terms["contraction"] = at(self.variant["contraction"], self.progress), norm
+        self.code = encode(self.input)
+        if self.name == "sparse":
+            self.code = self.sparse(self.code)
+        if self.name == "dae":
+            assert not torch.equal(self.input, self.target)
+        decoded = self.network.decode(self.code)
+        self.reconstruction = self.network.negative_log_likelihood(decoded, self.target)
+        error = self.network.mean(decoded) - self.target
+        self.monitors["squared_error"] = error.square().sum(1)
+
+    def sparse(self, raw):
+        weight = at(self.variant["sparsity_weight"], self.progress)
+        if self.variant["sparsity"] == "top-k":
+            values, places = raw.topk(self.variant["k"], dim=1)
+            code = torch.zeros_like(raw).scatter(1, places, values)
+        elif self.variant["sparsity"] == "l1":
+            code = raw.relu()
+            self.terms["sparsity"] = weight, code.norm(p=1, dim=1)
+        else:
+            code = raw.sigmoid()
+            target = torch.tensor(self.variant["rho"], dtype=raw.dtype)
+            apart = kl_divergence(Bernoulli(target), Bernoulli(code.mean(0)))
+            self.terms["sparsity"] = weight, self.each(apart.sum())
+        on = code > 0.5 if self.variant["sparsity"] == "kl" else code != 0
+        self.monitors["active_fraction"] = on.to(raw.dtype).mean(1)
+        return code
+
+    def output(self):
+        """The mean of the likelihood at the mean code, without dropout."""
+        masks, self.network.masks = self.network.masks, None
+        if masks is not None:
+            assert self.name == "vae"
+            self.code = self.network.encode(self.input).chunk(2, dim=1)[0]
+        result = self.network.mean(self.network.decode(self.code, self.condition))
+        self.network.masks = masks
+        return result.detach()
+
+    def gradients(self):
+        names = [n for n, p in self.parameters.items() if p.requires_grad]
+        found = torch.autograd.grad(
+            self.loss, [self.parameters[n] for n in names], allow_unused=True
+        )
+        found = dict(zip(names, found))
+        return {
+            n: torch.zeros_like(p) if found.get(n) is None else found[n]
+            for n, p in self.parameters.items()
+        }
+
+
+def digest(tensor):
+    flat = tensor.detach().double().flatten().numpy()
+    probe = flat @ np.cos(np.arange(len(flat), dtype=np.float64))
+    return {"norm": rounded(np.linalg.norm(flat)), "probe": rounded(probe)}
+
+
+def rounded(value):
+    return float(f"{float(value):.10g}")
+
+
+def measure(folder, dtype):
+    """What the example's terms.json holds, and the gradients in full."""
+    one = Pass(folder, dtype)
+    two = one
+    if one.description["model"]["norm"] == "batch":
+        # Losses are evaluated with running statistics, gradients with those of the batch.
+        two = Pass(folder, dtype, batch_statistics=True)
+    gradients = two.gradients()
+
+    def numbers(values):
+        return [rounded(v) for v in values]
+
+    measured = {
+        "inputs": one.inputs,
+        "loss": rounded(one.loss),
+        "reconstruction": numbers(one.reconstruction),
+        "terms": {
+            name: {"weight": rounded(weight), "values": numbers(values)}
+            for name, (weight, values) in one.terms.items()
+        },
+        "monitors": {name: numbers(values) for name, values in one.monitors.items()},
+        "output": digest(one.output()),
+        "gradients": {name: digest(value) for name, value in sorted(gradients.items())},
+    }
+    return measured, gradients
+
+
+def apart(ours, theirs):
+    """The largest difference of two examples and that of the means, relative to the mean size."""
+    ours, theirs = np.atleast_1d(ours), np.atleast_1d(theirs)
+    largest = np.abs(ours - theirs).max() / max(np.abs(theirs).mean(), 1e-30)
+    return max(largest, abs(ours.mean() - theirs.mean()) / max(abs(theirs.mean()), 1e-30))
+
+
+def rows(ours, theirs):
+    """Name, mean of ours, mean of theirs, relative difference of every number."""
+    yield "loss", ours["loss"], theirs["loss"]
+    yield "reconstruction", ours["reconstruction"], theirs["reconstruction"]
+    assert ours["terms"].keys() == theirs["terms"].keys()
+    for name, term in theirs["terms"].items():
+        yield name, ours["terms"][name]["values"], term["values"]
+        yield f"weight of {name}", ours["terms"][name]["weight"], term["weight"]
+    assert ours["monitors"].keys() == theirs["monitors"].keys()
+    for name, values in theirs["monitors"].items():
+        yield name, ours["monitors"][name], values
+    yield "output", ours["output"]["norm"], theirs["output"]["norm"]
+    # Relative to the norm: the probe itself may be near 0.
+    probes = [side["output"]["probe"] / theirs["output"]["norm"] for side in (ours, theirs)]
+    yield "output probe + 1", probes[0] + 1, probes[1] + 1
+
+
+def gradient_difference(ours, theirs):
+    """The largest |a - b| / |b| of a parameter, where one whose |b| is below a thousandth of the
+    whole gradient's counts as that: a bias before batch normalisation has the gradient 0."""
+    assert ours.keys() == theirs.keys()
+    whole = math.sqrt(sum(float(g.double().square().sum()) for g in theirs.values()))
+    difference = {
+        name: float((ours[name].double() - theirs[name].double()).norm())
+        / max(float(theirs[name].double().norm()), 1e-3 * whole)
+        for name in theirs
+    }
+    return max((value, name) for name, value in difference.items())
+
+
+def main():
+    root = Path(sys.argv[1])
+    expected, largest, faults = {}, {}, []
+    print(f"{'case':28}{'term':28}{'Rust':>14}{'PyTorch':>14}{'Rust':>9}{'float32':>9}")
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        case = folder.name
+        exact, exact_gradients = measure(folder, torch.float64)
+        single, single_gradients = measure(folder, torch.float32)
+        rust = json.loads((folder / "terms.json").read_text())
+        rust_gradients = load_file(folder / "gradients.safetensors")
+        variant = largest.setdefault(case.split("-")[0], [0.0, 0.0])
+        for (term, ours, theirs), (_, singles, _) in zip(rows(rust, exact), rows(single, exact)):
+            ours_apart, single_apart = apart(ours, theirs), apart(singles, theirs)
+            limit = TERMS
+            if "stochastic" in case and term == "contraction":
+                limit = DIFFERENCES
+            else:
+                variant[0] = max(variant[0], ours_apart)
+            if not ours_apart <= limit:
+                faults.append((case, term, ours_apart))
+            print(
+                f"{case:28}{term:28}{np.mean(ours):14.6f}{np.mean(theirs):14.6f}"
+                f"{ours_apart:9.1e}{single_apart:9.1e}"
+            )
+        ours_apart, name = gradient_difference(rust_gradients, exact_gradients)
+        single_apart, _ = gradient_difference(single_gradients, exact_gradients)
+        variant[1] = max(variant[1], ours_apart)
+        if not ours_apart <= GRADIENTS:
+            faults.append((case, f"gradient of {name}", ours_apart))
+        print(f"{case:28}{f'gradients ({len(exact_gradients)})':56}{ours_apart:9.1e}{single_apart:9.1e}")
+        expected[case] = exact
+    print("\nlargest relative difference of terms and of gradients")
+    for variant, (term, gradient) in largest.items():
+        print(f"{variant:28}{term:9.1e}{gradient:9.1e}")
+    for case, term, difference in faults:
+        print(f"FAULT {case}: {term} differs by {difference:.1e}")
+    if faults:
+        sys.exit(1)
+    lines = [f'  "{case}": {json.dumps(numbers)}' for case, numbers in expected.items()]
+    text = ",\n".join(lines)
+    head = f'{{"torch": "{torch.__version__}", "precision": "float64", "cases": {{\n'
+    Path(__file__).with_name("expected.json").write_text(head + text + "\n}}\n")
+
+
+if __name__ == "__main__":
+    main()
