@@ -13,7 +13,7 @@ use crate::{
     inference::{class_index, conditions, sample},
     options::SampleArgs,
     run_folder::CONFIG,
-    settings::{LayerArgs, resolve_run},
+    settings::resolve_run,
 };
 
 /// Draws samples and writes them as a picture (images) or a table (CSV, original units).
@@ -21,10 +21,10 @@ use crate::{
 /// # Errors
 /// If the model cannot be loaded, cannot generate, or has no such class.
 pub fn run(args: &SampleArgs) -> Result<ExitCode> {
-    let settings = resolve_run(&args.run.join(CONFIG), &LayerArgs::default())
+    let settings = resolve_run(&args.run.join(CONFIG), &args.layers())
         .with_context(|| format!("{} is not the folder of a run", args.run.display()))?
         .settings;
-    backend::limit_threads(args.threads.unwrap_or(settings.threads))?;
+    backend::limit_threads(settings.threads)?;
     let description = Description::read(&args.run)?;
     let rows = match &args.class {
         Some(class) => {
@@ -36,9 +36,9 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     let job = Sampling {
         args,
         rows: &rows,
-        seed: args.seed.unwrap_or(settings.seed),
+        seed: settings.seed,
     };
-    let (values, description) = backend::run(args.backend.unwrap_or(settings.backend), job)?;
+    let (values, description) = backend::run(settings.backend, job)?;
     let is_image = description.shape.image().is_some();
     let path = args.out.clone().unwrap_or_else(|| {
         args.run
@@ -46,13 +46,15 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     });
     let bytes = if path.extension().is_some_and(|e| e == "csv") {
         table(&values, &description)
+    } else if !is_image {
+        bail!("samples of a table are written as a table: --out FILE.csv");
     } else {
-        let labels: Vec<String> = match &args.class {
-            Some(class) => vec![class.clone()],
-            None if rows.len() == description.classes.len() => description.classes.clone(),
-            None => Vec::new(),
+        // One class fills a square, all classes a row each.
+        let labels: &[String] = match &args.class {
+            None if rows.len() == description.classes.len() => &description.classes,
+            _ => &[],
         };
-        figures::samples(&values, &labels, &description)?
+        figures::samples(&values, labels, &description)?
     };
     write_atomically(&path, |file| file.write_all(&bytes))?;
     let count = values.len() / description.shape.features();

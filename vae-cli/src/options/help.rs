@@ -30,8 +30,8 @@ Next: `vae variants` and `vae datasets` say what there is to choose from; `vae c
 settings in force and where each comes from; `vae sample RUN` draws from a finished run.";
 
 const NEXT_AFTER_CONFIG: &str = "
-Next: `vae config > vae.toml` writes a settings file to start from; `vae config` shows every key
-that --set and settings files know. The config.toml in the folder of a run repeats that run:
+Next: `vae config > my.toml` writes a settings file to start from, for --config my.toml; --set takes
+every key in it. The config.toml in the folder of a run repeats that run:
 `vae --config RUN/config.toml --out NEW`.";
 
 /// Below the options of `vae sample`.

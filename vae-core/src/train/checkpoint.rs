@@ -50,6 +50,9 @@ pub struct State {
     pub stopped_early: bool,
 }
 
+/// What a checkpoint holds: parameters, optimizer states, and where the run stands.
+type Loaded<B, M> = (M, Vec<ModuleOptimizer<M, B>>, State);
+
 #[derive(Serialize, Deserialize)]
 struct Header {
     model: String,
@@ -125,7 +128,7 @@ impl CheckpointStore {
         model: M,
         config: OptimizerConfig,
         device: &B::Device,
-    ) -> Result<(M, Vec<ModuleOptimizer<M, B>>, State)> {
+    ) -> Result<Loaded<B, M>> {
         let (header, payload) = read(path)?;
         if header.model != self.model {
             return Err(Error::corrupt(
