@@ -40,7 +40,7 @@ fn settings_that_do_not_fit() {
         ("--limit 600 --batch-size 5000", &["5000", "600"]),
         (
             "--variant sparse --sparsity top-k --k 50 --latent 10",
-            &["variant.k", "50", "10"],
+            &["variant.k", "50", "10", "flag --k"],
         ),
         (
             "--arch conv --channels 8,8,8,8,8,8",

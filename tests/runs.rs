@@ -81,6 +81,49 @@ fn every_variant_trains_and_leaves_a_whole_folder() {
     }
 }
 
+/// The examples of the help, and every other way each variant can be set, take a few steps.
+#[test]
+fn examples_and_options_of_every_variant_train() {
+    let place = Place::new();
+    let output = place.run("variants --format json");
+    let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let examples = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| v["example"].as_str().unwrap());
+    let more = [
+        "--variant sparse --sparsity l1",
+        "--variant sparse --sparsity top-k --k 20",
+        "--variant contractive --jacobian stochastic",
+        "--variant contractive --arch conv",
+        "--variant cvae --arch conv",
+        "--variant ae --tied",
+        "--variant ae --arch linear --likelihood gaussian",
+        "--variant beta --capacity 25 --capacity-weight 1000",
+        "--variant vae --free-bits 0.1",
+        "--variant vae --arch conv --upsample resize --norm batch",
+        "--variant vae --likelihood continuous-bernoulli",
+        "--variant vae --likelihood gaussian-global",
+        "--variant vae --likelihood gaussian-pixel --optimizer adamw",
+        "--variant vae --optimizer sgd --lr 1e-5 --clip-value 1",
+        "--variant vae --optimizer rmsprop --patience 1",
+        "--preset conv",
+        "--preset sparse-overcomplete",
+        "--preset contractive",
+    ];
+    for (number, args) in examples.chain(more).enumerate() {
+        place.run(&format!(
+            "{args} --limit 300 --max-steps 3 --out run-{number} --quiet"
+        ));
+        let summary = place.json(&format!("run-{number}/summary.json"));
+        assert!(
+            summary["test"]["loss"].as_f64().unwrap().is_finite(),
+            "{args}"
+        );
+    }
+}
+
 #[test]
 fn the_configuration_of_a_run_repeats_it() {
     let place = Place::new();

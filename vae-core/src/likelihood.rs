@@ -103,7 +103,8 @@ pub(crate) fn kebab(value: &impl Serialize) -> String {
 /// A likelihood with its learned parameters, if any.
 #[derive(Module, Debug)]
 pub struct Likelihood<B: Backend> {
-    /// Logarithm of the learned standard deviation of [`LikelihoodKind::GaussianGlobal`]. `[1]`
+    /// Logarithm of the learned standard deviation of [`LikelihoodKind::GaussianGlobal`], before
+    /// the smooth lower bound `softplus(x + 6) - 6`. `[1]`
     pub log_sigma: Option<Param<Tensor<B, 1>>>,
     #[module(skip)]
     config: LikelihoodConfig,

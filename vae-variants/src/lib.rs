@@ -30,3 +30,8 @@ registry::registry! {
     Sparse: SparseConfig,
     Contractive: ContractiveConfig,
 }
+
+/// The examples of the README are compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -139,7 +139,9 @@ impl<B: Backend> Encoder<B> for Sparse<B> {
 
 /// Sets all but the `k` largest entries of each row to 0. `[batch, latent]`
 fn keep_largest<B: Backend>(code: Tensor<B, 2>, k: usize) -> Tensor<B, 2> {
-    let threshold = code.clone().detach().topk(k, 1).narrow(1, k - 1, 1); // [batch, 1]
+    // Sorted, because `topk` lacks automatic differentiation in Burn 0.21.
+    let sorted = code.clone().detach().sort_descending(1);
+    let threshold = sorted.narrow(1, k - 1, 1); // [batch, 1]
     let off = code.clone().lower(threshold);
     code.mask_fill(off, 0.0)
 }

@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::workspace::{build_vae, built_vae, cargo, display};
-use crate::{tch, tidy};
+use crate::{readme, tch, tidy};
 
 /// The arguments of Cargo that test the workspace.
 const TEST: [&str; 2] = ["test", "--workspace"];
@@ -72,6 +72,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         check(cargo().args(arguments).env("RUSTDOCFLAGS", "-D warnings"))
     })?;
     steps.step("end to end", || train(&vae))?;
+    steps.step("readme", || readme::check(&vae))?;
     let torch = if options.no_tch {
         None
     } else {

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 mod ci;
 mod experiments;
+mod readme;
 mod tch;
 mod tidy;
 mod workspace;
@@ -31,6 +32,7 @@ struct Arguments {
 enum Task {
     Experiments(experiments::Options),
     Ci(ci::Options),
+    Readme(readme::Options),
     #[command(subcommand)]
     Tch(tch::Task),
     /// Check the files of the repository: sizes, leftovers, links, lints
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Experiments(options) => experiments::run(&options),
         Task::Ci(options) => ci::run(&options),
+        Task::Readme(options) => readme::run(&options),
         Task::Tch(task) => tch::run(&task),
         Task::Tidy => tidy::run(),
     };

@@ -22,7 +22,7 @@ use crate::{
     commands::figures,
     options::TrainArgs,
     run_folder::{Origin, RunFolder},
-    settings::{Settings, resolve, resolve_run},
+    settings::{Resolved, resolve, resolve_run},
     watch::{Loading, Screen, Watch, duration, evaluation, thousands},
 };
 
@@ -38,18 +38,19 @@ const EVALUATION_BATCH: usize = 512;
 pub fn run(args: &TrainArgs) -> Result<ExitCode> {
     let screen = Screen::start(args.quiet, args.verbose, args.log_format);
     let started = Instant::now();
-    let (folder, settings) = match &args.resume {
+    let (folder, resolved) = match &args.resume {
         Some(path) => {
             let folder = RunFolder::open(path)?;
             if folder.is_finished() {
                 println!("{} is finished already; nothing to do", path.display());
                 return Ok(ExitCode::SUCCESS);
             }
-            let settings = resolve_run(&folder.config(), &args.layers)?.settings;
-            (Some(folder), settings)
+            let resolved = resolve_run(&folder.config(), &args.layers)?;
+            (Some(folder), resolved)
         }
-        None => (None, resolve(&args.layers)?.settings),
+        None => (None, resolve(&args.layers)?),
     };
+    let settings = &resolved.settings;
     let threads = backend::limit_threads(settings.threads)?;
 
     let origin = Origin {
@@ -63,11 +64,12 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
         settings.objective.clone(),
         &data,
         settings.data.binarize,
-    )?;
+    )
+    .map_err(|error| resolved.blame(error))?;
     let job = Training {
         screen,
         folder,
-        settings: &settings,
+        resolved: &resolved,
         data: &data,
         description: &description,
         origin,
@@ -81,7 +83,7 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
 struct Training<'a> {
     screen: Screen,
     folder: Option<RunFolder>,
-    settings: &'a Settings,
+    resolved: &'a Resolved,
     data: &'a Data,
     description: &'a Description,
     origin: Origin,
@@ -95,13 +97,16 @@ impl Job for Training<'_> {
 
     fn run<B: Backend>(self, device: B::Device) -> Result<ExitCode> {
         let Self {
-            settings,
+            resolved,
             description,
             data,
             ..
         } = self;
+        let settings = &resolved.settings;
         // Everything that can be refused is refused before the folder is made.
-        let model = description.build::<Autodiff<B>>(settings.seed, &device)?;
+        let model = description
+            .build::<Autodiff<B>>(settings.seed, &device)
+            .map_err(|error| resolved.blame(error))?;
         let corruption = description
             .variant
             .corruption()

@@ -178,7 +178,7 @@ fn output_args() -> [Arg; 3] {
             .long("quiet")
             .action(ArgAction::SetTrue)
             .conflicts_with("verbose")
-            .help("Print nothing but warnings, errors and the results"),
+            .help("Print nothing but warnings and errors"),
         Arg::new("verbose")
             .short('v')
             .long("verbose")

@@ -45,7 +45,9 @@ impl Activation {
             Self::Identity => x,
             Self::Relu => activation::relu(x),
             Self::LeakyRelu => activation::leaky_relu(x, LEAK),
-            Self::Gelu => activation::gelu(x),
+            // Written out: on some backends the gradient of `activation::gelu` is that of its
+            // tanh approximation.
+            Self::Gelu => x.clone() * normal_distribution(x),
             Self::Silu => activation::silu(x),
             Self::Tanh => x.tanh(),
             Self::Sigmoid => activation::sigmoid(x),
@@ -64,19 +66,13 @@ impl Activation {
                 .add_scalar(LEAK),
             Self::Gelu => {
                 // Phi(x) + x phi(x)
-                let distribution = x
-                    .clone()
-                    .div_scalar(std::f64::consts::SQRT_2)
-                    .erf()
-                    .add_scalar(1.0)
-                    .mul_scalar(0.5);
                 let density = x
                     .clone()
                     .square()
                     .mul_scalar(-0.5)
                     .exp()
                     .div_scalar((2.0 * std::f64::consts::PI).sqrt());
-                distribution + x * density
+                normal_distribution(x.clone()) + x * density
             }
             Self::Silu => {
                 // s (1 + x (1 - s))
@@ -90,6 +86,14 @@ impl Activation {
             }
         }
     }
+}
+
+/// `Phi(x) = (1 + erf(x / sqrt 2)) / 2`
+fn normal_distribution<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+    x.div_scalar(std::f64::consts::SQRT_2)
+        .erf()
+        .add_scalar(1.0)
+        .mul_scalar(0.5)
 }
 
 #[cfg(test)]
