@@ -55,21 +55,15 @@ impl RunFolder {
             None => Self::next_free(settings)?,
         };
         let folder = Self::lock(path)?;
-        let config = folder.config();
-        // Whoever creates this file owns the folder.
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&config)
-            .with_context(|| format!("{} is taken by another run", folder.path.display()))?;
+        if folder.config().exists() {
+            bail!("{} is taken by another run", folder.path.display());
+        }
         let settings = Settings {
             out: None,
             ..settings.clone()
         };
         let text = toml::to_string(&settings).context("the settings cannot be written as TOML")?;
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.sync_all())
-            .with_context(|| cannot_write(&config))?;
+        folder.write(CONFIG, text.as_bytes())?;
         Ok(folder)
     }
 

@@ -289,7 +289,6 @@ pub fn values(readings: &Readings) -> Value {
 /// The values and the state of the code of an evaluation.
 pub fn evaluation(evaluation: &Evaluation) -> Value {
     let mut object = values(&evaluation.readings);
-    object["examples"] = json!(evaluation.examples);
     if let Some(latent) = &evaluation.latent {
         object["latent"] = json!(latent);
     }

@@ -8,7 +8,7 @@ use vae_data::DataError;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A setting has a value outside its bounds.
-    #[error("{key} should be {bound}, but is {value}")]
+    #[error("`{key}` is {value}, but must be {bound}")]
     Setting {
         /// Dotted key as written in a configuration file, e.g. `model.latent`.
         key: String,

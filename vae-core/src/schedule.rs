@@ -259,7 +259,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(
             error.to_string(),
-            "variant.beta.to should be a finite number, at least 0, but is -4"
+            "`variant.beta.to` is -4, but must be a finite number, at least 0"
         );
     }
 

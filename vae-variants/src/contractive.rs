@@ -143,8 +143,10 @@ impl<B: Backend> Contractive<B> {
             _ => {
                 let direction = step.normal(input.dims(), &input.device());
                 let moved = input.clone() + direction.mul_scalar(EPSILON);
+                // Both passes draw the same dropout masks.
+                let twin = step.clone();
                 let code = self.code(input, step);
-                let change = (self.code(moved, step) - code.clone()).div_scalar(EPSILON);
+                let change = (self.code(moved, &twin) - code.clone()).div_scalar(EPSILON);
                 (code, change.square().sum_dim(1).squeeze_dim(1))
             }
         }
@@ -281,6 +283,31 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// With dropout the two passes must drop the same units: the norm then is of the size of the
+    /// exact one, not of the masks' difference over epsilon.
+    #[test]
+    fn dropout_does_not_swamp_the_estimate() {
+        let step = StepContext::train(3, 0, 1);
+        let mut model = model(
+            &[7],
+            Activation::Tanh,
+            Activation::Sigmoid,
+            Estimator::Stochastic,
+        );
+        let (_, plain) = model.code_and_jacobian(input(), &step);
+        let EncoderNet::Mlp(net) = &mut model.nets.encoder else {
+            panic!("the model is dense");
+        };
+        net.set_dropout(0.3);
+        let (_, dropped) = model.code_and_jacobian(input(), &step);
+        let (plain, dropped): (f32, f32) =
+            (plain.mean().into_scalar(), dropped.mean().into_scalar());
+        assert!(
+            dropped < 20.0 * plain,
+            "{dropped} with dropout, {plain} without"
+        );
     }
 
     /// The mean of 4,000 draws against the exact norm.

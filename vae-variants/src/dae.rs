@@ -53,7 +53,7 @@ impl VariantConfig for DaeConfig {
 
     fn check(&self) -> Result<()> {
         let (max, bound) = match self.noise {
-            CorruptionKind::Gaussian => (f64::MAX, "a standard deviation of at least 0"),
+            CorruptionKind::Gaussian => (f64::from(f32::MAX), "a standard deviation of at least 0"),
             _ => (1.0, "a share of the features, from 0 to 1"),
         };
         let inside = (0.0..=max).contains(&self.noise_level);

@@ -211,7 +211,6 @@ fn a_damaged_or_foreign_model_is_refused() {
     assert!(error.to_string().contains("model.safetensors"), "{error}");
 }
 
-/// The target is what is reconstructed: a corrupted input leaves it alone.
 #[test]
 fn the_condition_changes_what_a_conditional_model_decodes() {
     let variant = Variant::all()

@@ -279,7 +279,11 @@ mod tests {
     fn a_run_without_its_results_is_refused() {
         let run = tempfile::tempdir().expect("a temporary folder");
         let message = || format!("{:#}", check_run(run.path()).expect_err("refused"));
-        assert!(message().contains("wrote no summary.json"));
+        std::fs::create_dir(run.path().join("checkpoints")).expect("writable");
+        for missing in RUN_FILES {
+            assert!(message().contains(&format!("wrote no {missing}")));
+            std::fs::write(run.path().join(missing), "").expect("writable");
+        }
         let write = |text: &str| {
             std::fs::write(run.path().join("summary.json"), text).expect("writable");
         };

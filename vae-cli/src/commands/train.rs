@@ -111,13 +111,22 @@ impl Job for Training<'_> {
             .variant
             .corruption()
             .map(|corruption| corruption.with_range(description.range()));
+        if settings.train.patience.is_some() && data.validation.is_empty() {
+            let bound = "left out where there is no validation split (data.validation = 0)";
+            let error = vae_core::Error::setting("train.patience", "set", bound);
+            return Err(resolved.blame(error));
+        }
+        // Batches are prepared beside the step, by few threads.
+        let workers = (self.threads / 4).clamp(1, 4);
         let batches = Batcher::new(data.train.clone(), settings.train.batch_size, settings.seed)?
             .shuffled()
+            .workers(workers)
             .binarize(settings.data.binarize)
             .corrupt(corruption);
         let split = |subset: &Subset| {
             (!subset.is_empty()).then(|| {
                 Batcher::sequential(subset.clone(), EVALUATION_BATCH, settings.seed)
+                    .workers(workers)
                     .binarize(settings.data.binarize)
                     .corrupt(corruption)
             })

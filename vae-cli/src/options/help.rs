@@ -37,8 +37,8 @@ every key in it. The config.toml in the folder of a run repeats that run:
 /// Below the options of `vae sample`.
 pub const SAMPLE: &str = "\
 Examples:
-  vae sample runs/vae-1
-  vae sample runs/cvae-1 --class 7 --count 100 --out sevens.png";
+  vae sample runs/vae-mnist-mini-1
+  vae sample runs/cvae-mnist-mini-1 --class 7 --count 100 --out sevens.png";
 
 /// Below the options of `vae variants`.
 pub const VARIANTS: &str = "Next: vae --variant NAME trains one; `vae --help` lists all options.";

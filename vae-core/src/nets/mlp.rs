@@ -111,6 +111,11 @@ impl<B: Backend> Mlp<B> {
         dropout(self.activation.forward(hidden), self.dropout, step)
     }
 
+    /// Changes the probability with which a hidden unit is dropped in training.
+    pub fn set_dropout(&mut self, rate: f64) {
+        self.dropout = rate;
+    }
+
     /// Whether [`Mlp::jacobian`] covers this network: no normalisation, no dropout.
     pub fn has_exact_jacobian(&self) -> bool {
         self.dropout == 0.0 && self.blocks.iter().all(|block| block.norm.is_none())

@@ -154,7 +154,7 @@ where
         let total = self.config.total_steps(per_epoch);
         while self.state.step < total && !self.state.stopped_early {
             let epoch = self.state.epoch;
-            let (mut started, mut examples) = (Instant::now(), 0);
+            let (mut started, mut examples, mut worked) = (Instant::now(), 0, 0.0);
             for host in batches.epoch(epoch, self.state.batch) {
                 let host = host?;
                 let length = host.len;
@@ -184,10 +184,11 @@ where
                     .checkpoint_steps
                     .is_some_and(|every| self.state.step.is_multiple_of(every));
                 if interrupted || due {
-                    self.state.seconds += started.elapsed().as_secs_f64();
+                    let elapsed = started.elapsed().as_secs_f64();
+                    self.state.seconds += elapsed;
+                    worked += elapsed;
                     self.checkpoint(false, observer)?;
                     started = Instant::now();
-                    examples = 0;
                 }
                 if interrupted {
                     return self.finish(Ending::Interrupted);
@@ -195,7 +196,7 @@ where
             }
             let elapsed = started.elapsed().as_secs_f64();
             self.state.seconds += elapsed;
-            let speed = examples as f64 / elapsed.max(1e-9);
+            let speed = examples as f64 / (worked + elapsed).max(1e-9);
             self.end_epoch(validation, total, speed, observer)?;
             if self.stop.load(Ordering::Relaxed) && self.state.step < total {
                 return self.finish(Ending::Interrupted);

@@ -65,8 +65,9 @@ impl Plan {
             }
         }
         let resolved = resolve_all(&drafts, &points, vae)?;
-        let first = &resolved[0];
-        let (version, data) = (first.version.clone(), first.data.clone());
+        let version = resolved[0].version.clone();
+        let data: BTreeSet<&str> = resolved.iter().map(|one| one.data.as_str()).collect();
+        let data = data.into_iter().collect::<Vec<_>>().join("`, `");
 
         let of_point = |point: usize| &resolved[point * seeds.len()].settings;
         let columns = varying_columns(&points, of_point);

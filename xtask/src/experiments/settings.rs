@@ -28,15 +28,17 @@ pub fn at_key(key: &str, value: Value) -> Table {
 
 /// Lays `top` over `base`: tables are merged key by key, other values replaced.
 ///
-/// A table with a `name` is a choice (of a variant, an optimizer, …): when `top` chooses
-/// another name, the settings that belonged to the choice before are dropped.
+/// A table with a `name` or a `kind` is a choice (of a variant, an optimizer, a schedule): when
+/// `top` chooses another, the settings that belonged to the choice before are dropped.
 pub fn lay_over(base: &mut Table, top: Table) {
     for (key, value) in top {
         match (base.get_mut(&key), value) {
             (Some(Value::Table(below)), Value::Table(above)) => {
-                let (old, new) = (below.get("name"), above.get("name"));
-                if old.is_some() && new.is_some() && old != new {
-                    below.clear();
+                for key in ["name", "kind"] {
+                    let (old, new) = (below.get(key), above.get(key));
+                    if old.is_some() && new.is_some() && old != new {
+                        below.clear();
+                    }
                 }
                 lay_over(below, above);
             }
