@@ -208,17 +208,6 @@ impl Observer for Watch<'_> {
             bar.finish_and_clear();
         }
         self.folder.append_metrics(&metrics_row(report))?;
-        let validation = report.validation.map_or_else(String::new, |evaluation| {
-            let mut text = format!("  |  validation {}", list(&evaluation.readings, 3));
-            if let Some(latent) = &evaluation.latent {
-                let units = latent.mean_variance.len();
-                text += &format!("  active {}/{units}", latent.active_units);
-                if let Some(dead) = latent.dead_units {
-                    text += &format!("  dead {dead}");
-                }
-            }
-            text
-        });
         if self.screen.json {
             let validated = report
                 .validation
@@ -232,14 +221,7 @@ impl Observer for Watch<'_> {
                 "epoch done"
             );
         } else {
-            tracing::info!(
-                "epoch {}/{}  {}{validation}  |  {} samples/s{}",
-                report.epoch,
-                self.epochs,
-                list(report.train, 4),
-                thousands(report.samples_per_second),
-                if report.is_best { "  best" } else { "" }
-            );
+            tracing::info!("{}", epoch_line(report, self.epochs));
         }
         warn_of_collapse(report);
         Ok(())
@@ -248,6 +230,33 @@ impl Observer for Watch<'_> {
     fn checkpoint(&mut self, path: &Path, step: u64) {
         tracing::debug!("checkpoint of step {step} written to {}", path.display());
     }
+}
+
+/// The end of an epoch in one line: the terms of the validation split, or of training without one.
+fn epoch_line(report: &EpochReport<'_>, epochs: usize) -> String {
+    let width = epochs.to_string().len();
+    let mut text = format!("epoch {:>width$}/{epochs}", report.epoch);
+    let shown = match report.validation {
+        Some(evaluation) => {
+            let loss = report.train.get("loss").unwrap_or(f64::NAN);
+            text += &format!("  train {loss:.2}  validation");
+            &evaluation.readings
+        }
+        None => report.train,
+    };
+    text += &format!("  {}", list(shown, 4));
+    if let Some(latent) = report.validation.and_then(|e| e.latent.as_ref()) {
+        let units = latent.mean_variance.len();
+        text += &format!("  active {}/{units}", latent.active_units);
+        if let Some(dead) = latent.dead_units {
+            text += &format!("  dead {dead}");
+        }
+    }
+    text += &format!("  {}/s", thousands(report.samples_per_second));
+    if report.is_best {
+        text += "  best";
+    }
+    text
 }
 
 /// Says so when a Gaussian code carries nothing.
@@ -338,6 +347,40 @@ pub fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_epoch_is_one_line() {
+        let readings = |loss: f64| Readings {
+            values: vec![("loss".into(), loss), ("kl".into(), 2.0)],
+            weights: Vec::new(),
+        };
+        let evaluation = Evaluation {
+            examples: 10,
+            readings: readings(9.5),
+            latent: None,
+        };
+        let train = readings(10.0);
+        let mut report = EpochReport {
+            epoch: 3,
+            step: 30,
+            train: &train,
+            validation: Some(&evaluation),
+            lr: 0.1,
+            seconds: 1.0,
+            samples_per_second: 12_345.0,
+            is_best: true,
+        };
+        assert_eq!(
+            epoch_line(&report, 20),
+            "epoch  3/20  train 10.00  validation  loss 9.50  kl 2.00  12,345/s  best"
+        );
+        report.validation = None;
+        report.is_best = false;
+        assert_eq!(
+            epoch_line(&report, 5),
+            "epoch 3/5  loss 10.00  kl 2.00  12,345/s"
+        );
+    }
 
     #[test]
     fn numbers_for_people() {

@@ -1,4 +1,4 @@
-//! The variants: one file each, and one line each in the [`registry!`] below.
+//! The variants: one file each, and one line each in the `registry!` at the end of this file.
 
 mod ae;
 mod beta;
