@@ -42,7 +42,8 @@ pub struct ContractiveConfig {
     pub contraction: Schedule,
     /// How the norm is computed.
     pub jacobian: Estimator,
-    /// Activation of the code.
+    /// Activation of the code. The paper's is the sigmoid; the identity lets narrow codes start to
+    /// learn sooner.
     pub code_activation: Activation,
 }
 
@@ -51,7 +52,7 @@ impl Default for ContractiveConfig {
         Self {
             contraction: Schedule::Constant(0.1),
             jacobian: Estimator::Auto,
-            code_activation: Activation::Sigmoid,
+            code_activation: Activation::Identity,
         }
     }
 }
@@ -71,7 +72,7 @@ impl VariantConfig for ContractiveConfig {
         },
         OptionInfo {
             key: "code_activation",
-            help: "Activation of the code: identity, relu, leaky-relu, gelu, silu, tanh or sigmoid",
+            help: "Activation of the code: identity, relu, leaky-relu, gelu, silu, tanh or sigmoid (the paper's)",
         },
     ];
     const EXAMPLE: &'static str = "--variant contractive --contraction 0.1 --activation tanh";

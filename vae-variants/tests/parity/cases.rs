@@ -214,7 +214,9 @@ pub fn all() -> Vec<Case> {
         let model = json!({"hidden": hidden, "activation": activation});
         digits(name, variant, model)
     };
-    let stochastic = json!({"name": "contractive", "jacobian": "stochastic"});
+    let stochastic = json!({
+        "name": "contractive", "jacobian": "stochastic", "code_activation": "sigmoid",
+    });
     let dae =
         |noise: &str, level: f64| json!({"name": "dae", "noise": noise, "noise_level": level});
 
