@@ -69,11 +69,10 @@ impl Description {
         binarize: Binarize,
     ) -> Result<Self> {
         // All values must be finite, but scaled validation and test values may leave the range.
-        data.range()?;
-        let range = data
-            .train
-            .range()?
-            .unwrap_or(ValueRange { min: 0.0, max: 0.0 });
+        let range = data.train.range()?;
+        let range = range.unwrap_or(ValueRange { min: 0.0, max: 0.0 });
+        data.validation.range()?;
+        data.test.range()?;
         let likelihood = model.likelihood(&data.shape, range);
         likelihood.check_range(range)?;
         Ok(Self {
