@@ -55,3 +55,31 @@ fn tch_follows_flex() {
         assert_close(&place, "tch", args);
     }
 }
+
+#[cfg(feature = "wgpu")]
+#[test]
+fn wgpu_follows_flex() {
+    let place = Place::new();
+    for args in RUNS {
+        assert_close(&place, "wgpu", args);
+    }
+}
+
+#[cfg(all(feature = "wgpu", target_os = "linux"))]
+#[test]
+fn a_machine_without_a_graphics_card_is_told_so() {
+    let place = Place::new();
+    let mut command = place.command("--backend wgpu --out run");
+    command.env("VK_DRIVER_FILES", "/nonexistent");
+    let output = command
+        .env("VK_ICD_FILENAMES", "/nonexistent")
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(!message.contains("panicked"), "{message}");
+    for part in ["wgpu backend finds no graphics card", "--backend flex"] {
+        assert!(message.contains(part), "{message}");
+    }
+    assert!(!place.join("run").exists());
+}

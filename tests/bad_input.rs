@@ -48,6 +48,10 @@ fn settings_that_do_not_fit() {
         ),
         ("--lr=-0.1", &["train.lr", "-0.1"]),
         ("--epochs 0", &["train.epochs", "at least 1"]),
+        (
+            "--validation 0 --patience 2",
+            &["train.patience", "validation split", "flag --patience"],
+        ),
     ] {
         assert_says(&place.fail(args), parts);
         nothing_was_made(&place);

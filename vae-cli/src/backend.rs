@@ -30,11 +30,60 @@ pub fn run<J: Job>(backend: Backend, job: J) -> Result<J::Output> {
         #[cfg(feature = "tch")]
         Backend::Tch => job.run::<burn_tch::LibTorch<f32>>(burn_tch::LibTorchDevice::Cpu),
         #[cfg(feature = "wgpu")]
-        Backend::Wgpu => job.run::<burn_wgpu::Wgpu<f32, i32>>(Default::default()),
+        Backend::Wgpu => on_card::<burn_wgpu::Wgpu<f32, i32>, J>(backend, job),
         #[cfg(feature = "cuda")]
-        Backend::Cuda => job.run::<burn_cuda::Cuda<f32, i32>>(Default::default()),
+        Backend::Cuda => on_card::<burn_cuda::Cuda<f32, i32>, J>(backend, job),
         #[allow(unreachable_patterns)]
         other => anyhow::bail!("this build lacks the {other} backend; see `vae backends`"),
+    }
+}
+
+/// Does `job` on a graphics card, if there is one that works.
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+fn on_card<B: Burn, J: Job>(backend: Backend, job: J) -> Result<J::Output> {
+    let device = B::Device::default();
+    try_card::<B>(&device).map_err(|reason| {
+        // Drivers give pages of details; the first clause names what is missing.
+        let reason = reason.split([':', '\n']).next().unwrap_or_default();
+        let reason = reason.split(" - ").next().unwrap_or_default();
+        let needs = match backend {
+            Backend::Cuda => "an NVIDIA card, its driver and the CUDA toolkit",
+            _ => "a Vulkan driver (Mesa's `lavapipe` does without a card), Metal or DirectX 12",
+        };
+        anyhow::anyhow!(
+            "the {backend} backend finds no graphics card that it can use: {reason}\n\
+             it needs {needs}; `--backend flex` needs none"
+        )
+    })?;
+    job.run::<B>(device)
+}
+
+/// Computes one sum on the card. Burn has no call that asks whether a device works: it panics, in a
+/// thread of its own, and what that thread says is the reason given here.
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+fn try_card<B: Burn>(device: &B::Device) -> std::result::Result<(), String> {
+    use std::panic;
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use burn::tensor::Tensor;
+
+    let first = Arc::new(Mutex::new(None));
+    let said = Arc::clone(&first);
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let text = info.payload_as_str().unwrap_or("no reason given");
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.get_or_insert_with(|| text.to_owned());
+    }));
+    let sum = panic::catch_unwind(panic::AssertUnwindSafe(|| {
+        Tensor::<B, 1>::ones([4], device).sum().try_into_scalar()
+    }));
+    panic::set_hook(usual);
+    let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match (sum, first) {
+        (Ok(Ok(_)), _) => Ok(()),
+        (Ok(Err(error)), None) => Err(error.to_string()),
+        (_, reason) => Err(reason.unwrap_or_default()),
     }
 }
 
