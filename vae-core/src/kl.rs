@@ -72,8 +72,7 @@ impl ObjectiveConfig {
         step: &StepContext,
     ) -> Objective<B> {
         let weight = weight * self.kl_schedule.at(step.step, step.total_steps);
-        let per_dimension = posterior.kl_per_dimension(); // [batch, latent]
-        let kl = per_dimension.clone().sum_dim(1).squeeze_dim(1); // [batch]
+        let kl = posterior.kl(); // [batch]
         let objective = if let Some(capacity) = &self.capacity {
             let capacity = capacity.at(step.step, step.total_steps);
             let distance = kl.clone().mean().sub_scalar(capacity).abs();
@@ -81,7 +80,8 @@ impl ObjectiveConfig {
                 .with_term("capacity_distance", distance, self.capacity_weight)
                 .with_monitor("kl", kl)
         } else if self.free_bits > 0.0 {
-            let charged = per_dimension
+            let charged = posterior
+                .kl_per_dimension() // [batch, latent]
                 .mean_dim(0) // [1, latent]
                 .clamp_min(self.free_bits)
                 .sum_dim(1)
@@ -111,7 +111,7 @@ where
     M: Autoencoder<B> + Encoder<B, Code = DiagonalGaussian<B>>,
 {
     let posterior = model.encode(batch, step);
-    let noise = step.normal(posterior.mean.dims(), &posterior.mean.device());
+    let noise = step.normal(posterior.dims(), &posterior.device());
     let parameters = model.decode(posterior.sample(noise), batch.condition.as_ref(), step);
     let nll = model.likelihood().nll(parameters, batch.target.clone());
     config.add_kl(Objective::new(nll), posterior, weight, step)
@@ -127,10 +127,10 @@ mod tests {
         config.check().unwrap();
         let device = Default::default();
         // Per-dimension KLs of mean^2 / 2: rows (0.5, 0.02) and (2.0, 0.0).
-        let posterior = DiagonalGaussian::<Flex> {
-            mean: Tensor::from_data([[1.0, 0.2], [2.0, 0.0]], &device),
-            log_variance: Tensor::zeros([2, 2], &device),
-        };
+        let posterior = DiagonalGaussian::<Flex>::new(
+            Tensor::from_data([[1.0, 0.2], [2.0, 0.0]], &device),
+            Tensor::zeros([2, 2], &device),
+        );
         let objective = Objective::new(Tensor::from_data([10.0, 20.0], &device));
         let context = StepContext::train(0, step, 10);
         let objective = config.add_kl(objective, posterior, weight, &context);

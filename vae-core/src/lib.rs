@@ -17,6 +17,7 @@ mod traits;
 mod variant;
 
 pub mod nets;
+pub mod ops;
 pub mod train;
 
 pub use batch::Batch;

@@ -8,7 +8,10 @@ use burn::{
 use serde::{Deserialize, Serialize};
 use vae_data::ValueRange;
 
-use crate::error::{Error, Result, check};
+use crate::{
+    error::{Error, Result, check},
+    ops,
+};
 
 const LOG_2_PI: f64 = 1.837_877_066_409_345_5;
 /// Learned standard deviations stay above `exp(-6)`, as in Rybkin 2021 (section 4.2).
@@ -123,39 +126,35 @@ impl<B: Backend> Likelihood<B> {
     /// - `target`: `[batch, features]`
     /// - output: `[batch]`
     pub fn nll(&self, parameters: Tensor<B, 2>, target: Tensor<B, 2>) -> Tensor<B, 1> {
-        let per_feature = match self.config.kind {
-            LikelihoodKind::Bernoulli => bernoulli(parameters, target),
+        let features = target.dims()[1] as f64;
+        match self.config.kind {
+            LikelihoodKind::Bernoulli => ops::bernoulli_nll(parameters, target),
             LikelihoodKind::ContinuousBernoulli => {
                 let normaliser = continuous_bernoulli_log_normaliser(parameters.clone());
-                bernoulli(parameters, target) - normaliser
+                ops::bernoulli_nll(parameters, target) - sum(normaliser)
             }
             LikelihoodKind::Gaussian => {
                 let log_sigma = self.config.sigma.ln();
-                (parameters - target)
-                    .square()
+                ops::squared_error(parameters, target)
                     .mul_scalar(0.5 * (-2.0 * log_sigma).exp())
-                    .add_scalar(log_sigma + 0.5 * LOG_2_PI)
+                    .add_scalar(features * (log_sigma + 0.5 * LOG_2_PI))
             }
             LikelihoodKind::GaussianGlobal => {
-                let features = target.dims()[1];
-                let log_sigma = self.global_log_sigma().reshape([1, 1]);
-                let squares = (parameters - target).square().sum_dim(1); // [batch, 1]
-                let nll = squares * log_sigma.clone().mul_scalar(-2.0).exp().mul_scalar(0.5)
-                    + log_sigma
-                        .add_scalar(0.5 * LOG_2_PI)
-                        .mul_scalar(features as f64);
-                return nll.squeeze_dim(1);
+                let log_sigma = self.global_log_sigma(); // [1]
+                ops::squared_error(parameters, target)
+                    * log_sigma.clone().mul_scalar(-2.0).exp().mul_scalar(0.5)
+                    + log_sigma.add_scalar(0.5 * LOG_2_PI).mul_scalar(features)
             }
             LikelihoodKind::GaussianPixel => {
                 let (mean, log_sigma) = split_gaussian(parameters);
-                (mean - target)
+                let nll = (mean - target)
                     .square()
                     .mul(log_sigma.clone().mul_scalar(-2.0).exp())
                     .mul_scalar(0.5)
-                    + log_sigma.add_scalar(0.5 * LOG_2_PI)
+                    + log_sigma.add_scalar(0.5 * LOG_2_PI);
+                sum(nll)
             }
-        };
-        per_feature.sum_dim(1).squeeze_dim(1)
+        }
     }
 
     /// Mean of the likelihood, in the scale of the data.
@@ -180,12 +179,9 @@ impl<B: Backend> Likelihood<B> {
     }
 }
 
-/// `softplus(l) - x l` with `softplus(l) = (l + |l|) / 2 + log(1 + exp(-|l|))`, whose slope at
-/// `l = 0` is 1/2 also as automatic differentiation sees it.
-fn bernoulli<B: Backend>(logits: Tensor<B, 2>, target: Tensor<B, 2>) -> Tensor<B, 2> {
-    let size = logits.clone().abs();
-    let softplus = (logits.clone() + size.clone()).mul_scalar(0.5) + size.neg().exp().log1p();
-    softplus - logits * target
+/// Sum over features. `[batch]`
+fn sum<B: Backend>(values: Tensor<B, 2>) -> Tensor<B, 1> {
+    values.sum_dim(1).squeeze_dim(1)
 }
 
 /// `log C` with `C = l / tanh(l / 2)` for logit `l` (Loaiza-Ganem & Cunningham 2019, eq. 7, where

@@ -2,27 +2,52 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
+use crate::ops;
+
 /// `q(z|x) = N(mean, diag(exp(log_variance)))`, one row per example.
 #[derive(Debug, Clone)]
 pub struct DiagonalGaussian<B: Backend> {
-    /// `[batch, latent]`
-    pub mean: Tensor<B, 2>,
-    /// Natural logarithm of the variance. `[batch, latent]`
-    pub log_variance: Tensor<B, 2>,
+    /// The mean and then the log-variance. `[batch, 2 * latent]`
+    parameters: Tensor<B, 2>,
 }
 
 impl<B: Backend> DiagonalGaussian<B> {
-    /// Splits a network's output into mean (first half) and log-variance (second half).
+    /// The Gaussian that a network's output describes: the mean in its first half, the natural
+    /// logarithm of the variance in its second.
     ///
     /// # Shapes
     /// - `parameters`: `[batch, 2 * latent]`
     pub fn from_parameters(parameters: Tensor<B, 2>) -> Self {
-        let [_, width] = parameters.dims();
-        let latent = width / 2;
-        Self {
-            mean: parameters.clone().narrow(1, 0, latent),
-            log_variance: parameters.narrow(1, latent, latent),
-        }
+        Self { parameters }
+    }
+
+    /// # Shapes
+    /// - `mean`, `log_variance`: `[batch, latent]`
+    pub fn new(mean: Tensor<B, 2>, log_variance: Tensor<B, 2>) -> Self {
+        Self::from_parameters(Tensor::cat(vec![mean, log_variance], 1))
+    }
+
+    /// `[batch, latent]`
+    pub fn dims(&self) -> [usize; 2] {
+        let [batch, width] = self.parameters.dims();
+        [batch, width / 2]
+    }
+
+    /// Where the tensors are.
+    pub fn device(&self) -> B::Device {
+        self.parameters.device()
+    }
+
+    /// `[batch, latent]`
+    pub fn mean(&self) -> Tensor<B, 2> {
+        let [_, latent] = self.dims();
+        self.parameters.clone().narrow(1, 0, latent)
+    }
+
+    /// Natural logarithm of the variance. `[batch, latent]`
+    pub fn log_variance(&self) -> Tensor<B, 2> {
+        let [_, latent] = self.dims();
+        self.parameters.clone().narrow(1, latent, latent)
     }
 
     /// Reparameterised sample `mean + exp(log_variance / 2) * noise` (Kingma & Welling 2014,
@@ -32,7 +57,7 @@ impl<B: Backend> DiagonalGaussian<B> {
     /// - `noise`: `[batch, latent]`, standard normal
     /// - output: `[batch, latent]`
     pub fn sample(&self, noise: Tensor<B, 2>) -> Tensor<B, 2> {
-        self.mean.clone() + self.log_variance.clone().mul_scalar(0.5).exp() * noise
+        ops::reparameterise(self.parameters.clone(), noise)
     }
 
     /// `KL(q || N(0, 1))` of each latent dimension in nats:
@@ -41,10 +66,7 @@ impl<B: Backend> DiagonalGaussian<B> {
     /// # Shapes
     /// - output: `[batch, latent]`
     pub fn kl_per_dimension(&self) -> Tensor<B, 2> {
-        let log_variance = self.log_variance.clone();
-        (self.mean.clone().square() + log_variance.clone().exp() - log_variance)
-            .sub_scalar(1.0)
-            .mul_scalar(0.5)
+        ops::gaussian_kl_per_dimension(self.parameters.clone())
     }
 
     /// `KL(q || N(0, I))` in nats, summed over the latent dimensions.
@@ -52,7 +74,7 @@ impl<B: Backend> DiagonalGaussian<B> {
     /// # Shapes
     /// - output: `[batch]`
     pub fn kl(&self) -> Tensor<B, 1> {
-        self.kl_per_dimension().sum_dim(1).squeeze_dim(1)
+        ops::gaussian_kl(self.parameters.clone())
     }
 }
 
@@ -69,7 +91,7 @@ impl<B: Backend> Posterior<B> {
     /// The code to use where no sampling is wanted. `[batch, latent]`
     pub fn mean(&self) -> Tensor<B, 2> {
         match self {
-            Self::Gaussian(gaussian) => gaussian.mean.clone(),
+            Self::Gaussian(gaussian) => gaussian.mean(),
             Self::Deterministic(code) => code.clone(),
         }
     }
@@ -95,10 +117,10 @@ mod tests {
 
     fn gaussian(mean: [f32; 2], log_variance: [f32; 2]) -> DiagonalGaussian<Flex> {
         let device = Default::default();
-        DiagonalGaussian {
-            mean: Tensor::from_data([mean], &device),
-            log_variance: Tensor::from_data([log_variance], &device),
-        }
+        DiagonalGaussian::new(
+            Tensor::from_data([mean], &device),
+            Tensor::from_data([log_variance], &device),
+        )
     }
 
     /// By hand: mean 1, variance 1 gives 1/2; mean 0, variance e gives (e - 1 - 1) / 2.
@@ -120,10 +142,10 @@ mod tests {
         let samples = 200_000;
         let noise: Tensor<Flex, 2> =
             StepContext::train(3, 0, 1).normal([samples, 2], &Default::default());
-        let wide = DiagonalGaussian {
-            mean: q.mean.clone().repeat_dim(0, samples),
-            log_variance: q.log_variance.clone().repeat_dim(0, samples),
-        };
+        let wide = DiagonalGaussian::new(
+            q.mean().repeat_dim(0, samples),
+            q.log_variance().repeat_dim(0, samples),
+        );
         let z: Vec<f32> = wide.sample(noise).into_data().to_vec().unwrap();
         let log_normal = |z: f64, mean: f64, log_variance: f64| {
             -0.5 * (log_variance

@@ -6,7 +6,7 @@ use burn::{
 };
 
 use super::{Activation, Init, ModelConfig, Norm, dropout};
-use crate::StepContext;
+use crate::{StepContext, ops};
 
 /// `x W + b`.
 #[derive(Module, Debug)]
@@ -29,13 +29,9 @@ impl<B: Backend> Dense<B> {
     /// # Shapes
     /// - `x`: `[batch, inputs]`
     /// - output: `[batch, outputs]`
-    pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        affine(x, self.weight.val(), self.bias.val())
+    pub fn forward(&self, x: Tensor<B, 2>, activation: Activation) -> Tensor<B, 2> {
+        ops::dense(x, self.weight.val(), self.bias.val(), activation)
     }
-}
-
-fn affine<B: Backend>(x: Tensor<B, 2>, weight: Tensor<B, 2>, bias: Tensor<B, 1>) -> Tensor<B, 2> {
-    x.matmul(weight) + bias.unsqueeze()
 }
 
 /// A hidden layer: dense, normalisation, activation, dropout.
@@ -91,24 +87,27 @@ impl<B: Backend> Mlp<B> {
     /// - output: `[batch, outputs]`
     pub fn forward(&self, mut x: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
         for block in &self.blocks {
-            let hidden = block.dense.forward(x);
-            x = self.finish(hidden, block.norm.as_ref(), step);
+            let affine = |activation| block.dense.forward(x, activation);
+            x = self.hidden(affine, block.norm.as_ref(), step);
         }
-        self.head.forward(x)
+        self.head.forward(x, Activation::Identity)
     }
 
-    /// Normalisation, activation and dropout of a hidden layer.
-    fn finish(
+    /// A hidden layer: its affine part, normalisation, activation and dropout.
+    fn hidden(
         &self,
-        hidden: Tensor<B, 2>,
+        affine: impl FnOnce(Activation) -> Tensor<B, 2>,
         norm: Option<&Norm<B>>,
         step: &StepContext,
     ) -> Tensor<B, 2> {
         let hidden = match norm {
-            Some(norm) => norm.forward(hidden),
-            None => hidden,
+            Some(norm) => {
+                let normalised = norm.forward(affine(Activation::Identity));
+                self.activation.forward(normalised)
+            }
+            None => affine(self.activation),
         };
-        dropout(self.activation.forward(hidden), self.dropout, step)
+        dropout(hidden, self.dropout, step)
     }
 
     /// Changes the probability with which a hidden unit is dropped in training.
@@ -136,11 +135,11 @@ impl<B: Backend> Mlp<B> {
         let mut slopes = Vec::with_capacity(self.blocks.len());
         let mut hidden = x;
         for block in &self.blocks {
-            let before = block.dense.forward(hidden);
+            let before = block.dense.forward(hidden, Activation::Identity);
             slopes.push(self.activation.derivative(before.clone())); // [batch, width]
             hidden = self.activation.forward(before);
         }
-        let before = self.head.forward(hidden);
+        let before = self.head.forward(hidden, Activation::Identity);
         let outputs = before.dims()[1];
         let slope = code.derivative(before.clone()); // [batch, outputs]
         let head = self.head.weight.val();
@@ -232,10 +231,11 @@ impl<B: Backend> TiedMlp<B> {
             std::iter::once(head).chain(encoder.blocks.iter().rev().map(|b| b.dense.weight.val()));
         let mut x = z;
         for (layer, (weight, bias)) in weights.zip(&self.biases).enumerate() {
-            x = affine(x, weight.transpose(), bias.val());
-            if let Some(norm) = self.norms.get(layer) {
-                x = encoder.finish(x, norm.as_ref(), step);
-            }
+            let affine = |activation| ops::dense_transposed(x, weight, bias.val(), activation);
+            x = match self.norms.get(layer) {
+                Some(norm) => encoder.hidden(affine, norm.as_ref(), step),
+                None => affine(Activation::Identity),
+            };
         }
         x
     }

@@ -8,6 +8,7 @@ mod norm;
 mod settings;
 
 pub use activation::Activation;
+pub(crate) use activation::LEAK;
 pub use conv::{ConvDecoder, ConvEncoder};
 pub use init::Init;
 pub use mlp::{Dense, Mlp, TiedMlp};

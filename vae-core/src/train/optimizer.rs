@@ -13,7 +13,10 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Result, check};
+use crate::{
+    error::{Result, check},
+    ops::{AdamStep, adam},
+};
 
 /// The rule that turns gradients into parameter updates.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -199,24 +202,31 @@ impl<B: Backend> SimpleOptimizer<B> for Optimizer {
                 beta2,
                 epsilon,
                 weight_decay,
-            } => {
-                let gradient = with_decay(gradient, &parameter, weight_decay);
-                let first = average(first, gradient.clone(), beta1);
-                let second = average(second, gradient.square(), beta2);
-                let step = adam_step(&first, &second, time, [beta1, beta2, epsilon, lr]);
-                (parameter - step, Some(first), Some(second))
             }
-            OptimizerConfig::AdamW {
+            | OptimizerConfig::AdamW {
                 beta1,
                 beta2,
                 epsilon,
                 weight_decay,
             } => {
-                let first = average(first, gradient.clone(), beta1);
-                let second = average(second, gradient.square(), beta2);
-                let step = adam_step(&first, &second, time, [beta1, beta2, epsilon, lr]);
-                let parameter = parameter.mul_scalar(1.0 - lr * weight_decay);
-                (parameter - step, Some(first), Some(second))
+                let decoupled = matches!(self.config, OptimizerConfig::AdamW { .. });
+                let [decay, decoupled_decay] = match decoupled {
+                    true => [0.0, weight_decay],
+                    false => [weight_decay, 0.0],
+                };
+                let step = AdamStep {
+                    lr,
+                    beta1,
+                    beta2,
+                    epsilon,
+                    decay,
+                    decoupled_decay,
+                    time,
+                };
+                let first = first.unwrap_or_else(|| gradient.zeros_like());
+                let second = second.unwrap_or_else(|| gradient.zeros_like());
+                let [parameter, first, second] = adam([parameter, first, second], gradient, &step);
+                (parameter, Some(first), Some(second))
             }
             OptimizerConfig::Sgd {
                 momentum,
@@ -285,24 +295,6 @@ fn average<B: Backend, const D: usize>(
         Some(last) => last.mul_scalar(decay) + new,
         None => new,
     }
-}
-
-/// `lr * m_hat / (sqrt(v_hat) + epsilon)` with both biases corrected.
-fn adam_step<B: Backend, const D: usize>(
-    first: &Tensor<B, D>,
-    second: &Tensor<B, D>,
-    time: usize,
-    [beta1, beta2, epsilon, lr]: [f64; 4],
-) -> Tensor<B, D> {
-    let time = i32::try_from(time).unwrap_or(i32::MAX);
-    let first_scale = lr / (1.0 - beta1.powi(time));
-    let second_scale = 1.0 / (1.0 - beta2.powi(time));
-    let root = second
-        .clone()
-        .mul_scalar(second_scale)
-        .sqrt()
-        .add_scalar(epsilon);
-    first.clone().mul_scalar(first_scale) / root
 }
 
 /// Keeps the gradients of `parameters` (all if `None`) out of a backward pass.

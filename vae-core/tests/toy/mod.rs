@@ -51,7 +51,7 @@ impl<B: Backend> ToyVae<B> {
 impl<B: Backend> Loss<B> for ToyVae<B> {
     fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
         let code = DiagonalGaussian::from_parameters(self.nets.encode(batch.input.clone(), step));
-        let z = code.sample(step.normal(code.mean.dims(), &code.mean.device()));
+        let z = code.sample(step.normal(code.dims(), &code.device()));
         let nll = self
             .likelihood
             .nll(self.nets.decode(z, step), batch.target.clone());

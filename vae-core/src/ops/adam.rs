@@ -1,0 +1,221 @@
+//! A step of Adam.
+
+use burn::tensor::{Tensor, TensorPrimitive, backend::Backend, ops::FloatTensor};
+use burn_flex::Flex;
+use burn_ndarray::NdArray;
+
+use super::{
+    fused::{cast, primitive},
+    host::Host,
+    is_reference,
+    kernels::{
+        elementwise::{self, AdamScales},
+        threads,
+    },
+};
+
+/// The settings of a step of Adam (Kingma & Ba 2015, algorithm 1) or AdamW (Loshchilov & Hutter
+/// 2019, algorithm 2).
+#[derive(Debug, Clone, Copy)]
+pub struct AdamStep {
+    /// Learning rate.
+    pub lr: f64,
+    /// Decay rate of the first moment.
+    pub beta1: f64,
+    /// Decay rate of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// Weight decay that is added to the gradient.
+    pub decay: f64,
+    /// Weight decay that is taken off the parameter, times the learning rate.
+    pub decoupled_decay: f64,
+    /// Number of this step, from 1.
+    pub time: usize,
+}
+
+impl AdamStep {
+    /// What corrects the biases of the moments, the learning rate included.
+    fn corrections(&self) -> [f64; 2] {
+        let time = i32::try_from(self.time).unwrap_or(i32::MAX);
+        [
+            self.lr / (1.0 - self.beta1.powi(time)),
+            1.0 / (1.0 - self.beta2.powi(time)),
+        ]
+    }
+
+    fn scales(&self) -> AdamScales {
+        let [first, second] = self.corrections();
+        AdamScales {
+            beta1: self.beta1 as f32,
+            new1: (1.0 - self.beta1) as f32,
+            beta2: self.beta2 as f32,
+            new2: (1.0 - self.beta2) as f32,
+            epsilon: self.epsilon as f32,
+            first: first as f32,
+            second: second as f32,
+            decay: self.decay as f32,
+            shrink: (1.0 - self.lr * self.decoupled_decay) as f32,
+        }
+    }
+}
+
+/// A parameter and its two moments.
+pub type Moved<B, const D: usize> = [Tensor<B, D>; 3];
+
+/// The parameter and its two moments after a step along `gradient`. All four tensors have one
+/// shape; where the three that change are not shared with another tensor, their memory is reused.
+pub fn adam<B: Backend, const D: usize>(
+    state: Moved<B, D>,
+    gradient: Tensor<B, D>,
+    step: &AdamStep,
+) -> Moved<B, D> {
+    if is_reference() {
+        return reference(state, gradient, step);
+    }
+    let state = state.map(|tensor| tensor.into_primitive().tensor());
+    let wrap = |tensor| Tensor::from_primitive(TensorPrimitive::Float(tensor));
+    let state = match in_place::<B, Flex>(state, primitive(&gradient), step) {
+        Ok(state) => return state.map(wrap),
+        Err(state) => state,
+    };
+    match in_place::<B, NdArray>(state, primitive(&gradient), step) {
+        Ok(state) => state.map(wrap),
+        Err(state) => reference(state.map(wrap), gradient, step),
+    }
+}
+
+fn in_place<B: Backend, H: Host>(
+    state: [FloatTensor<B>; 3],
+    gradient: FloatTensor<B>,
+    step: &AdamStep,
+) -> Result<[FloatTensor<B>; 3], [FloatTensor<B>; 3]> {
+    let state: [FloatTensor<H>; 3] = cast(state)?;
+    let back = |state| cast(state).unwrap_or_else(|_| unreachable!("cast here and back"));
+    let gradient = match cast::<_, FloatTensor<H>>(gradient) {
+        Ok(gradient) if H::is_f32(&gradient) && state.iter().all(H::is_f32) => gradient,
+        _ => return Err(back(state)),
+    };
+    let gradient = H::contiguous(gradient);
+    let [mut parameter, mut first, mut second] = state.map(H::contiguous);
+    let scales = step.scales();
+    let values = [
+        H::values_mut(&mut parameter),
+        H::values_mut(&mut first),
+        H::values_mut(&mut second),
+    ];
+    threads::parts(values, H::values(&gradient), |[p, m, v], g| {
+        elementwise::adam(p, m, v, g, scales);
+    });
+    Ok(back([parameter, first, second]))
+}
+
+fn reference<B: Backend, const D: usize>(
+    [parameter, first, second]: Moved<B, D>,
+    gradient: Tensor<B, D>,
+    step: &AdamStep,
+) -> Moved<B, D> {
+    let gradient = match step.decay {
+        0.0 => gradient,
+        decay => gradient + parameter.clone().mul_scalar(decay),
+    };
+    let average = |last: Tensor<B, D>, new: Tensor<B, D>, decay: f64| {
+        last.mul_scalar(decay) + new.mul_scalar(1.0 - decay)
+    };
+    let first = average(first, gradient.clone(), step.beta1);
+    let second = average(second, gradient.square(), step.beta2);
+    let [first_scale, second_scale] = step.corrections();
+    let root = second
+        .clone()
+        .mul_scalar(second_scale)
+        .sqrt()
+        .add_scalar(step.epsilon);
+    let update = first.clone().mul_scalar(first_scale) / root;
+    let parameter = match step.decoupled_decay {
+        0.0 => parameter,
+        decay => parameter.mul_scalar(1.0 - step.lr * decay),
+    };
+    [parameter - update, first, second]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn vectors<B: Backend>(values: &[Vec<f32>]) -> Vec<Tensor<B, 1>> {
+        let device = B::Device::default();
+        values
+            .iter()
+            .map(|values| Tensor::from_data(values.as_slice(), &device))
+            .collect()
+    }
+
+    fn host<B: Backend>(state: Moved<B, 1>) -> Vec<Vec<f32>> {
+        let vectors = state.map(|tensor| tensor.into_data().to_vec().unwrap());
+        vectors.to_vec()
+    }
+
+    fn fused<B: Backend>(values: &[Vec<f32>], step: &AdamStep) -> Vec<Vec<f32>> {
+        let mut state = vectors::<B>(values);
+        let gradient = state.pop().unwrap();
+        host(adam(state.try_into().unwrap(), gradient, step))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..Default::default() })]
+
+        #[test]
+        fn matches_the_reference(
+            rows in prop::collection::vec(
+                [-2.0_f32..2.0, -1.0_f32..1.0, 0.0_f32..1.0, -5.0_f32..5.0],
+                1..300,
+            ),
+            decay in 0.0..0.1,
+            decoupled_decay in 0.0..0.1,
+            time in 1_usize..2000,
+        ) {
+            let step = AdamStep {
+                lr: 1e-2,
+                beta1: 0.9,
+                beta2: 0.999,
+                epsilon: 1e-8,
+                decay,
+                decoupled_decay,
+                time,
+            };
+            let values: Vec<Vec<f32>> =
+                (0..4).map(|i| rows.iter().map(|row| row[i]).collect()).collect();
+            let mut state = vectors::<Flex>(&values);
+            let gradient = state.pop().unwrap();
+            let expected = host(reference(state.try_into().unwrap(), gradient, &step));
+            for found in [fused::<Flex>(&values, &step), fused::<NdArray>(&values, &step)] {
+                for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+                    let close = (found - expected).abs() <= 1e-6 * expected.abs().max(0.1);
+                    prop_assert!(close, "{found}, not {expected}");
+                }
+            }
+        }
+    }
+
+    /// A step must not be seen by another tensor that shares the parameter.
+    #[test]
+    fn a_shared_parameter_is_copied() {
+        let step = AdamStep {
+            lr: 0.1,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            decay: 0.0,
+            decoupled_decay: 0.0,
+            time: 1,
+        };
+        let state = vectors::<Flex>(&vec![vec![1.0; 3]; 4]);
+        let shared = state[0].clone();
+        let [p, m, v, g]: [_; 4] = state.try_into().unwrap();
+        let [moved, _, _] = adam([p, m, v], g, &step);
+        assert_eq!(shared.into_data().to_vec::<f32>().unwrap(), [1.0; 3]);
+        assert!(moved.into_data().to_vec::<f32>().unwrap()[0] < 1.0);
+    }
+}

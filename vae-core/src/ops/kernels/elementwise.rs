@@ -1,0 +1,270 @@
+//! Loops over rows of values: activations, likelihoods, the Gaussian posterior, Adam.
+
+use super::{
+    math::{exp, fma, log_1p_of_unit, sigmoid, tanh},
+    vectorised,
+};
+use crate::nets::{Activation, LEAK};
+
+/// Independent partial sums, so that a sum does not wait for itself.
+const LANES: usize = 32;
+
+/// The sum of `f(a, b)`.
+#[inline(always)]
+fn sum(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = [0.0; LANES];
+    let (a, a_rest) = a.as_chunks::<LANES>();
+    let (b, b_rest) = b.as_chunks::<LANES>();
+    for (a, b) in a.iter().zip(b) {
+        for i in 0..LANES {
+            lanes[i] += f(a[i], b[i]);
+        }
+    }
+    let mut total = 0.0;
+    for (&a, &b) in a_rest.iter().zip(b_rest) {
+        total += f(a, b);
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
+    }
+    total + lanes[0]
+}
+
+/// Adds the bias to each row and applies `f`.
+#[inline(always)]
+fn activate(rows: &mut [f32], bias: &[f32], f: impl Fn(f32) -> f32) {
+    for row in rows.chunks_exact_mut(bias.len()) {
+        for (value, &bias) in row.iter_mut().zip(bias) {
+            *value = f(*value + bias);
+        }
+    }
+}
+
+vectorised! {
+    /// `activation(row + bias)` of each row, for an activation that [`slope`] knows.
+    pub(in crate::ops) fn bias_and_activation<const FMA: bool>(
+        rows: &mut [f32],
+        bias: &[f32],
+        activation: Activation,
+    ) {
+        match activation {
+            Activation::Relu => activate(rows, bias, |x| if x < 0.0 { 0.0 } else { x }),
+            Activation::LeakyRelu => {
+                activate(rows, bias, |x| if x < 0.0 { LEAK as f32 * x } else { x });
+            }
+            Activation::Tanh => activate(rows, bias, tanh::<FMA>),
+            Activation::Sigmoid => activate(rows, bias, sigmoid::<FMA>),
+            Activation::Identity | Activation::Gelu | Activation::Silu => {
+                activate(rows, bias, |x| x);
+            }
+        }
+    }
+}
+
+/// Multiplies each gradient with `f(output)` and adds it to the sum of its column.
+#[inline(always)]
+fn scale_and_sum(
+    gradient: &mut [f32],
+    output: &[f32],
+    sums: &mut [f32],
+    f: impl Fn(f32, f32) -> f32,
+) {
+    let width = sums.len();
+    let rows = gradient.chunks_exact_mut(width);
+    for (gradient, output) in rows.zip(output.chunks_exact(width)) {
+        for ((gradient, &output), sum) in gradient.iter_mut().zip(output).zip(&mut *sums) {
+            *gradient = f(*gradient, output);
+            *sum += *gradient;
+        }
+    }
+}
+
+vectorised! {
+    /// Turns the gradient after an activation into the one before it, from the activation's
+    /// output alone, and adds its rows to `sums`.
+    pub(in crate::ops) fn slope<const FMA: bool>(
+        gradient: &mut [f32],
+        output: &[f32],
+        sums: &mut [f32],
+        activation: Activation,
+    ) {
+        match activation {
+            Activation::Relu => {
+                scale_and_sum(gradient, output, sums, |g, y| if y <= 0.0 { 0.0 } else { g });
+            }
+            Activation::LeakyRelu => {
+                let leak = LEAK as f32;
+                scale_and_sum(gradient, output, sums, |g, y| if y <= 0.0 { leak * g } else { g });
+            }
+            Activation::Tanh => scale_and_sum(gradient, output, sums, |g, y| g * (1.0 - y * y)),
+            Activation::Sigmoid => scale_and_sum(gradient, output, sums, |g, y| g * y * (1.0 - y)),
+            Activation::Identity | Activation::Gelu | Activation::Silu => {
+                for row in gradient.chunks_exact(sums.len()) {
+                    for (sum, &value) in sums.iter_mut().zip(row) {
+                        *sum += value;
+                    }
+                }
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// `a += b`
+    pub(in crate::ops) fn add<const FMA: bool>(a: &mut [f32], b: &[f32]) {
+        for (a, &b) in a.iter_mut().zip(b) {
+            *a += b;
+        }
+    }
+}
+
+vectorised! {
+    /// `-log p(target | logits)` of Bernoulli variables, summed: `max(l, 0) - l x + log(1 +
+    /// exp(-|l|))`.
+    pub(in crate::ops) fn bernoulli_nll<const FMA: bool>(logits: &[f32], target: &[f32]) -> f32 {
+        sum(logits, target, |l, x| {
+            let above = if l < 0.0 { 0.0 } else { l };
+            fma::<FMA>(-l, x, above) + log_1p_of_unit::<FMA>(exp::<FMA>(-l.abs()))
+        })
+    }
+}
+
+vectorised! {
+    /// `scale (sigmoid(l) - x)`: the derivative of [`bernoulli_nll`] with respect to the logits.
+    pub(in crate::ops) fn bernoulli_slope<const FMA: bool>(
+        out: &mut [f32],
+        logits: &[f32],
+        target: &[f32],
+        scale: f32,
+    ) {
+        for ((out, &l), &x) in out.iter_mut().zip(logits).zip(target) {
+            *out = scale * (sigmoid::<FMA>(l) - x);
+        }
+    }
+}
+
+vectorised! {
+    /// `sum (a - b)^2`
+    pub(in crate::ops) fn squared_error<const FMA: bool>(a: &[f32], b: &[f32]) -> f32 {
+        sum(a, b, |a, b| (a - b) * (a - b))
+    }
+}
+
+vectorised! {
+    /// `scale (a - b)`
+    pub(in crate::ops) fn scaled_difference<const FMA: bool>(
+        out: &mut [f32],
+        a: &[f32],
+        b: &[f32],
+        scale: f32,
+    ) {
+        for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+            *out = scale * (a - b);
+        }
+    }
+}
+
+vectorised! {
+    /// `out = scale a`
+    pub(in crate::ops) fn scaled<const FMA: bool>(out: &mut [f32], a: &[f32], scale: f32) {
+        for (out, &a) in out.iter_mut().zip(a) {
+            *out = scale * a;
+        }
+    }
+}
+
+vectorised! {
+    /// `mean + exp(log_variance / 2) noise`
+    pub(in crate::ops) fn reparameterise<const FMA: bool>(
+        out: &mut [f32],
+        mean: &[f32],
+        log_variance: &[f32],
+        noise: &[f32],
+    ) {
+        let inputs = mean.iter().zip(log_variance).zip(noise);
+        for (out, ((&mean, &log_variance), &noise)) in out.iter_mut().zip(inputs) {
+            *out = fma::<FMA>(exp::<FMA>(0.5 * log_variance), noise, mean);
+        }
+    }
+}
+
+vectorised! {
+    /// The derivative of [`reparameterise`] with respect to the log-variance:
+    /// `gradient exp(log_variance / 2) noise / 2`.
+    pub(in crate::ops) fn reparameterise_slope<const FMA: bool>(
+        out: &mut [f32],
+        gradient: &[f32],
+        log_variance: &[f32],
+        noise: &[f32],
+    ) {
+        let inputs = gradient.iter().zip(log_variance).zip(noise);
+        for (out, ((&gradient, &log_variance), &noise)) in out.iter_mut().zip(inputs) {
+            *out = 0.5 * gradient * exp::<FMA>(0.5 * log_variance) * noise;
+        }
+    }
+}
+
+vectorised! {
+    /// `sum (mean^2 + exp(log_variance) - log_variance - 1) / 2`
+    pub(in crate::ops) fn gaussian_kl<const FMA: bool>(mean: &[f32], log_variance: &[f32]) -> f32 {
+        0.5 * sum(mean, log_variance, |mean, log_variance| {
+            fma::<FMA>(mean, mean, exp::<FMA>(log_variance) - log_variance - 1.0)
+        })
+    }
+}
+
+vectorised! {
+    /// `scale (exp(log_variance) - 1) / 2`
+    pub(in crate::ops) fn gaussian_kl_slope<const FMA: bool>(
+        out: &mut [f32],
+        log_variance: &[f32],
+        scale: f32,
+    ) {
+        for (out, &log_variance) in out.iter_mut().zip(log_variance) {
+            *out = 0.5 * scale * (exp::<FMA>(log_variance) - 1.0);
+        }
+    }
+}
+
+/// The numbers of an Adam step that are the same for every parameter.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::ops) struct AdamScales {
+    pub beta1: f32,
+    /// `1 - beta1`, and so with `beta2`.
+    pub new1: f32,
+    pub beta2: f32,
+    pub new2: f32,
+    pub epsilon: f32,
+    /// Learning rate over the first moment's bias.
+    pub first: f32,
+    /// One over the second moment's bias.
+    pub second: f32,
+    /// Added to the gradient, times the parameter.
+    pub decay: f32,
+    /// Multiplies the parameter before the step.
+    pub shrink: f32,
+}
+
+vectorised! {
+    /// One step of Adam on each parameter, in place.
+    pub(in crate::ops) fn adam<const FMA: bool>(
+        parameter: &mut [f32],
+        first: &mut [f32],
+        second: &mut [f32],
+        gradient: &[f32],
+        scales: AdamScales,
+    ) {
+        let moments = first.iter_mut().zip(second);
+        for ((p, (m, v)), &g) in parameter.iter_mut().zip(moments).zip(gradient) {
+            let g = fma::<FMA>(scales.decay, *p, g);
+            *m = fma::<FMA>(scales.beta1, *m, scales.new1 * g);
+            *v = fma::<FMA>(scales.beta2, *v, scales.new2 * g * g);
+            let step = scales.first * *m / ((scales.second * *v).sqrt() + scales.epsilon);
+            *p = fma::<FMA>(scales.shrink, *p, -step);
+        }
+    }
+}

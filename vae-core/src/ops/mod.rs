@@ -1,0 +1,45 @@
+//! The tensor operations in which a training step spends its time, written for the CPU.
+//!
+//! Each is an ordinary function, generic over the backend. On tensors that live in host memory
+//! (Flex and NdArray, with or without automatic differentiation) it runs a fused kernel, which
+//! reads its inputs once and has its own backward pass. On any other backend, and after
+//! [`use_reference`], it runs the same formula as plain tensor operations: the slow reference that
+//! the kernels are tested against.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `dense`, `bernoulli`, `gaussian`, `latent`, `adam` | the operations: reference, fused form, tests |
+//! | `fused` | how a fused operation joins automatic differentiation |
+//! | `host` | how the tensors of a backend lend their memory |
+//! | `kernels` | loops over slices, which know no backend |
+
+mod adam;
+mod bernoulli;
+mod dense;
+mod fused;
+mod gaussian;
+mod host;
+mod kernels;
+mod latent;
+#[cfg(test)]
+mod testing;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use adam::{AdamStep, adam};
+pub use bernoulli::bernoulli_nll;
+pub use dense::{dense, dense_transposed};
+pub use gaussian::squared_error;
+pub use latent::{gaussian_kl, gaussian_kl_per_dimension, reparameterise};
+
+static REFERENCE: AtomicBool = AtomicBool::new(false);
+
+/// From now on, computes with plain tensor operations instead of fused kernels, in the whole
+/// process: to check or to time the kernels.
+pub fn use_reference() {
+    REFERENCE.store(true, Ordering::Relaxed);
+}
+
+fn is_reference() -> bool {
+    REFERENCE.load(Ordering::Relaxed)
+}
