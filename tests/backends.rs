@@ -20,13 +20,14 @@ fn curve(place: &Place, backend: &str, args: &str) -> Vec<f64> {
 
 fn assert_close(place: &Place, backend: &str, args: &str) {
     let (expected, found) = (curve(place, "flex", args), curve(place, backend, args));
+    assert_same(&format!("{backend} {args}"), &expected, &found);
+}
+
+fn assert_same(what: &str, expected: &[f64], found: &[f64]) {
     assert_eq!(expected.len(), 6);
-    for (a, b) in expected.iter().zip(&found) {
+    for (a, b) in expected.iter().zip(found) {
         let difference = (a - b).abs() / a.abs();
-        assert!(
-            difference < 1e-3,
-            "{backend} {args}: {expected:?} against {found:?}"
-        );
+        assert!(difference < 1e-3, "{what}: {expected:?} against {found:?}");
     }
 }
 
@@ -44,6 +45,21 @@ fn ndarray_follows_flex() {
     let place = Place::new();
     for args in RUNS {
         assert_close(&place, "ndarray", args);
+    }
+}
+
+/// The fused kernels against plain tensor operations.
+#[test]
+fn fast_operations_follow_the_reference() {
+    for args in RUNS {
+        let (fast, reference) = (Place::new(), Place::new());
+        let expected = curve(&reference, "flex", &format!("{args} --ops reference"));
+        assert_same(args, &expected, &curve(&fast, "flex", args));
+        let summary = reference.json(&format!(
+            "flex{}opsreference/summary.json",
+            args.replace([' ', '-'], "")
+        ));
+        assert_eq!(summary["ops"], "reference");
     }
 }
 

@@ -259,3 +259,33 @@ fn quiet_is_quiet() {
     let output = place.run(&format!("--out run --quiet {SMALL}"));
     assert_eq!((output.stdout.len(), output.stderr.len()), (0, 0));
 }
+
+#[test]
+fn bench_times_steps_and_writes_nothing() {
+    let place = Place::new();
+    let bench = "bench --limit 600 --hidden 16 --batch-size 50 --rounds 2 --steps 3";
+    let output = place.run(bench);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for part in [
+        "vae on mnist-mini: flex backend, fast",
+        "a step takes",
+        "samples/s",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    // Without standard input there is no turn to wait for.
+    let output = place.run(&format!("{bench} --format json --turns"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let rows: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|row: &serde_json::Value| row.get("ready").is_none())
+        .collect();
+    assert_eq!(rows.len(), 2, "{text}");
+    for row in rows {
+        let value = |key: &str| row[key].as_f64().unwrap();
+        assert_eq!(value("steps"), 3.0);
+        assert!(value("median_ms") >= value("min_ms") && value("floor_ms") > 0.0);
+    }
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+}

@@ -5,7 +5,7 @@ use burn::tensor::backend::Backend as Burn;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 
-use crate::settings::Backend;
+use crate::settings::{Backend, Ops};
 
 /// Work that runs on any backend.
 pub trait Job {
@@ -87,12 +87,15 @@ fn try_card<B: Burn>(device: &B::Device) -> std::result::Result<(), String> {
     }
 }
 
-/// Limits the threads of every backend to `threads`, or to the cores if that is 0, and returns the
-/// number. To be called once, before any other thread starts.
+/// Chooses how the backends compute, limits the threads of each to `threads`, or to the cores if
+/// that is 0, and returns the number. To be called once, before any other thread starts.
 ///
 /// # Errors
 /// If the thread pool cannot be built.
-pub fn limit_threads(threads: usize) -> Result<usize> {
+pub fn prepare(threads: usize, ops: Ops) -> Result<usize> {
+    if ops == Ops::Reference {
+        vae_core::ops::use_reference();
+    }
     let threads = match threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         given => given,

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
     let out = &mut std::io::stdout();
     let done = match options::parse() {
         Command::Train(args) => commands::train::run(&args),
+        Command::Bench(args) => commands::bench::run(&args),
         Command::Sample(args) => commands::sample::run(&args),
         Command::Variants(format) => commands::variants::variants(format, out).map(ok),
         Command::Datasets(format) => commands::datasets::datasets(format, out).map(ok),

@@ -30,6 +30,8 @@ pub enum Command {
     Backends(Format),
     /// Show the settings in force.
     Config(ConfigArgs),
+    /// Time training steps.
+    Bench(BenchArgs),
     /// Write a completion script.
     Completions(Shell),
 }
@@ -98,6 +100,21 @@ pub struct ConfigArgs {
     pub format: ConfigFormat,
 }
 
+/// Arguments of `vae bench`.
+#[derive(Debug, Clone)]
+pub struct BenchArgs {
+    /// The settings given.
+    pub layers: LayerArgs,
+    /// Steps of a round.
+    pub steps: usize,
+    /// How many rounds.
+    pub rounds: usize,
+    /// Whether to wait for a line of the standard input before each round.
+    pub turns: bool,
+    /// Form of the output.
+    pub format: Format,
+}
+
 /// Form of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -148,6 +165,13 @@ where
                 _ => ConfigFormat::Toml,
             },
         }),
+        Some(("bench", matches)) => Command::Bench(BenchArgs {
+            layers: layers(matches),
+            steps: number(matches, "steps"),
+            rounds: number(matches, "rounds"),
+            turns: matches.get_flag("turns"),
+            format: format(matches),
+        }),
         Some(("completions", matches)) => {
             let shell = matches.get_one("shell").copied();
             Command::Completions(shell.unwrap_or(Shell::Bash))
@@ -159,6 +183,12 @@ where
 
 fn text(matches: &ArgMatches, id: &str) -> Option<String> {
     matches.get_one::<String>(id).cloned()
+}
+
+fn number(matches: &ArgMatches, id: &str) -> usize {
+    matches
+        .get_one(id)
+        .map_or(1, |&number: &u32| number as usize)
 }
 
 fn format(matches: &ArgMatches) -> Format {

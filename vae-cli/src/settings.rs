@@ -18,7 +18,7 @@ use vae_core::{ObjectiveConfig, nets::ModelConfig, train::TrainConfig};
 use vae_data::DataConfig;
 use vae_variants::Variant;
 
-pub use backend::Backend;
+pub use backend::{Backend, Ops};
 pub use layers::{LayerArgs, Override};
 pub use presets::PRESETS;
 pub use schema::{Choice, fields, flatten, is_switch, names};
@@ -31,6 +31,8 @@ pub struct Settings {
     pub seed: u64,
     /// What computes.
     pub backend: Backend,
+    /// How `flex` and `ndarray` compute.
+    pub ops: Ops,
     /// Threads; 0 means one for each core.
     pub threads: usize,
     /// Folder of the run.
@@ -53,6 +55,7 @@ impl Default for Settings {
         Self {
             seed: 42,
             backend: Backend::default(),
+            ops: Ops::default(),
             threads: 0,
             out: None,
             variant: Variant::Vae(vae_variants::VaeConfig::default()),

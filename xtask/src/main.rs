@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod ci;
 mod experiments;
 mod readme;
@@ -20,6 +21,7 @@ mod workspace;
 #[command(after_help = "Examples:
   cargo xtask experiments            compare every variant on a small data set
   cargo xtask experiments sweep.toml run a grid of trainings from a file
+  cargo xtask bench mlp              time training steps beside PyTorch and JAX
   cargo xtask ci                     everything that must pass before a change lands
   cargo xtask tidy                   only the checks of the text of the repository
   cargo xtask tch test               test the LibTorch backend")]
@@ -31,6 +33,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Task {
     Experiments(experiments::Options),
+    Bench(bench::Options),
     Ci(ci::Options),
     Readme(readme::Options),
     #[command(subcommand)]
@@ -43,6 +46,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Experiments(options) => experiments::run(&options),
+        Task::Bench(options) => bench::run(&options),
         Task::Ci(options) => ci::run(&options),
         Task::Readme(options) => readme::run(&options),
         Task::Tch(task) => tch::run(&task),

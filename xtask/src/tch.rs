@@ -77,6 +77,12 @@ pub fn run(task: &Task) -> Result<ExitCode> {
     }
 }
 
+/// The Python of the environment, if there is one; makes none.
+pub fn installed_python() -> Option<PathBuf> {
+    let python = folder().ok()?.join("bin/python");
+    python.is_file().then_some(python)
+}
+
 /// A complete Python environment with PyTorch.
 pub struct Environment {
     folder: PathBuf,

@@ -1,6 +1,7 @@
 //! What each subcommand does.
 
 pub mod backends;
+pub mod bench;
 pub mod completions;
 pub mod config;
 pub mod datasets;

@@ -24,7 +24,7 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     let settings = resolve_run(&args.run.join(CONFIG), &args.layers())
         .with_context(|| format!("{} is not the folder of a run", args.run.display()))?
         .settings;
-    backend::limit_threads(settings.threads)?;
+    backend::prepare(settings.threads, settings.ops)?;
     let description = Description::read(&args.run)?;
     let rows = match &args.class {
         Some(class) => {

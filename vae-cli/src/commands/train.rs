@@ -14,7 +14,7 @@ use burn::{module::Module, tensor::backend::Backend};
 use burn_autodiff::Autodiff;
 use serde_json::{Value, json};
 use vae_core::train::{CheckpointStore, Ending, Evaluation, Trainer, evaluate};
-use vae_data::{Batcher, Data, Subset, fingerprint, load};
+use vae_data::{Batcher, Corruption, Data, Subset, fingerprint, load};
 use vae_variants::{Description, Model, save};
 
 use crate::{
@@ -51,7 +51,7 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
         None => (None, resolve(&args.layers)?),
     };
     let settings = &resolved.settings;
-    let threads = backend::limit_threads(settings.threads)?;
+    let threads = backend::prepare(settings.threads, settings.ops)?;
 
     let origin = Origin {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -107,26 +107,17 @@ impl Job for Training<'_> {
         let model = description
             .build::<Autodiff<B>>(settings.seed, &device)
             .map_err(|error| resolved.blame(error))?;
-        let corruption = description
-            .variant
-            .corruption()
-            .map(|corruption| corruption.with_range(description.range()));
+        let corruption = corruption(description);
         if settings.train.patience.is_some() && data.validation.is_empty() {
             let bound = "left out where there is no validation split (data.validation = 0)";
             let error = vae_core::Error::setting("train.patience", "set", bound);
             return Err(resolved.blame(error));
         }
-        // Batches are prepared beside the step, by few threads.
-        let workers = (self.threads / 4).clamp(1, 4);
-        let batches = Batcher::new(data.train.clone(), settings.train.batch_size, settings.seed)?
-            .shuffled()
-            .workers(workers)
-            .binarize(settings.data.binarize)
-            .corrupt(corruption);
+        let batches = training_batches(resolved, data, description, self.threads)?;
         let split = |subset: &Subset| {
             (!subset.is_empty()).then(|| {
                 Batcher::sequential(subset.clone(), EVALUATION_BATCH, settings.seed)
-                    .workers(workers)
+                    .workers(workers(self.threads))
                     .binarize(settings.data.binarize)
                     .corrupt(corruption)
             })
@@ -222,6 +213,7 @@ impl Job for Training<'_> {
             "dataset": data.name,
             "data": self.origin.data,
             "backend": settings.backend,
+            "ops": settings.ops,
             "threads": self.threads,
             "binarize": settings.data.binarize,
             "likelihood": description.likelihood.kind,
@@ -256,6 +248,35 @@ impl Job for Training<'_> {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The training split in batches, as the settings want them.
+///
+/// # Errors
+/// If a batch is larger than the split.
+pub fn training_batches(
+    resolved: &Resolved,
+    data: &Data,
+    description: &Description,
+    threads: usize,
+) -> Result<Batcher> {
+    let settings = &resolved.settings;
+    let batcher = Batcher::new(data.train.clone(), settings.train.batch_size, settings.seed)?;
+    Ok(batcher
+        .shuffled()
+        .workers(workers(threads))
+        .binarize(settings.data.binarize)
+        .corrupt(corruption(description)))
+}
+
+/// Batches are prepared beside the step, by few threads.
+fn workers(threads: usize) -> usize {
+    (threads / 4).clamp(1, 4)
+}
+
+fn corruption(description: &Description) -> Option<Corruption> {
+    let corruption = description.variant.corruption()?;
+    Some(corruption.with_range(description.range()))
 }
 
 /// What a checkpoint of this model is called, so that one of another structure is refused.

@@ -26,6 +26,10 @@ pub fn command() -> clap::Command {
         .about("Show the settings in force, and the layer that each comes from")
         .arg(format_arg(["toml", "json"]).help_heading(help::OUTPUT))
         .after_help(help::after(false));
+    let bench = clap::Command::new("bench")
+        .about("Time training steps with the settings given; writes no file")
+        .args(bench_args().map(|arg| arg.help_heading(help::BENCH)))
+        .after_help(help::AFTER_BENCH);
     let sample = clap::Command::new("sample")
         .about("Draw new examples from a trained model")
         .args(sample_args())
@@ -65,6 +69,7 @@ pub fn command() -> clap::Command {
             help::BACKENDS,
         ),
         with_layers(config, false),
+        with_layers(bench, false),
         completions,
     ];
     with_layers(root, true)
@@ -234,6 +239,26 @@ fn sample_args() -> [Arg; 7] {
             .value_name("N")
             .value_parser(value_parser!(u32).range(0..=1024))
             .help("Threads; 0 means one for each core [default: that of the run]"),
+    ]
+}
+
+fn bench_args() -> [Arg; 4] {
+    let number = |name: &'static str, default: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .value_name("N")
+            .default_value(default)
+            .value_parser(value_parser!(u32).range(1..=1_000_000))
+            .help(help)
+    };
+    [
+        number("rounds", "10", "How many rounds"),
+        number("steps", "100", "Steps of a round"),
+        Arg::new("turns")
+            .long("turns")
+            .action(ArgAction::SetTrue)
+            .help("Wait for a line of the standard input before each round, to take turns"),
+        format_arg(["text", "json"]),
     ]
 }
 

@@ -34,6 +34,16 @@ Next: `vae config > my.toml` writes a settings file to start from, for --config 
 every key in it. The config.toml in the folder of a run repeats that run:
 `vae --config RUN/config.toml --out NEW`.";
 
+/// Heading of the flags of `vae bench`.
+pub const BENCH: &str = "Benchmark";
+
+/// Below the options of `vae bench`.
+pub const AFTER_BENCH: &str = "\
+Examples:
+  vae bench --hidden 512 --batch-size 128
+  vae bench --hidden 512 --batch-size 128 --ops reference
+Next: `cargo xtask bench`, in the source of this program, compares with PyTorch and JAX.";
+
 /// Below the options of `vae sample`.
 pub const SAMPLE: &str = "\
 Examples:

@@ -35,6 +35,14 @@ pub const RUN_FLAGS: &[Flag] = &[
         "",
     ),
     Flag(
+        "ops",
+        "ops",
+        "KIND",
+        "How flex and ndarray compute: with fused kernels, or with plain tensor operations to \
+         check them",
+        "",
+    ),
+    Flag(
         "threads",
         "threads",
         "N",

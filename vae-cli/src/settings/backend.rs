@@ -21,6 +21,17 @@ pub enum Backend {
     Cuda,
 }
 
+/// How the CPU backends `flex` and `ndarray` compute what a training step spends its time on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ops {
+    /// With fused kernels.
+    #[default]
+    Fast,
+    /// With the backend's own operations, against which the kernels are tested.
+    Reference,
+}
+
 impl Backend {
     /// Every backend, in this build or not.
     pub const ALL: [Self; 5] = [Self::Flex, Self::Ndarray, Self::Tch, Self::Wgpu, Self::Cuda];

@@ -10,7 +10,7 @@ use super::{
     is_reference,
     kernels::{
         elementwise::{self, AdamScales},
-        threads,
+        threads::{self, Shares, split},
     },
 };
 
@@ -104,8 +104,12 @@ fn in_place<B: Backend, H: Host>(
         H::values_mut(&mut first),
         H::values_mut(&mut second),
     ];
-    threads::parts(values, H::values(&gradient), |[p, m, v], g| {
-        elementwise::adam(p, m, v, g, scales);
+    let gradient = H::values(&gradient);
+    let state = values.map(Shares::new);
+    threads::each(&split(gradient.len(), gradient.len()), |_, range| {
+        // SAFETY: the ranges do not overlap.
+        let [p, m, v] = state.map(|values| unsafe { values.part(range.clone()) });
+        elementwise::adam(p, m, v, &gradient[range], scales);
     });
     Ok(back([parameter, first, second]))
 }

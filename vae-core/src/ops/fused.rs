@@ -15,7 +15,11 @@ use burn_autodiff::{
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 
-use super::{host::Host, is_reference, kernels::threads};
+use super::{
+    host::Host,
+    is_reference,
+    kernels::{matrix::Matrix, threads},
+};
 
 /// Row-major values and their shape.
 #[derive(Clone, Copy)]
@@ -33,6 +37,11 @@ impl<'a> View<'a> {
     /// Size of the second dimension.
     pub fn columns(&self) -> usize {
         self.shape[1]
+    }
+
+    /// The values as a matrix.
+    pub fn matrix(&self) -> Matrix<'a> {
+        Matrix::new(self.values, self.rows(), self.columns())
     }
 
     /// One row of a matrix.

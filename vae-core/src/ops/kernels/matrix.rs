@@ -1,120 +1,183 @@
 //! Matrix products.
 
+use std::marker::PhantomData;
+use std::ops::Range;
+
 use gemm::Parallelism;
 
-/// Multiplications below which a second thread costs more than it brings.
-const SMALL: usize = 1 << 20;
+use super::threads::Shares;
 
-/// A matrix in a slice.
+/// A matrix in a slice, or a part of one.
 #[derive(Clone, Copy)]
 pub(in crate::ops) struct Matrix<'a> {
-    values: &'a [f32],
+    start: *const f32,
     rows: usize,
     columns: usize,
-    transposed: bool,
+    /// Distance between rows, and between columns.
+    strides: [usize; 2],
+    lifetime: PhantomData<&'a [f32]>,
 }
+
+// SAFETY: it stands for values that are shared, or written by one thread alone.
+unsafe impl Sync for Matrix<'_> {}
+// SAFETY: as above.
+unsafe impl Send for Matrix<'_> {}
 
 impl<'a> Matrix<'a> {
     /// A row-major matrix.
     pub fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
         assert_eq!(values.len(), rows * columns, "{rows} x {columns} values");
         Self {
-            values,
+            start: values.as_ptr(),
             rows,
             columns,
-            transposed: false,
+            strides: [columns, 1],
+            lifetime: PhantomData,
         }
     }
 
-    /// The transpose of a row-major matrix of `rows` and `columns`.
-    pub fn transposed(values: &'a [f32], rows: usize, columns: usize) -> Self {
+    /// A row-major matrix whose parts the threads write.
+    ///
+    /// # Safety
+    /// Only those parts may be read that no other thread writes at the same time.
+    pub unsafe fn of_shares(values: Shares<'a>, rows: usize, columns: usize) -> Self {
         Self {
-            transposed: true,
-            ..Self::new(values, rows, columns)
+            start: values.start(0..rows * columns),
+            rows,
+            columns,
+            strides: [columns, 1],
+            lifetime: PhantomData,
         }
     }
 
-    fn size(&self) -> [usize; 2] {
-        if self.transposed {
-            [self.columns, self.rows]
-        } else {
-            [self.rows, self.columns]
+    /// The transpose.
+    pub fn transposed(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            strides: [self.strides[1], self.strides[0]],
+            ..self
         }
     }
 
-    /// Distance between rows, and between columns.
-    fn strides(&self) -> [isize; 2] {
-        let width = self.columns as isize;
-        if self.transposed {
-            [1, width]
-        } else {
-            [width, 1]
+    /// Some of the columns.
+    pub fn columns(self, range: Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.columns);
+        Self {
+            // An empty matrix may have no values to point at.
+            start: self.start.wrapping_add(range.start * self.strides[1]),
+            columns: range.len(),
+            ..self
         }
     }
 }
 
-/// `a b`, row-major.
-pub(in crate::ops) fn multiply(a: Matrix<'_>, b: Matrix<'_>) -> Vec<f32> {
-    let ([m, k], [inner, n]) = (a.size(), b.size());
-    assert_eq!(k, inner, "columns of the left factor, rows of the right");
-    if m == 0 || n == 0 || k == 0 {
-        return vec![0.0; m * n];
+/// Where a product is written: from this place in a row-major matrix on.
+#[derive(Clone, Copy)]
+pub(in crate::ops) struct Place<'a> {
+    pub values: Shares<'a>,
+    /// Columns of the matrix.
+    pub width: usize,
+    pub row: usize,
+    pub column: usize,
+}
+
+/// Writes `a b`, in the thread that calls.
+///
+/// # Safety
+/// No other thread may use that part of the matrix at the same time.
+pub(in crate::ops) unsafe fn multiply(place: Place<'_>, a: Matrix<'_>, b: Matrix<'_>) {
+    let (m, n, k) = (a.rows, b.columns, a.columns);
+    assert_eq!(k, b.rows, "columns of the left factor, rows of the right");
+    assert!(
+        place.column + n <= place.width,
+        "the product fits in the matrix"
+    );
+    if m == 0 || n == 0 {
+        return;
     }
-    let parallelism = if m * n * k < SMALL || rayon::current_num_threads() == 1 {
-        Parallelism::None
-    } else {
-        Parallelism::Rayon(0)
-    };
-    let mut product = Vec::with_capacity(m * n);
-    let ([a_row, a_column], [b_row, b_column]) = (a.strides(), b.strides());
-    // SAFETY: sizes and strides stay within the slices, as `Matrix::new` checked; the product has
-    // room for `m n` values, and all of them are written because `read_dst` is false.
+    let first = place.row * place.width + place.column;
+    let start = place.values.start(first..first + (m - 1) * place.width + n);
+    // SAFETY: the place has room for `m` rows of `n` values, as checked above; the factors have the
+    // sizes and strides that they were made with. `gemm` writes every value of the product and, as
+    // `read_dst` is false, reads none; for `k = 0` it writes zeros.
     unsafe {
         gemm::gemm(
             m,
             n,
             k,
-            product.as_mut_ptr(),
+            start,
             1,
-            n as isize,
+            place.width as isize,
             false,
-            a.values.as_ptr(),
-            a_column,
-            a_row,
-            b.values.as_ptr(),
-            b_column,
-            b_row,
+            a.start,
+            a.strides[1] as isize,
+            a.strides[0] as isize,
+            b.start,
+            b.strides[1] as isize,
+            b.strides[0] as isize,
             0.0,
             1.0,
             false,
             false,
             false,
-            parallelism,
+            Parallelism::None,
         );
-        product.set_len(m * n);
     }
-    product
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn product(a: Matrix<'_>, b: Matrix<'_>) -> Vec<f32> {
+        let mut values = vec![f32::NAN; a.rows * b.columns];
+        let place = Place {
+            values: Shares::new(&mut values),
+            width: b.columns,
+            row: 0,
+            column: 0,
+        };
+        // SAFETY: there is one thread.
+        unsafe { multiply(place, a, b) };
+        values
+    }
+
     /// By hand: [[1, 2, 3], [4, 5, 6]] times [[1, 0], [0, 1], [2, 2]].
     #[test]
     fn product_by_hand() {
         let a = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         let b = [1.0, 0.0, 0.0, 1.0, 2.0, 2.0];
-        let expected = [7.0, 8.0, 16.0, 17.0];
-        let product = multiply(Matrix::new(&a, 2, 3), Matrix::new(&b, 3, 2));
-        assert_eq!(product, expected);
-        let a = [1.0, 4.0, 2.0, 5.0, 3.0, 6.0];
-        let b = [1.0, 0.0, 2.0, 0.0, 1.0, 2.0];
-        let product = multiply(Matrix::transposed(&a, 3, 2), Matrix::transposed(&b, 2, 3));
-        assert_eq!(product, expected);
+        let (a, b) = (Matrix::new(&a, 2, 3), Matrix::new(&b, 3, 2));
+        assert_eq!(product(a, b), [7.0, 8.0, 16.0, 17.0]);
         assert_eq!(
-            multiply(Matrix::new(&[], 2, 0), Matrix::new(&[], 0, 1)),
-            [0.0; 2]
+            product(a.transposed().columns(1..2).transposed(), b.columns(0..1)),
+            [16.0]
         );
+        let (other_a, other_b) = (
+            [1.0, 4.0, 2.0, 5.0, 3.0, 6.0],
+            [1.0, 0.0, 2.0, 0.0, 1.0, 2.0],
+        );
+        let other_a = Matrix::new(&other_a, 3, 2).transposed();
+        let other_b = Matrix::new(&other_b, 2, 3).transposed();
+        assert_eq!(product(other_a, other_b), [7.0, 8.0, 16.0, 17.0]);
+        let (none, nothing) = (Matrix::new(&[], 2, 0), Matrix::new(&[], 0, 1));
+        assert_eq!(product(none, nothing), [0.0; 2]);
+    }
+
+    #[test]
+    fn a_product_leaves_its_surroundings_alone() {
+        let mut values = vec![9.0; 12];
+        let part = Place {
+            values: Shares::new(&mut values),
+            width: 4,
+            row: 1,
+            column: 1,
+        };
+        let (a, b) = ([1.0, 2.0], [3.0, 4.0]);
+        // SAFETY: there is one thread.
+        unsafe { multiply(part, Matrix::new(&a, 2, 1), Matrix::new(&b, 1, 2)) };
+        let expected = [9.0, 9.0, 9.0, 9.0, 9.0, 3.0, 4.0, 9.0, 9.0, 6.0, 8.0, 9.0];
+        assert_eq!(values, expected);
     }
 }

@@ -1,17 +1,286 @@
-//! Sharing rows among the threads.
+//! Sharing a loop among threads that wait for the next one.
+//!
+//! A training step is a chain of loops of some ten microseconds each. A thread pool that puts its
+//! threads to sleep between two of them pays about as much again to wake them. These threads watch
+//! for work for a millisecond before they sleep. Part `i` of a loop always runs on thread `i`, so
+//! that it finds in its cache what it wrote last, and results depend on the number of threads
+//! alone.
 
-use rayon::prelude::*;
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::hint;
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, TryLockError};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use super::elementwise::add;
 
 /// Values below which a second thread costs more than it brings.
-const SMALL: usize = 1 << 14;
+const SMALL: usize = 1 << 13;
+/// Parts begin at multiples of this many values: whole cache lines, and whole vectors.
+const LINE: usize = 16;
+/// How often a waiting thread looks before it lets others run in between.
+const SPINS: usize = 1000;
+/// How long a thread looks for work before it sleeps.
+const PATIENCE: Duration = Duration::from_millis(1);
 
-/// How many of `rows` rows, each `cost` values of work, one thread takes.
-fn share(rows: usize, cost: usize) -> usize {
-    let threads = rayon::current_num_threads();
-    if threads == 1 || rows * cost < SMALL {
-        rows.max(1)
-    } else {
-        rows.div_ceil(threads).max(1)
+type Work<'a> = dyn Fn(usize) + Sync + 'a;
+
+/// What the threads are to do.
+#[derive(Clone, Copy)]
+struct Job {
+    work: *const Work<'static>,
+    parts: usize,
+}
+
+struct Shared {
+    /// Counts the jobs; a change is the word to begin.
+    count: AtomicUsize,
+    job: UnsafeCell<Option<Job>>,
+    /// Threads that have not yet finished the job.
+    pending: AtomicUsize,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+    asleep: Vec<AtomicBool>,
+}
+
+// SAFETY: `job` is written by the thread that holds the team, while no worker is at work, and read
+// by the workers after they saw `count` change, which orders the two.
+unsafe impl Sync for Shared {}
+// SAFETY: as above; the pointer is only followed while the caller waits.
+unsafe impl Send for Shared {}
+
+impl Shared {
+    /// Waits until `count` is no longer `seen`.
+    fn next(&self, worker: usize, seen: usize) -> usize {
+        let changed = || {
+            let count = self.count.load(Ordering::SeqCst);
+            (count != seen).then_some(count)
+        };
+        loop {
+            for _ in 0..SPINS {
+                if let Some(count) = changed() {
+                    return count;
+                }
+                hint::spin_loop();
+            }
+            let since = Instant::now();
+            while since.elapsed() < PATIENCE {
+                if let Some(count) = changed() {
+                    return count;
+                }
+                thread::yield_now();
+            }
+            self.asleep[worker].store(true, Ordering::SeqCst);
+            while changed().is_none() {
+                thread::park();
+            }
+            self.asleep[worker].store(false, Ordering::SeqCst);
+        }
+    }
+
+    fn work(&self, worker: usize) {
+        let mut seen = 0;
+        loop {
+            seen = self.next(worker, seen);
+            // SAFETY: see `Sync`; the caller keeps the work alive until `pending` is 0.
+            let done = unsafe {
+                let job = (*self.job.get()).expect("a job was written before the count");
+                catch_unwind(AssertUnwindSafe(|| {
+                    if worker + 1 < job.parts {
+                        (*job.work)(worker + 1);
+                    }
+                }))
+            };
+            if let Err(panic) = done
+                && let Ok(mut first) = self.panic.lock()
+            {
+                first.get_or_insert(panic);
+            }
+            self.pending.fetch_sub(1, Ordering::Release);
+        }
+    }
+
+    fn wait(&self) {
+        let mut spins = 0;
+        while self.pending.load(Ordering::Acquire) > 0 {
+            spins += 1;
+            if spins < SPINS {
+                hint::spin_loop();
+            } else {
+                thread::yield_now();
+            }
+        }
+    }
+}
+
+/// The threads, started when they are first needed.
+struct Team {
+    shared: Arc<Shared>,
+    workers: Vec<Thread>,
+    /// Held by the thread whose job is running.
+    turn: Mutex<()>,
+}
+
+impl Team {
+    fn get() -> &'static Self {
+        static TEAM: OnceLock<Team> = OnceLock::new();
+        TEAM.get_or_init(|| Self::start(rayon::current_num_threads().max(1)))
+    }
+
+    fn start(threads: usize) -> Self {
+        let shared = Arc::new(Shared {
+            count: AtomicUsize::new(0),
+            job: UnsafeCell::new(None),
+            pending: AtomicUsize::new(0),
+            panic: Mutex::new(None),
+            asleep: (1..threads).map(|_| AtomicBool::new(false)).collect(),
+        });
+        let spawn = |worker| {
+            let shared = Arc::clone(&shared);
+            let thread = thread::Builder::new()
+                .name(format!("kernel-{}", worker + 1))
+                .spawn(move || shared.work(worker));
+            thread.expect("the system starts a thread").thread().clone()
+        };
+        Self {
+            workers: (0..threads - 1).map(spawn).collect(),
+            shared,
+            turn: Mutex::new(()),
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.workers.len() + 1
+    }
+
+    /// Calls `work` with every part below `parts`, each on its thread.
+    fn run(&self, parts: usize, work: &Work<'_>) {
+        let turn = match self.turn.try_lock() {
+            Ok(turn) => turn,
+            Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
+            // Another thread is computing, or this one is within a part: do it all here.
+            Err(TryLockError::WouldBlock) => return (0..parts).for_each(work),
+        };
+        let shared = &*self.shared;
+        let work: *const Work<'_> = work;
+        // SAFETY: only the lifetime changes; this function waits for every use of the pointer. No
+        // worker reads `job` now, as all finished the job before.
+        unsafe {
+            let work = std::mem::transmute::<*const Work<'_>, *const Work<'static>>(work);
+            *shared.job.get() = Some(Job { work, parts });
+        }
+        shared.pending.store(self.workers.len(), Ordering::Relaxed);
+        shared.count.fetch_add(1, Ordering::SeqCst);
+        for (worker, asleep) in self.workers.iter().zip(&shared.asleep) {
+            if asleep.load(Ordering::SeqCst) {
+                worker.unpark();
+            }
+        }
+        // SAFETY: the caller's reference is alive.
+        let own = catch_unwind(AssertUnwindSafe(|| unsafe { (*work)(0) }));
+        shared.wait();
+        let theirs = shared.panic.lock().ok().and_then(|mut panic| panic.take());
+        drop(turn);
+        if let Some(panic) = own.err().or(theirs) {
+            resume_unwind(panic);
+        }
+    }
+}
+
+/// A range of `0..length` for each thread; one range if `cost`, a number of values, is small.
+pub(in crate::ops) fn split(length: usize, cost: usize) -> Vec<Range<usize>> {
+    let threads = if cost < SMALL { 1 } else { Team::get().size() };
+    let share = match length.div_ceil(threads) {
+        // As many parts as threads, where each has some lines.
+        share if share >= 2 * LINE => share.next_multiple_of(LINE),
+        share => share,
+    };
+    (0..length)
+        .step_by(share.max(1))
+        .map(|start| start..length.min(start + share))
+        .collect()
+}
+
+/// Calls `work` with the number and the range of every part, each on its thread.
+pub(in crate::ops) fn each(parts: &[Range<usize>], work: impl Fn(usize, Range<usize>) + Sync) {
+    match parts {
+        [] => {}
+        [whole] => work(0, whole.clone()),
+        parts => Team::get().run(parts.len(), &|part| work(part, parts[part].clone())),
+    }
+}
+
+/// A slice that several threads write, each its own part.
+#[derive(Clone, Copy)]
+pub(in crate::ops) struct Shares<'a> {
+    start: *mut f32,
+    length: usize,
+    lifetime: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: `Shares` stands for a slice that is lent to the threads; see `Shares::part`.
+unsafe impl Sync for Shares<'_> {}
+// SAFETY: as above.
+unsafe impl Send for Shares<'_> {}
+
+impl<'a> Shares<'a> {
+    /// Lends a slice.
+    pub fn new(values: &'a mut [f32]) -> Self {
+        Self {
+            start: values.as_mut_ptr(),
+            length: values.len(),
+            lifetime: PhantomData,
+        }
+    }
+
+    /// The first value of a part of the slice.
+    pub fn start(&self, range: Range<usize>) -> *mut f32 {
+        assert!(range.start <= range.end && range.end <= self.length);
+        // SAFETY: within the slice, by the line above.
+        unsafe { self.start.add(range.start) }
+    }
+
+    /// A part of the slice.
+    ///
+    /// # Safety
+    /// No two parts that are in use at the same time may overlap.
+    pub unsafe fn part(&self, range: Range<usize>) -> &'a mut [f32] {
+        // SAFETY: within the slice, as `start` checks; unshared, by the contract.
+        unsafe { std::slice::from_raw_parts_mut(self.start(range.clone()), range.len()) }
+    }
+}
+
+/// Room for values that a product will write: to fill it with zeros first would cost about as much.
+pub(in crate::ops) struct Room(Vec<f32>);
+
+impl Room {
+    /// Room for `length` values.
+    pub fn new(length: usize) -> Self {
+        Self(Vec::with_capacity(length))
+    }
+
+    /// Lends the room; its values may only be read after they were written.
+    pub fn shares(&mut self) -> Shares<'_> {
+        Shares {
+            start: self.0.as_mut_ptr(),
+            length: self.0.capacity(),
+            lifetime: PhantomData,
+        }
+    }
+
+    /// The first `length` values.
+    ///
+    /// # Safety
+    /// All of them must have been written.
+    pub unsafe fn filled(mut self, length: usize) -> Vec<f32> {
+        assert!(length <= self.0.capacity());
+        // SAFETY: by the contract.
+        unsafe { self.0.set_len(length) };
+        self.0
     }
 }
 
@@ -23,43 +292,107 @@ pub(in crate::ops) fn rows(
     cost: usize,
     work: impl Fn(usize, &mut [f32]) + Sync,
 ) {
-    map_rows(out, width, cost, work);
-}
-
-/// As [`rows`]; gives what each call of `work` returned, in the order of the rows.
-pub(in crate::ops) fn map_rows<R: Send>(
-    out: &mut [f32],
-    width: usize,
-    cost: usize,
-    work: impl Fn(usize, &mut [f32]) -> R + Sync,
-) -> Vec<R> {
     if out.is_empty() {
-        return Vec::new();
+        return;
     }
     let count = out.len() / width;
-    let share = share(count, cost);
-    if share >= count {
-        return vec![work(0, out)];
-    }
-    out.par_chunks_mut(share * width)
-        .enumerate()
-        .map(|(part, rows)| work(part * share, rows))
-        .collect()
+    let out = Shares::new(out);
+    each(&split(count, count * cost), |_, rows| {
+        // SAFETY: the ranges of `split` do not overlap.
+        let part = unsafe { out.part(rows.start * width..rows.end * width) };
+        work(rows.start, part);
+    });
 }
 
-/// Calls `work` on corresponding parts of three equally long slices to write and one to read.
-pub(in crate::ops) fn parts(
-    [a, b, c]: [&mut [f32]; 3],
-    read: &[f32],
-    work: impl Fn([&mut [f32]; 3], &[f32]) + Sync,
-) {
-    let share = share(a.len(), 1);
-    if share >= a.len() {
-        return work([a, b, c], read);
+/// The sum of equally long slices, in their order.
+pub(in crate::ops) fn sum(terms: Vec<Vec<f32>>) -> Vec<f32> {
+    let mut terms = terms.into_iter();
+    let mut total = terms.next().unwrap_or_default();
+    for term in terms {
+        rows(&mut total, 1, 1, |first, part| {
+            add(part, &term[first..first + part.len()]);
+        });
     }
-    a.par_chunks_mut(share)
-        .zip(b.par_chunks_mut(share))
-        .zip(c.par_chunks_mut(share))
-        .zip(read.par_chunks(share))
-        .for_each(|(((a, b), c), read)| work([a, b, c], read));
+    total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_runs_once_on_a_thread_of_its_own() {
+        let team = Team::start(4);
+        for round in 0..200 {
+            let seen: Vec<Mutex<Vec<thread::ThreadId>>> =
+                (0..4).map(|_| Mutex::new(Vec::new())).collect();
+            let parts = 1 + round % 4;
+            team.run(parts, &|part| {
+                seen[part].lock().unwrap().push(thread::current().id());
+            });
+            for (part, seen) in seen.iter().enumerate() {
+                let seen = seen.lock().unwrap();
+                assert_eq!(seen.len(), usize::from(part < parts));
+                if part > 0 && part < parts {
+                    assert_eq!(seen[0], team.workers[part - 1].id());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_sleeping_team_wakes() {
+        let team = Team::start(2);
+        let done = AtomicUsize::new(0);
+        let asleep = || team.shared.asleep[0].load(Ordering::SeqCst);
+        for round in 1..=3 {
+            while !asleep() {
+                thread::yield_now();
+            }
+            team.run(2, &|_| {
+                done.fetch_add(1, Ordering::SeqCst);
+            });
+            assert_eq!(done.load(Ordering::SeqCst), 2 * round);
+        }
+    }
+
+    #[test]
+    fn a_job_within_a_job_runs_on_its_thread() {
+        let team = Team::start(3);
+        let sum = AtomicUsize::new(0);
+        team.run(3, &|_| {
+            team.run(3, &|part| {
+                sum.fetch_add(part, Ordering::SeqCst);
+            });
+        });
+        assert_eq!(sum.load(Ordering::SeqCst), 9);
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_the_team_goes_on() {
+        let team = Team::start(3);
+        for bad in 0..3 {
+            let panic = catch_unwind(AssertUnwindSafe(|| {
+                team.run(3, &|part| assert_ne!(part, bad, "on purpose"));
+            }));
+            assert!(panic.is_err());
+            let sum = AtomicUsize::new(0);
+            team.run(3, &|part| {
+                sum.fetch_add(part, Ordering::SeqCst);
+            });
+            assert_eq!(sum.load(Ordering::SeqCst), 3);
+        }
+    }
+
+    #[test]
+    fn ranges_cover_everything_once() {
+        for length in [0, 1, 31, 32, 100, 784, 4096] {
+            for cost in [0, 1 << 20] {
+                let parts = split(length, cost);
+                let values: Vec<usize> = parts.iter().cloned().flatten().collect();
+                assert_eq!(values, (0..length).collect::<Vec<_>>());
+                assert!(parts.len() <= Team::get().size());
+            }
+        }
+    }
 }

@@ -1,0 +1,128 @@
+"""Times training steps of a VAE in PyTorch, in turns with other programs.
+
+Prints {"ready": true} when it is warm; for each line of its standard input it takes a round of
+steps and prints their median and least time in milliseconds. The model, the initialisation and the
+optimizer are those of `vae bench` with the same arguments.
+"""
+
+import argparse
+import json
+import sys
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--arch", choices=["mlp", "conv"], default="mlp")
+parser.add_argument("--shape", default="1,28,28", help="channels, height, width")
+parser.add_argument("--hidden", type=int, default=512)
+parser.add_argument("--channels", default="32,64")
+parser.add_argument("--latent", type=int, default=20)
+parser.add_argument("--batch", type=int, default=128)
+parser.add_argument("--steps", type=int, default=100)
+parser.add_argument("--threads", type=int, default=0)
+parser.add_argument("--compile", action="store_true")
+args = parser.parse_args()
+
+if args.threads:
+    torch.set_num_threads(args.threads)
+torch.manual_seed(1)
+shape = [int(n) for n in args.shape.split(",")]
+features = shape[0] * shape[1] * shape[2]
+
+
+class Mlp(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Sequential(
+            nn.Linear(features, args.hidden), nn.ReLU(), nn.Linear(args.hidden, 2 * args.latent)
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(args.latent, args.hidden), nn.ReLU(), nn.Linear(args.hidden, features)
+        )
+
+    def forward(self, x):
+        mean, log_variance = self.encoder(x).chunk(2, dim=1)
+        z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        return self.decoder(z), mean, log_variance
+
+
+class Conv(nn.Module):
+    def __init__(self):
+        super().__init__()
+        channels = [int(n) for n in args.channels.split(",")]
+        down, previous, size = [], shape[0], shape[1]
+        for width in channels:
+            down += [nn.Conv2d(previous, width, 4, 2, 1), nn.ReLU()]
+            previous, size = width, size // 2
+        self.first = [previous, size, size]
+        flat = previous * size * size
+        self.encoder = nn.Sequential(
+            *down, nn.Flatten(), nn.Linear(flat, args.hidden), nn.ReLU(),
+            nn.Linear(args.hidden, 2 * args.latent),
+        )
+        self.dense = nn.Sequential(
+            nn.Linear(args.latent, args.hidden), nn.ReLU(), nn.Linear(args.hidden, flat), nn.ReLU()
+        )
+        up = []
+        for width in reversed([shape[0]] + channels[:-1]):
+            up += [nn.ConvTranspose2d(previous, width, 4, 2, 1), nn.ReLU()]
+            previous = width
+        self.up = nn.Sequential(*up[:-1])
+
+    def forward(self, x):
+        mean, log_variance = self.encoder(x.view(-1, *shape)).chunk(2, dim=1)
+        z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        return self.up(self.dense(z).view(-1, *self.first)).flatten(1), mean, log_variance
+
+
+model = Mlp() if args.arch == "mlp" else Conv()
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+
+
+def loss_of(x):
+    logits, mean, log_variance = model(x)
+    nll = F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1)
+    kl = 0.5 * (mean**2 + log_variance.exp() - log_variance - 1).sum(1)
+    return (nll + kl).mean()
+
+
+if args.compile:
+    loss_of = torch.compile(loss_of)
+
+images = torch.rand(max(9000, 2 * args.batch) if features < 1000 else 4 * args.batch, features)
+
+
+def batches():
+    while True:
+        order = torch.randperm(len(images))
+        for start in range(0, len(images) - args.batch + 1, args.batch):
+            yield images[order[start : start + args.batch]]
+
+
+source = batches()
+
+
+def step():
+    x = next(source)
+    optimizer.zero_grad(set_to_none=True)
+    loss = loss_of(x)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+for _ in range(20):
+    step()
+print(json.dumps({"ready": True}), flush=True)
+for _ in sys.stdin:
+    times = []
+    for _ in range(args.steps):
+        started = time.perf_counter()
+        step()
+        times.append(1e3 * (time.perf_counter() - started))
+    times.sort()
+    found = {"median_ms": times[len(times) // 2], "min_ms": times[0], "steps": len(times)}
+    print(json.dumps(found), flush=True)

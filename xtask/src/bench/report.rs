@@ -1,0 +1,209 @@
+//! What was measured, as tables and as JSON.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use super::runner::Round;
+
+/// The program that all others are compared with.
+const OURS: &str = "flex";
+
+/// All cases.
+#[derive(Serialize)]
+pub struct Report {
+    cpu: String,
+    threads: usize,
+    rounds: usize,
+    pub cases: Vec<Measured>,
+}
+
+/// One case.
+#[derive(Serialize)]
+pub struct Measured {
+    pub name: &'static str,
+    pub rows: Vec<Row>,
+}
+
+/// One program on one case.
+#[derive(Serialize)]
+pub struct Row {
+    program: &'static str,
+    pub rounds: Vec<Round>,
+    /// Why it was not measured.
+    pub problem: Option<String>,
+}
+
+impl Row {
+    pub fn new(program: &'static str, problem: Option<String>) -> Self {
+        Self {
+            program,
+            rounds: Vec::new(),
+            problem,
+        }
+    }
+
+    fn median(&self) -> Option<f64> {
+        median(self.rounds.iter().map(|round| round.median_ms))
+    }
+
+    fn floor(&self) -> Option<f64> {
+        median(self.rounds.iter().filter_map(|round| round.floor_ms))
+    }
+
+    fn least(&self) -> f64 {
+        let all = self.rounds.iter().map(|round| round.min_ms);
+        all.fold(f64::INFINITY, f64::min)
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+impl Measured {
+    fn ours(&self) -> Option<&Row> {
+        self.rows.iter().find(|row| row.program == OURS)
+    }
+
+    /// For the terminal.
+    pub fn table(&self) -> String {
+        let mut text = format!(
+            "  {:<20} {:>12} {:>10} {:>16}\n",
+            "program", "median ms", "least ms", "flex takes of it"
+        );
+        let ours = self.ours().and_then(Row::median);
+        let share =
+            |other: f64| ours.map_or_else(String::new, |ours| format!("{:.2}", ours / other));
+        for row in &self.rows {
+            let line = match (row.median(), &row.problem) {
+                (Some(median), None) => format!(
+                    "  {:<20} {median:>12.3} {:>10.3} {:>16}",
+                    row.program,
+                    row.least(),
+                    share(median)
+                ),
+                (_, problem) => format!(
+                    "  {:<20} not measured: {}",
+                    row.program,
+                    problem.as_deref().unwrap_or("no round")
+                ),
+            };
+            let _ = writeln!(text, "{line}");
+        }
+        if let Some(floor) = self.ours().and_then(Row::floor) {
+            let share = share(floor);
+            let _ = writeln!(
+                text,
+                "  {:<20} {floor:>12.3} {:>10} {share:>16}",
+                "dense products", ""
+            );
+        }
+        text
+    }
+}
+
+impl Report {
+    pub fn new(threads: usize, rounds: usize) -> Self {
+        Self {
+            cpu: cpu(),
+            threads,
+            rounds,
+            cases: Vec::new(),
+        }
+    }
+
+    /// For a page of documentation: milliseconds, one row a case.
+    pub fn markdown(&self) -> String {
+        let mut programs: Vec<&str> = Vec::new();
+        for row in self.cases.iter().flat_map(|case| &case.rows) {
+            if !programs.contains(&row.program) {
+                programs.push(row.program);
+            }
+        }
+        let mut text = format!(
+            "Milliseconds a training step, median of {} rounds in turns; {}, {} threads.\n\n",
+            self.rounds, self.cpu, self.threads
+        );
+        let _ = writeln!(text, "| case | {} | dense products |", programs.join(" | "));
+        let _ = writeln!(text, "| --- |{}", " --- |".repeat(programs.len() + 1));
+        for case in &self.cases {
+            let cell = |value: Option<f64>| value.map_or("–".to_owned(), |ms| format!("{ms:.2}"));
+            let mut line = format!("| {} |", case.name);
+            for program in &programs {
+                let row = case.rows.iter().find(|row| row.program == *program);
+                let _ = write!(line, " {} |", cell(row.and_then(Row::median)));
+            }
+            let floor = case.ours().and_then(Row::floor);
+            let _ = writeln!(text, "{line} {} |", cell(floor));
+        }
+        text
+    }
+
+    /// Writes every number as JSON.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self).context("the report is plain data")?;
+        let parent = path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+/// What the system calls its processor.
+fn cpu() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = info.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == "model name").then(|| value.trim().to_owned())
+    });
+    name.unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(program: &'static str, medians: &[f64]) -> Row {
+        let round = |&median_ms| Round {
+            median_ms,
+            min_ms: median_ms / 2.0,
+            floor_ms: Some(3.0),
+        };
+        Row {
+            rounds: medians.iter().map(round).collect(),
+            ..Row::new(program, None)
+        }
+    }
+
+    /// By hand: medians 4 and 8, so Flex takes half of the other.
+    #[test]
+    fn ratios_are_of_medians() {
+        let mut missing = row("JAX", &[]);
+        missing.problem = Some("not installed".into());
+        let rows = vec![
+            row("flex", &[9.0, 4.0, 1.0]),
+            row("PyTorch", &[8.0]),
+            missing,
+        ];
+        let case = Measured { name: "mlp", rows };
+        let table = case.table();
+        assert!(table.contains("PyTorch                     8.000      4.000             0.50"));
+        assert!(
+            table.contains("JAX                  not measured: not installed"),
+            "{table}"
+        );
+        assert!(table.contains("1.33"), "{table}");
+        let mut report = Report::new(2, 3);
+        report.cases.push(case);
+        let markdown = report.markdown();
+        assert!(
+            markdown.contains("| mlp | 4.00 | 8.00 | – | 3.00 |"),
+            "{markdown}"
+        );
+    }
+}
