@@ -125,7 +125,8 @@ impl<B: Backend> Mlp<B> {
     ///
     /// The rows of the Jacobian are propagated from the code back to the first hidden layer; the
     /// product with the first weight matrix, the widest, is never formed:
-    /// `|R W|^2 = sum(R * (R (W W^T)))`.
+    /// `|R W|^2 = sum(R * (R (W W^T)))`. Behind one hidden layer with slopes `s`, a linear code with
+    /// weights `V` needs no row for each of its units: `|V diag(s) W|^2 = s^T (V^T V * W W^T) s`.
     ///
     /// # Shapes
     /// - `x`: `[batch, inputs]`
@@ -149,6 +150,13 @@ impl<B: Backend> Mlp<B> {
             None => {
                 let columns = head.square().sum_dim(0); // [1, outputs]
                 (slope.square() * columns).sum_dim(1)
+            }
+            Some(first) if self.blocks.len() == 1 && code == Activation::Identity => {
+                let weight = first.dense.weight.val(); // [inputs, width]
+                let gram = weight.clone().transpose().matmul(weight)
+                    * head.clone().matmul(head.transpose()); // [width, width]
+                let slope = last(&mut slopes);
+                (slope.clone().matmul(gram) * slope).sum_dim(1)
             }
             Some(first) => {
                 let mut rows = slope.unsqueeze_dim::<3>(2)
