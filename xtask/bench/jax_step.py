@@ -5,10 +5,7 @@ buffers are donated.
 """
 
 import argparse
-import json
 import os
-import sys
-import time
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--hidden", type=int, default=512)
@@ -25,6 +22,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+
+from turns import take_turns
 
 features = 784
 random = np.random.default_rng(1)
@@ -89,15 +88,4 @@ def step():
     return float(loss)
 
 
-for _ in range(20):
-    step()
-print(json.dumps({"ready": True}), flush=True)
-for _ in sys.stdin:
-    times = []
-    for _ in range(args.steps):
-        started = time.perf_counter()
-        step()
-        times.append(1e3 * (time.perf_counter() - started))
-    times.sort()
-    found = {"median_ms": times[len(times) // 2], "min_ms": times[0], "steps": len(times)}
-    print(json.dumps(found), flush=True)
+take_turns(step, args.steps)

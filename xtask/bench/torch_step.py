@@ -1,18 +1,16 @@
 """Times training steps of a VAE in PyTorch, in turns with other programs.
 
-Prints {"ready": true} when it is warm; for each line of its standard input it takes a round of
-steps and prints their median and least time in milliseconds. The model, the initialisation and the
+The protocol is that of turns.py. The model, the initialisation and the
 optimizer are those of `vae bench` with the same arguments.
 """
 
 import argparse
-import json
-import sys
-import time
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from turns import take_turns
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--arch", choices=["mlp", "conv"], default="mlp")
@@ -114,15 +112,4 @@ def step():
     return loss.item()
 
 
-for _ in range(20):
-    step()
-print(json.dumps({"ready": True}), flush=True)
-for _ in sys.stdin:
-    times = []
-    for _ in range(args.steps):
-        started = time.perf_counter()
-        step()
-        times.append(1e3 * (time.perf_counter() - started))
-    times.sort()
-    found = {"median_ms": times[len(times) // 2], "min_ms": times[0], "steps": len(times)}
-    print(json.dumps(found), flush=True)
+take_turns(step, args.steps)

@@ -14,7 +14,7 @@ use vae_core::train::{Observer, StepReport, TrainConfig, Trainer};
 use vae_data::{Data, NoProgress, load};
 use vae_variants::{Description, Model};
 
-use super::train::training_batches;
+use super::train::{describe, training_batches};
 use crate::backend::{self, Job};
 use crate::options::{BenchArgs, Format};
 use crate::settings::{Resolved, resolve};
@@ -31,14 +31,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     let settings = &resolved.settings;
     let threads = backend::prepare(settings.threads, settings.ops)?;
     let data = load(&settings.data, settings.seed, &NoProgress)?;
-    let description = Description::new(
-        settings.variant.clone(),
-        settings.model.clone(),
-        settings.objective.clone(),
-        &data,
-        settings.data.binarize,
-    )
-    .map_err(|error| resolved.blame(error))?;
+    let description = describe(&resolved, &data)?;
     let job = Bench {
         args,
         resolved: &resolved,

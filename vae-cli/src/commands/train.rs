@@ -58,14 +58,7 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
         data: fingerprint(&settings.data)?,
     };
     let data = load(&settings.data, settings.seed, &Loading::new(&screen))?;
-    let description = Description::new(
-        settings.variant.clone(),
-        settings.model.clone(),
-        settings.objective.clone(),
-        &data,
-        settings.data.binarize,
-    )
-    .map_err(|error| resolved.blame(error))?;
+    let description = describe(&resolved, &data)?;
     let job = Training {
         screen,
         folder,
@@ -248,6 +241,22 @@ impl Job for Training<'_> {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The model that the settings ask for on these data.
+///
+/// # Errors
+/// If the two do not fit.
+pub fn describe(resolved: &Resolved, data: &Data) -> Result<Description> {
+    let settings = &resolved.settings;
+    Description::new(
+        settings.variant.clone(),
+        settings.model.clone(),
+        settings.objective.clone(),
+        data,
+        settings.data.binarize,
+    )
+    .map_err(|error| resolved.blame(error))
 }
 
 /// The training split in batches, as the settings want them.

@@ -4,10 +4,7 @@ use burn::tensor::{Shape, Tensor, backend::Backend};
 
 use super::{
     fused::{Fused, View, apply, primitive},
-    kernels::{
-        elementwise::{self, bernoulli_slope, scaled},
-        threads,
-    },
+    kernels::elementwise::{self, bernoulli_slope, scaled},
 };
 
 /// `-log p(target)` in nats of independent Bernoulli variables, summed over features:
@@ -34,14 +31,9 @@ struct Bernoulli;
 
 impl Fused<2> for Bernoulli {
     fn forward(&self, [logits, target]: [View<'_>; 2]) -> (Vec<f32>, Shape) {
-        let (batch, features) = (logits.rows(), logits.columns());
-        let mut nll = vec![0.0; batch];
-        threads::rows(&mut nll, 1, features, |first, rows| {
-            for (row, nll) in (first..).zip(rows) {
-                *nll = elementwise::bernoulli_nll(logits.row(row), target.row(row));
-            }
-        });
-        (nll, Shape::new([batch]))
+        let nll =
+            logits.per_row(|row| elementwise::bernoulli_nll(logits.row(row), target.row(row)));
+        (nll, Shape::new([logits.rows()]))
     }
 
     fn backward(

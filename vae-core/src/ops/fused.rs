@@ -49,6 +49,17 @@ impl<'a> View<'a> {
         &self.values[row * self.columns()..][..self.columns()]
     }
 
+    /// One value for each row of a matrix.
+    pub fn per_row(&self, value: impl Fn(usize) -> f32 + Sync) -> Vec<f32> {
+        let mut values = vec![0.0; self.rows()];
+        threads::rows(&mut values, 1, self.columns(), |first, part| {
+            for (row, out) in (first..).zip(part) {
+                *out = value(row);
+            }
+        });
+        values
+    }
+
     /// Values of the same shape, a matrix, of which `fill(row, values)` writes each row.
     pub fn map_rows(&self, fill: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
         let columns = self.columns();

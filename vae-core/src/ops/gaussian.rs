@@ -4,10 +4,7 @@ use burn::tensor::{Shape, Tensor, backend::Backend};
 
 use super::{
     fused::{Fused, View, apply, primitive},
-    kernels::{
-        elementwise::{self, scaled_difference},
-        threads,
-    },
+    kernels::elementwise::{self, scaled_difference},
 };
 
 /// `|mean - target|^2` of each example: the sum over its features.
@@ -29,14 +26,8 @@ struct SquaredError;
 
 impl Fused<2> for SquaredError {
     fn forward(&self, [mean, target]: [View<'_>; 2]) -> (Vec<f32>, Shape) {
-        let (batch, features) = (mean.rows(), mean.columns());
-        let mut errors = vec![0.0; batch];
-        threads::rows(&mut errors, 1, features, |first, rows| {
-            for (row, error) in (first..).zip(rows) {
-                *error = elementwise::squared_error(mean.row(row), target.row(row));
-            }
-        });
-        (errors, Shape::new([batch]))
+        let errors = mean.per_row(|row| elementwise::squared_error(mean.row(row), target.row(row)));
+        (errors, Shape::new([mean.rows()]))
     }
 
     fn backward(

@@ -5,10 +5,7 @@ use burn::tensor::{Shape, Tensor, backend::Backend};
 
 use super::{
     fused::{Fused, View, apply, primitive},
-    kernels::{
-        elementwise::{self, gaussian_kl_slope, reparameterise_slope, scaled},
-        threads,
-    },
+    kernels::elementwise::{self, gaussian_kl_slope, reparameterise_slope, scaled},
 };
 
 /// Mean and log-variance, each `[batch, latent]`.
@@ -103,11 +100,10 @@ impl Fused<2> for Reparameterise {
             })
         });
         let of_noise = want_noise.then(|| {
+            // A sample at mean 0, with the gradient for noise.
+            let zero = vec![0.0; latent];
             noise.map_rows(|row, out| {
-                // The deviation is the sample at mean 0 and noise equal to the gradient.
-                out.fill(0.0);
                 let (_, log_variance) = halves(parameters, row);
-                let zero = vec![0.0; latent];
                 elementwise::reparameterise(out, &zero, log_variance, gradient.row(row));
             })
         });
@@ -120,12 +116,9 @@ struct GaussianKl;
 
 impl Fused<1> for GaussianKl {
     fn forward(&self, [parameters]: [View<'_>; 1]) -> (Vec<f32>, Shape) {
-        let mut kl = vec![0.0; parameters.rows()];
-        threads::rows(&mut kl, 1, parameters.columns(), |first, rows| {
-            for (row, kl) in (first..).zip(rows) {
-                let (mean, log_variance) = halves(parameters, row);
-                *kl = elementwise::gaussian_kl(mean, log_variance);
-            }
+        let kl = parameters.per_row(|row| {
+            let (mean, log_variance) = halves(parameters, row);
+            elementwise::gaussian_kl(mean, log_variance)
         });
         (kl, Shape::new([parameters.rows()]))
     }

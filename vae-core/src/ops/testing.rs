@@ -80,7 +80,7 @@ fn assert_close(what: &str, found: &Results, expected: &Results) {
     }
 }
 
-/// Compares on random values; the first entries of each input are replaced by `extremes`.
+/// Compares on random values; some entries of each input are replaced by `extremes`.
 pub(super) fn assert_same(probe: &impl Probe, seed: u64, extremes: &[f32]) {
     let mut rng = random::rng(seed, Stream::Posterior, 0);
     let inputs: Vec<Vec<f32>> = probe

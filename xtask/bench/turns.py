@@ -1,0 +1,22 @@
+"""Takes turns with other programs: a round of steps for each line of the standard input."""
+
+import json
+import sys
+import time
+
+
+def take_turns(step, steps):
+    """Warms up, prints {"ready": true}; then, for each line, the median and the least time of
+    `steps` calls of `step` in milliseconds."""
+    for _ in range(20):
+        step()
+    print(json.dumps({"ready": True}), flush=True)
+    for _ in sys.stdin:
+        times = []
+        for _ in range(steps):
+            started = time.perf_counter()
+            step()
+            times.append(1e3 * (time.perf_counter() - started))
+        times.sort()
+        found = {"median_ms": times[len(times) // 2], "min_ms": times[0], "steps": len(times)}
+        print(json.dumps(found), flush=True)
