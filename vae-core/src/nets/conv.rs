@@ -5,8 +5,8 @@ use burn::{
     tensor::{
         Tensor,
         backend::Backend,
-        module::{conv_transpose2d, conv2d, interpolate},
-        ops::{ConvOptions, ConvTransposeOptions, InterpolateMode, InterpolateOptions},
+        module::interpolate,
+        ops::{InterpolateMode, InterpolateOptions},
     },
 };
 use vae_data::DataShape;
@@ -15,14 +15,21 @@ use super::{Activation, Init, Mlp, ModelConfig, NetSpec, Norm, Upsample, dropout
 use crate::{
     StepContext,
     error::{Error, Result},
+    ops::{Window, conv_transpose2d, conv2d, images, rows},
 };
 
-/// Kernel, stride and padding that halve an even size.
-const KERNEL: usize = 4;
-const STRIDE: usize = 2;
-const PADDING: usize = 1;
-/// Kernel of the convolution that follows a resize.
-const RESIZE_KERNEL: usize = 3;
+/// Halves an even size.
+const HALVE: Window = Window {
+    kernel: 4,
+    stride: 2,
+    padding: 1,
+};
+/// Keeps a size, after a resize.
+const KEEP: Window = Window {
+    kernel: 3,
+    stride: 1,
+    padding: 1,
+};
 
 /// One layer: convolution, normalisation, activation, dropout.
 #[derive(Module, Debug)]
@@ -50,18 +57,22 @@ impl<B: Backend> ConvBlock<B> {
         }
     }
 
-    fn finish(
+    /// The layer, where `convolution(weight, bias, activation)` is its first part.
+    fn forward(
         &self,
-        x: Tensor<B, 4>,
+        convolution: impl FnOnce(Tensor<B, 4>, Tensor<B, 1>, Activation) -> Tensor<B, 4>,
         activation: Activation,
         rate: f64,
         step: &StepContext,
     ) -> Tensor<B, 4> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
         let x = match &self.norm {
-            Some(norm) => norm.forward(x),
-            None => x,
+            Some(norm) => {
+                activation.forward(norm.forward(convolution(weight, bias, Activation::Identity)))
+            }
+            None => convolution(weight, bias, activation),
         };
-        dropout(activation.forward(x), rate, step)
+        dropout(x, rate, step)
     }
 }
 
@@ -77,7 +88,7 @@ fn sizes(config: &ModelConfig, shape: &DataShape) -> Result<(usize, Vec<[usize; 
     let mut sizes = vec![[height, width]];
     for _ in &config.channels {
         let [h, w] = sizes[sizes.len() - 1];
-        if h < STRIDE || w < STRIDE {
+        let (Some(h), Some(w)) = (HALVE.coarse(h), HALVE.coarse(w)) else {
             return Err(Error::setting(
                 "model.channels",
                 format!("{:?}", config.channels),
@@ -87,8 +98,8 @@ fn sizes(config: &ModelConfig, shape: &DataShape) -> Result<(usize, Vec<[usize; 
                     sizes.len() - 1
                 ),
             ));
-        }
-        sizes.push([h, w].map(|n| (n + 2 * PADDING - KERNEL) / STRIDE + 1));
+        };
+        sizes.push([h, w]);
     }
     Ok((channels, sizes))
 }
@@ -120,14 +131,10 @@ impl<B: Backend> ConvEncoder<B> {
         let mut convs = Vec::with_capacity(config.channels.len());
         for &next in &config.channels {
             let norm = Norm::init(config.norm, next, init.device());
-            let shape = [next, previous, KERNEL, KERNEL];
-            convs.push(ConvBlock::init(
-                shape,
-                previous * KERNEL * KERNEL,
-                next,
-                norm,
-                init,
-            ));
+            let kernel = HALVE.kernel;
+            let fan_in = previous * kernel * kernel;
+            let shape = [next, previous, kernel, kernel];
+            convs.push(ConvBlock::init(shape, fan_in, next, norm, init));
             previous = next;
         }
         let [h, w] = sizes[config.channels.len()];
@@ -144,15 +151,16 @@ impl<B: Backend> ConvEncoder<B> {
     /// - `x`: `[batch, channels * height * width]`
     /// - output: `[batch, code]`
     pub fn forward(&self, x: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
-        let [batch, _] = x.dims();
-        let [c, h, w] = self.input;
-        let mut x = x.reshape([batch, c, h, w]);
+        let mut x = images(x, self.input);
         for block in &self.convs {
-            let options = ConvOptions::new([STRIDE; 2], [PADDING; 2], [1, 1], 1);
-            x = conv2d(x, block.weight.val(), Some(block.bias.val()), options);
-            x = block.finish(x, self.activation, self.dropout, step);
+            x = block.forward(
+                |weight, bias, activation| conv2d(x, weight, bias, HALVE, activation),
+                self.activation,
+                self.dropout,
+                step,
+            );
         }
-        self.dense.forward(x.flatten(1, 3), step)
+        self.dense.forward(rows(x), step)
     }
 }
 
@@ -202,11 +210,14 @@ impl<B: Backend> ConvDecoder<B> {
             };
             let (shape, fan_in) = match config.upsample {
                 // PyTorch counts the fan-in of a transposed convolution over its output channels.
-                Upsample::Transposed => ([previous, next, KERNEL, KERNEL], next * KERNEL * KERNEL),
-                Upsample::Resize => (
-                    [next, previous, RESIZE_KERNEL, RESIZE_KERNEL],
-                    previous * RESIZE_KERNEL * RESIZE_KERNEL,
-                ),
+                Upsample::Transposed => {
+                    let kernel = HALVE.kernel;
+                    ([previous, next, kernel, kernel], next * kernel * kernel)
+                }
+                Upsample::Resize => {
+                    let kernel = KEEP.kernel;
+                    ([next, previous, kernel, kernel], previous * kernel * kernel)
+                }
             };
             convs.push(ConvBlock::init(shape, fan_in, next, norm, init));
         }
@@ -225,35 +236,28 @@ impl<B: Backend> ConvDecoder<B> {
     /// - `z`: `[batch, latent]`
     /// - output: `[batch, channels * parameters per feature * height * width]`
     pub fn forward(&self, z: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
-        let [batch, _] = z.dims();
-        let [c, h, w] = self.start;
         let x = self.activation.forward(self.dense.forward(z, step));
-        let mut x = x.reshape([batch, c, h, w]);
+        let mut x = images(x, self.start);
         for (layer, (block, &size)) in self.convs.iter().zip(&self.sizes).enumerate() {
-            x = self.upsample(x, block, size);
-            if layer + 1 < self.convs.len() {
-                x = block.finish(x, self.activation, self.dropout, step);
-            }
+            let convolution = |weight, bias, activation| match self.upsample {
+                Upsample::Transposed => conv_transpose2d(x, weight, bias, HALVE, size, activation),
+                Upsample::Resize => {
+                    let nearest = InterpolateOptions::new(InterpolateMode::Nearest);
+                    conv2d(
+                        interpolate(x, size, nearest),
+                        weight,
+                        bias,
+                        KEEP,
+                        activation,
+                    )
+                }
+            };
+            x = if layer + 1 < self.convs.len() {
+                block.forward(convolution, self.activation, self.dropout, step)
+            } else {
+                convolution(block.weight.val(), block.bias.val(), Activation::Identity)
+            };
         }
-        x.flatten(1, 3)
-    }
-
-    fn upsample(&self, x: Tensor<B, 4>, block: &ConvBlock<B>, to: [usize; 2]) -> Tensor<B, 4> {
-        let (weight, bias) = (block.weight.val(), Some(block.bias.val()));
-        match self.upsample {
-            Upsample::Transposed => {
-                let [_, _, h, w] = x.dims();
-                // A stride of 2 loses the last row of an odd size: the extra padding restores it.
-                let extra = [to[0] - STRIDE * h, to[1] - STRIDE * w];
-                let options =
-                    ConvTransposeOptions::new([STRIDE; 2], [PADDING; 2], extra, [1, 1], 1);
-                conv_transpose2d(x, weight, bias, options)
-            }
-            Upsample::Resize => {
-                let x = interpolate(x, to, InterpolateOptions::new(InterpolateMode::Nearest));
-                let options = ConvOptions::new([1, 1], [PADDING; 2], [1, 1], 1);
-                conv2d(x, weight, bias, options)
-            }
-        }
+        rows(x)
     }
 }

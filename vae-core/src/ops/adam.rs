@@ -10,7 +10,7 @@ use super::{
     is_reference,
     kernels::{
         elementwise::{self, AdamScales},
-        threads::{self, Shares, split},
+        threads::{self, LINE, Shares, split},
     },
 };
 
@@ -106,7 +106,7 @@ fn in_place<B: Backend, H: Host>(
     ];
     let gradient = H::values(&gradient);
     let state = values.map(Shares::new);
-    threads::each(&split(gradient.len(), gradient.len()), |_, range| {
+    threads::each(&split(gradient.len(), LINE, gradient.len()), |_, range| {
         // SAFETY: the ranges do not overlap.
         let [p, m, v] = state.map(|values| unsafe { values.part(range.clone()) });
         elementwise::adam(p, m, v, &gradient[range], scales);

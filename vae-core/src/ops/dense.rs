@@ -6,10 +6,11 @@ use burn::tensor::{Shape, Tensor, backend::Backend};
 
 use super::{
     fused::{Fused, View, apply, primitive},
+    in_kernel,
     kernels::{
         elementwise::{bias_and_activation, slope},
         matrix::{Matrix, Place, multiply},
-        threads::{self, Room, Shares, split},
+        threads::{self, LINE, Room, Shares, split},
     },
 };
 use crate::nets::Activation;
@@ -61,15 +62,7 @@ fn fused<B: Backend>(
     activation: Activation,
     transposed: bool,
 ) -> Option<Tensor<B, 2>> {
-    // The slopes of these two cannot be told from their outputs.
-    let after = match activation {
-        Activation::Gelu | Activation::Silu => activation,
-        _ => Activation::Identity,
-    };
-    let activation = match after {
-        Activation::Identity => activation,
-        _ => Activation::Identity,
-    };
+    let [activation, after] = in_kernel(activation);
     let op = Dense {
         activation,
         transposed,
@@ -103,22 +96,25 @@ impl Fused<3> for Dense {
         let (batch, inputs, outputs) = (x.rows(), x.columns(), bias.values.len());
         let mut y = Room::new(batch * outputs);
         let values = y.shares();
-        threads::each(&split(outputs, batch * inputs * outputs), |_, units| {
-            let place = Place {
-                values,
-                width: outputs,
-                row: 0,
-                column: units.start,
-            };
-            let weight = self.weight(weight).columns(units.clone());
-            // SAFETY: the units of the threads do not overlap.
-            unsafe { multiply(place, x.matrix(), weight) };
-            for row in 0..batch {
-                // SAFETY: as above.
-                let row = unsafe { values.part(columns(row * outputs, &units)) };
-                bias_and_activation(row, &bias.values[units.clone()], self.activation);
-            }
-        });
+        threads::each(
+            &split(outputs, LINE, batch * inputs * outputs),
+            |_, units| {
+                let place = Place {
+                    values,
+                    width: outputs,
+                    row: 0,
+                    column: units.start,
+                };
+                let weight = self.weight(weight).columns(units.clone());
+                // SAFETY: the units of the threads do not overlap.
+                unsafe { multiply(place, x.matrix(), weight) };
+                for row in 0..batch {
+                    // SAFETY: as above.
+                    let row = unsafe { values.part(columns(row * outputs, &units)) };
+                    bias_and_activation(row, &bias.values[units.clone()], self.activation);
+                }
+            },
+        );
         // SAFETY: every unit was written in every row.
         let y = unsafe { y.filled(batch * outputs) };
         (y, Shape::new([batch, outputs]))
@@ -132,7 +128,7 @@ impl Fused<3> for Dense {
         [want_x, want_weight, want_bias]: [bool; 3],
     ) -> [Option<Vec<f32>>; 3] {
         let (batch, inputs, outputs) = (x.rows(), x.columns(), y.columns());
-        let parts = split(outputs, batch * inputs * outputs);
+        let parts = split(outputs, LINE, batch * inputs * outputs);
         let mut of_bias = vec![0.0; outputs];
         let mut of_weight = want_weight.then(|| Room::new(inputs * outputs));
         // What each part of the units adds to the gradient of the input.

@@ -8,17 +8,19 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `dense`, `bernoulli`, `gaussian`, `latent`, `adam` | the operations: reference, fused form, tests |
+//! | `dense`, `conv`, `images`, `bernoulli`, `gaussian`, `latent`, `adam` | the operations: reference, fused form, tests |
 //! | `fused` | how a fused operation joins automatic differentiation |
 //! | `host` | how the tensors of a backend lend their memory |
 //! | `kernels` | loops over slices, which know no backend |
 
 mod adam;
 mod bernoulli;
+mod conv;
 mod dense;
 mod fused;
 mod gaussian;
 mod host;
+mod images;
 mod kernels;
 mod latent;
 #[cfg(test)]
@@ -26,10 +28,13 @@ mod testing;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::nets::Activation;
 pub use adam::{AdamStep, adam};
 pub use bernoulli::bernoulli_nll;
+pub use conv::{Window, conv_transpose2d, conv2d};
 pub use dense::{dense, dense_transposed};
 pub use gaussian::squared_error;
+pub use images::{images, rows};
 pub use latent::{gaussian_kl, gaussian_kl_per_dimension, reparameterise};
 
 static REFERENCE: AtomicBool = AtomicBool::new(false);
@@ -38,6 +43,15 @@ static REFERENCE: AtomicBool = AtomicBool::new(false);
 /// process: to check or to time the kernels.
 pub fn use_reference() {
     REFERENCE.store(true, Ordering::Relaxed);
+}
+
+/// What a kernel applies of an activation, and what is applied to its output.
+fn in_kernel(activation: Activation) -> [Activation; 2] {
+    match activation {
+        // Their slopes cannot be told from their outputs.
+        Activation::Gelu | Activation::Silu => [Activation::Identity, activation],
+        _ => [activation, Activation::Identity],
+    }
 }
 
 fn is_reference() -> bool {

@@ -36,6 +36,19 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// A row-major matrix whose rows begin `step` values apart, and may overlap.
+    pub fn overlapping(values: &'a [f32], rows: usize, columns: usize, step: usize) -> Self {
+        let last = rows.saturating_sub(1) * step;
+        assert!(last + columns <= values.len(), "{rows} x {columns} values");
+        Self {
+            start: values.as_ptr(),
+            rows,
+            columns,
+            strides: [step, 1],
+            lifetime: PhantomData,
+        }
+    }
+
     /// A row-major matrix whose parts the threads write.
     ///
     /// # Safety
@@ -82,11 +95,50 @@ pub(in crate::ops) struct Place<'a> {
     pub column: usize,
 }
 
+impl<'a> Place<'a> {
+    /// All of a row-major matrix.
+    pub fn whole(values: &'a mut [f32], width: usize) -> Self {
+        Self {
+            values: Shares::new(values),
+            width,
+            row: 0,
+            column: 0,
+        }
+    }
+}
+
 /// Writes `a b`, in the thread that calls.
 ///
 /// # Safety
 /// No other thread may use that part of the matrix at the same time.
 pub(in crate::ops) unsafe fn multiply(place: Place<'_>, a: Matrix<'_>, b: Matrix<'_>) {
+    // SAFETY: by the contract.
+    unsafe { write(Onto::Nothing, place, a, b) };
+}
+
+/// Fills a row-major matrix with `a b`, in the thread that calls.
+pub(in crate::ops) fn product(out: &mut [f32], a: Matrix<'_>, b: Matrix<'_>) {
+    // SAFETY: `out` is borrowed.
+    unsafe { write(Onto::Nothing, Place::whole(out, b.columns), a, b) };
+}
+
+/// Adds `a b` to a row-major matrix, in the thread that calls.
+pub(in crate::ops) fn add_product(out: &mut [f32], a: Matrix<'_>, b: Matrix<'_>) {
+    // SAFETY: `out` is borrowed.
+    unsafe { write(Onto::Present, Place::whole(out, b.columns), a, b) };
+}
+
+/// What a product is added to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Onto {
+    Nothing,
+    /// What is there.
+    Present,
+}
+
+/// # Safety
+/// As [`multiply`]; with [`Onto::Present`] the values must have been written.
+unsafe fn write(onto: Onto, place: Place<'_>, a: Matrix<'_>, b: Matrix<'_>) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     assert_eq!(k, b.rows, "columns of the left factor, rows of the right");
     assert!(
@@ -99,8 +151,8 @@ pub(in crate::ops) unsafe fn multiply(place: Place<'_>, a: Matrix<'_>, b: Matrix
     let first = place.row * place.width + place.column;
     let start = place.values.start(first..first + (m - 1) * place.width + n);
     // SAFETY: the place has room for `m` rows of `n` values, as checked above; the factors have the
-    // sizes and strides that they were made with. `gemm` writes every value of the product and, as
-    // `read_dst` is false, reads none; for `k = 0` it writes zeros.
+    // sizes and strides that they were made with. `gemm` writes every value of the product and
+    // reads none if `read_dst` is false; for `k = 0` it then writes zeros.
     unsafe {
         gemm::gemm(
             m,
@@ -109,14 +161,14 @@ pub(in crate::ops) unsafe fn multiply(place: Place<'_>, a: Matrix<'_>, b: Matrix
             start,
             1,
             place.width as isize,
-            false,
+            onto == Onto::Present,
             a.start,
             a.strides[1] as isize,
             a.strides[0] as isize,
             b.start,
             b.strides[1] as isize,
             b.strides[0] as isize,
-            0.0,
+            1.0,
             1.0,
             false,
             false,
@@ -132,14 +184,7 @@ mod tests {
 
     fn product(a: Matrix<'_>, b: Matrix<'_>) -> Vec<f32> {
         let mut values = vec![f32::NAN; a.rows * b.columns];
-        let place = Place {
-            values: Shares::new(&mut values),
-            width: b.columns,
-            row: 0,
-            column: 0,
-        };
-        // SAFETY: there is one thread.
-        unsafe { multiply(place, a, b) };
+        super::product(&mut values, a, b);
         values
     }
 

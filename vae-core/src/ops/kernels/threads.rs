@@ -21,8 +21,8 @@ use super::elementwise::add;
 
 /// Values below which a second thread costs more than it brings.
 const SMALL: usize = 1 << 13;
-/// Parts begin at multiples of this many values: whole cache lines, and whole vectors.
-const LINE: usize = 16;
+/// Values of a cache line, and of the longest vector.
+pub(in crate::ops) const LINE: usize = 16;
 /// How often a waiting thread looks before it lets others run in between.
 const SPINS: usize = 1000;
 /// How long a thread looks for work before it sleeps.
@@ -191,12 +191,12 @@ impl Team {
     }
 }
 
-/// A range of `0..length` for each thread; one range if `cost`, a number of values, is small.
-pub(in crate::ops) fn split(length: usize, cost: usize) -> Vec<Range<usize>> {
+/// A range of `0..length` for each thread; one range if `cost`, a number of values, is small. Ranges
+/// begin at multiples of `line` where each thread gets some.
+pub(in crate::ops) fn split(length: usize, line: usize, cost: usize) -> Vec<Range<usize>> {
     let threads = if cost < SMALL { 1 } else { Team::get().size() };
     let share = match length.div_ceil(threads) {
-        // As many parts as threads, where each has some lines.
-        share if share >= 2 * LINE => share.next_multiple_of(LINE),
+        share if share >= 2 * line => share.next_multiple_of(line),
         share => share,
     };
     (0..length)
@@ -297,11 +297,14 @@ pub(in crate::ops) fn rows(
     }
     let count = out.len() / width;
     let out = Shares::new(out);
-    each(&split(count, count * cost), |_, rows| {
-        // SAFETY: the ranges of `split` do not overlap.
-        let part = unsafe { out.part(rows.start * width..rows.end * width) };
-        work(rows.start, part);
-    });
+    each(
+        &split(count, LINE.div_ceil(width), count * cost),
+        |_, rows| {
+            // SAFETY: the ranges of `split` do not overlap.
+            let part = unsafe { out.part(rows.start * width..rows.end * width) };
+            work(rows.start, part);
+        },
+    );
 }
 
 /// The sum of equally long slices, in their order.
@@ -387,8 +390,8 @@ mod tests {
     #[test]
     fn ranges_cover_everything_once() {
         for length in [0, 1, 31, 32, 100, 784, 4096] {
-            for cost in [0, 1 << 20] {
-                let parts = split(length, cost);
+            for (cost, line) in [(0, LINE), (1 << 20, 1), (1 << 20, LINE)] {
+                let parts = split(length, line, cost);
                 let values: Vec<usize> = parts.iter().cloned().flatten().collect();
                 assert_eq!(values, (0..length).collect::<Vec<_>>());
                 assert!(parts.len() <= Team::get().size());

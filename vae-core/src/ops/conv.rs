@@ -1,0 +1,507 @@
+//! Convolutional layers with their activation.
+
+use burn::tensor::{
+    Shape, Tensor,
+    backend::Backend,
+    module,
+    ops::{ConvOptions, ConvTransposeOptions},
+};
+
+pub use super::kernels::conv::Window;
+use super::{
+    fused::{Fused, View, apply, primitive},
+    in_kernel,
+    kernels::{
+        conv::{Buffers, Image, Plan},
+        elementwise::slope,
+        threads::{self, Room, Shares, split},
+    },
+};
+use crate::nets::Activation;
+
+/// `activation(x * weight + bias)`, where `*` is the cross-correlation that networks call a
+/// convolution.
+///
+/// # Shapes
+/// - `x`: `[batch, inputs, height, width]`
+/// - `weight`: `[outputs, inputs, kernel, kernel]`
+/// - `bias`: `[outputs]`
+/// - output: `[batch, outputs, window.coarse(height), window.coarse(width)]`
+///
+/// # Panics
+/// If the kernel, without the padding on one side, is larger than the image.
+pub fn conv2d<B: Backend>(
+    x: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    bias: Tensor<B, 1>,
+    window: Window,
+    activation: Activation,
+) -> Tensor<B, 4> {
+    let [_, _, height, width] = x.dims();
+    let to = [height, width].map(|fine| window.coarse(fine).expect("the kernel fits the image"));
+    fused(Kind::Strided, &x, &weight, &bias, window, to, activation)
+        .unwrap_or_else(|| activation.forward(strided_reference(x, weight, bias, window)))
+}
+
+/// The adjoint of [`conv2d`], which enlarges an image to `to`, `[height, width]`.
+///
+/// # Shapes
+/// - `x`: `[batch, inputs, height, width]`
+/// - `weight`: `[inputs, outputs, kernel, kernel]`
+/// - `bias`: `[outputs]`
+/// - output: `[batch, outputs, to height, to width]`
+///
+/// # Panics
+/// If [`conv2d`] with this window does not turn an image of size `to` into one of `x`'s.
+pub fn conv_transpose2d<B: Backend>(
+    x: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    bias: Tensor<B, 1>,
+    window: Window,
+    to: [usize; 2],
+    activation: Activation,
+) -> Tensor<B, 4> {
+    let [_, _, height, width] = x.dims();
+    assert_eq!(
+        to.map(|fine| window.coarse(fine)),
+        [Some(height), Some(width)],
+        "{window:?} over {to:?}"
+    );
+    fused(Kind::Transposed, &x, &weight, &bias, window, to, activation)
+        .unwrap_or_else(|| activation.forward(transposed_reference(x, weight, bias, window, to)))
+}
+
+fn strided_reference<B: Backend>(
+    x: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    bias: Tensor<B, 1>,
+    window: Window,
+) -> Tensor<B, 4> {
+    let options = ConvOptions::new([window.stride; 2], [window.padding; 2], [1; 2], 1);
+    module::conv2d(x, weight, Some(bias), options)
+}
+
+fn transposed_reference<B: Backend>(
+    x: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    bias: Tensor<B, 1>,
+    window: Window,
+    to: [usize; 2],
+) -> Tensor<B, 4> {
+    let [_, _, height, width] = x.dims();
+    let least = |coarse| window.fine(coarse).expect("the kernel exceeds the padding");
+    // A stride loses the last rows of some sizes: the extra padding restores them.
+    let extra = [to[0] - least(height), to[1] - least(width)];
+    let (stride, padding) = ([window.stride; 2], [window.padding; 2]);
+    let options = ConvTransposeOptions::new(stride, padding, extra, [1; 2], 1);
+    module::conv_transpose2d(x, weight, Some(bias), options)
+}
+
+fn fused<B: Backend>(
+    kind: Kind,
+    x: &Tensor<B, 4>,
+    weight: &Tensor<B, 4>,
+    bias: &Tensor<B, 1>,
+    window: Window,
+    to: [usize; 2],
+    activation: Activation,
+) -> Option<Tensor<B, 4>> {
+    let [activation, after] = in_kernel(activation);
+    let op = Conv {
+        kind,
+        window,
+        to,
+        activation,
+    };
+    let x = channels_last(x.clone());
+    let output = apply(&op, [primitive(&x), primitive(weight), primitive(bias)])?;
+    Some(after.forward(channels_first(output)))
+}
+
+/// `[batch, channels, height, width]` as `[batch, height, width, channels]`.
+fn channels_last<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+    let [batch, channels, height, width] = x.dims();
+    match channels {
+        // The order of the values is the same.
+        1 => x.reshape([batch, height, width, channels]),
+        _ => x.permute([0, 2, 3, 1]),
+    }
+}
+
+/// The inverse of [`channels_last`].
+fn channels_first<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+    let [batch, height, width, channels] = x.dims();
+    match channels {
+        1 => x.reshape([batch, channels, height, width]),
+        _ => x.permute([0, 3, 1, 2]),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Strided,
+    Transposed,
+}
+
+/// Takes and gives images as `[batch, height, width, channels]`. What comes out is handed on in that
+/// order, as a view, so that the next layer need not reorder it.
+#[derive(Debug, Clone)]
+struct Conv {
+    kind: Kind,
+    window: Window,
+    /// Height and width of the output.
+    to: [usize; 2],
+    activation: Activation,
+}
+
+impl Conv {
+    fn plan(&self, x: View<'_>, bias: View<'_>) -> Plan {
+        let input = Image {
+            height: x.shape[1],
+            width: x.shape[2],
+            channels: x.shape[3],
+        };
+        let output = Image {
+            height: self.to[0],
+            width: self.to[1],
+            channels: bias.values.len(),
+        };
+        match self.kind {
+            Kind::Strided => Plan::new(self.window, input, output),
+            Kind::Transposed => Plan::new(self.window, output, input),
+        }
+    }
+
+    /// The sizes of the input and of the output.
+    fn ends(&self, plan: &Plan) -> [Image; 2] {
+        match self.kind {
+            Kind::Strided => [plan.fine, plan.coarse],
+            Kind::Transposed => [plan.coarse, plan.fine],
+        }
+    }
+}
+
+/// Each thread takes some of the images.
+impl Fused<3> for Conv {
+    fn forward(&self, [x, weight, bias]: [View<'_>; 3]) -> (Vec<f32>, Shape) {
+        let plan = self.plan(x, bias);
+        let [input, output] = self.ends(&plan);
+        let batch = x.rows();
+        let bias = bias.values.repeat(output.width);
+        let weight = match self.kind {
+            Kind::Strided => plan.weight_down(weight.values),
+            Kind::Transposed => plan.weight_up(weight.values),
+        };
+        let mut y = Room::new(batch * output.len());
+        let values = y.shares();
+        threads::each(&split(batch, 1, batch * plan.cost()), |_, images| {
+            let mut buffers = Buffers::new(&plan);
+            for image in images {
+                let x = &x.values[of(image, input)];
+                // SAFETY: the images of the threads do not overlap.
+                let y = unsafe { values.part(of(image, output)) };
+                match self.kind {
+                    Kind::Strided => {
+                        buffers.set_fine(x);
+                        buffers.down(&weight, &bias, self.activation, y);
+                    }
+                    Kind::Transposed => {
+                        buffers.set_coarse(x);
+                        buffers.up(&weight, &bias, self.activation, y);
+                    }
+                }
+            }
+        });
+        // SAFETY: every value of every image was written.
+        let y = unsafe { y.filled(batch * output.len()) };
+        let shape = [batch, output.height, output.width, output.channels];
+        (y, Shape::new(shape))
+    }
+
+    fn backward(
+        &self,
+        [x, weight, bias]: [View<'_>; 3],
+        y: View<'_>,
+        gradient: &mut [f32],
+        [want_x, want_weight, want_bias]: [bool; 3],
+    ) -> [Option<Vec<f32>>; 3] {
+        let plan = self.plan(x, bias);
+        let [input, output] = self.ends(&plan);
+        let batch = x.rows();
+        let parts = split(batch, 1, batch * plan.cost());
+        let weight = match self.kind {
+            _ if !want_x => Vec::new(),
+            Kind::Strided => plan.weight_up(weight.values),
+            Kind::Transposed => plan.weight_down(weight.values),
+        };
+        let no_bias = vec![0.0; input.row()];
+        let mut of_x = want_x.then(|| Room::new(batch * input.len()));
+        // What each part of the batch adds to the gradients of the weight and of the bias.
+        let weight_length = if want_weight { plan.packed_weight() } else { 0 };
+        let mut of_weight = vec![vec![0.0; weight_length]; parts.len()];
+        let mut of_bias = vec![vec![0.0; output.row()]; parts.len()];
+
+        let gradient = Shares::new(gradient);
+        let x_shares = of_x.as_mut().map(Room::shares);
+        let weight_shares: Vec<_> = of_weight.iter_mut().map(|sum| Shares::new(sum)).collect();
+        let bias_shares: Vec<_> = of_bias.iter_mut().map(|sum| Shares::new(sum)).collect();
+        threads::each(&parts, |part, images| {
+            // SAFETY: here and below, the images of the threads do not overlap, and each part has
+            // sums of its own.
+            let of_weight = unsafe { weight_shares[part].part(0..weight_length) };
+            let of_bias = unsafe { bias_shares[part].part(0..output.row()) };
+            let mut buffers = Buffers::new(&plan);
+            for image in images {
+                let gradient = unsafe { gradient.part(of(image, output)) };
+                slope(
+                    gradient,
+                    &y.values[of(image, output)],
+                    of_bias,
+                    self.activation,
+                );
+                let of_x = x_shares.map(|shares| unsafe { shares.part(of(image, input)) });
+                let x = &x.values[of(image, input)];
+                let identity = Activation::Identity;
+                match self.kind {
+                    Kind::Strided => {
+                        buffers.set_coarse(gradient);
+                        if want_weight {
+                            buffers.set_fine(x);
+                            buffers.weight_gradient(of_weight);
+                        }
+                        if let Some(of_x) = of_x {
+                            buffers.up(&weight, &no_bias, identity, of_x);
+                        }
+                    }
+                    Kind::Transposed => {
+                        buffers.set_fine(gradient);
+                        if want_weight {
+                            buffers.set_coarse(x);
+                            buffers.weight_gradient(of_weight);
+                        }
+                        if let Some(of_x) = of_x {
+                            buffers.down(&weight, &no_bias, identity, of_x);
+                        }
+                    }
+                }
+            }
+        });
+        // SAFETY: every value of every image was written.
+        let of_x = of_x.map(|room| unsafe { room.filled(batch * input.len()) });
+        let of_weight = want_weight.then(|| plan.weight_from_down(&threads::sum(of_weight)));
+        let of_bias = want_bias.then(|| {
+            let mut sums = vec![0.0; output.channels];
+            for pixel in threads::sum(of_bias).chunks_exact(output.channels) {
+                for (sum, value) in sums.iter_mut().zip(pixel) {
+                    *sum += value;
+                }
+            }
+            sums
+        });
+        [of_x, of_weight, of_bias]
+    }
+}
+
+/// The values of one image of many.
+fn of(image: usize, size: Image) -> std::ops::Range<usize> {
+    image * size.len()..(image + 1) * size.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ops::testing::{Probe, assert_same};
+
+    #[derive(Debug, Clone)]
+    struct Layer {
+        kind: Kind,
+        window: Window,
+        batch: usize,
+        /// Height and width of the larger image.
+        fine: [usize; 2],
+        /// Channels of the input and of the output.
+        channels: [usize; 2],
+        activation: Activation,
+        /// Whether the input's channels come last in memory.
+        viewed: bool,
+    }
+
+    impl Layer {
+        /// Sizes of the input.
+        fn from(&self) -> [usize; 2] {
+            match self.kind {
+                Kind::Strided => self.fine,
+                Kind::Transposed => self.fine.map(|fine| self.window.coarse(fine).unwrap()),
+            }
+        }
+
+        fn inputs<B: Backend>(
+            &self,
+            inputs: Vec<Tensor<B, 1>>,
+        ) -> (Tensor<B, 4>, Tensor<B, 4>, Tensor<B, 1>) {
+            let [x, weight, bias] = inputs.try_into().unwrap();
+            let ([height, width], [from, to], kernel) =
+                (self.from(), self.channels, self.window.kernel);
+            let x = match self.viewed {
+                true => x
+                    .reshape([self.batch, height, width, from])
+                    .permute([0, 3, 1, 2]),
+                false => x.reshape([self.batch, from, height, width]),
+            };
+            let weight = match self.kind {
+                Kind::Strided => weight.reshape([to, from, kernel, kernel]),
+                Kind::Transposed => weight.reshape([from, to, kernel, kernel]),
+            };
+            (x, weight, bias)
+        }
+    }
+
+    impl Probe for Layer {
+        fn lengths(&self) -> Vec<usize> {
+            let ([height, width], [from, to]) = (self.from(), self.channels);
+            let area = self.window.kernel * self.window.kernel;
+            vec![self.batch * height * width * from, from * to * area, to]
+        }
+
+        fn fused<B: Backend>(&self, inputs: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+            let (x, weight, bias) = self.inputs(inputs);
+            let (window, activation) = (self.window, self.activation);
+            let y = match self.kind {
+                Kind::Strided => conv2d(x, weight, bias, window, activation),
+                Kind::Transposed => {
+                    conv_transpose2d(x, weight, bias, window, self.fine, activation)
+                }
+            };
+            y.flatten(0, 3)
+        }
+
+        fn reference<B: Backend>(&self, inputs: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+            let (x, weight, bias) = self.inputs(inputs);
+            let y = match self.kind {
+                Kind::Strided => strided_reference(x, weight, bias, self.window),
+                Kind::Transposed => transposed_reference(x, weight, bias, self.window, self.fine),
+            };
+            self.activation.forward(y).flatten(0, 3)
+        }
+    }
+
+    fn layers() -> impl Strategy<Value = Layer> {
+        let kind = prop_oneof![Just(Kind::Strided), Just(Kind::Transposed)];
+        let window =
+            (1..6_usize, 1..4_usize, 0..3_usize).prop_map(|(kernel, stride, padding)| Window {
+                kernel,
+                stride,
+                padding: padding.min(kernel - 1),
+            });
+        let activation = prop::sample::select(&Activation::ALL[..]);
+        let (sizes, channels) = ([1..14_usize, 1..14], [1..9_usize, 1..9]);
+        (
+            kind,
+            window,
+            1..5_usize,
+            sizes,
+            channels,
+            activation,
+            any::<bool>(),
+        )
+            .prop_map(
+                |(kind, window, batch, fine, channels, activation, viewed)| Layer {
+                    kind,
+                    window,
+                    batch,
+                    // The kernel fits, and covers each pixel from which something comes.
+                    fine: fine.map(|size| size.max(window.kernel)),
+                    channels,
+                    activation,
+                    viewed,
+                },
+            )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 128, ..Default::default() })]
+
+        #[test]
+        fn matches_the_reference(layer in layers(), seed: u64) {
+            assert_same(&layer, seed, &[]);
+            assert_same(&layer, seed, &[1e4, -1e4]);
+        }
+    }
+
+    /// By hand: a kernel of ones, of size 2 and stride 2, adds up each square of four pixels, and
+    /// its adjoint copies a pixel to such a square.
+    #[test]
+    fn squares_by_hand() {
+        let device = Default::default();
+        let window = Window {
+            kernel: 2,
+            stride: 2,
+            padding: 0,
+        };
+        let ones = Tensor::<burn_flex::Flex, 4>::ones([1, 1, 2, 2], &device);
+        let bias = Tensor::from_data([0.5], &device);
+        let x = Tensor::from_data([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]], &device);
+        let sums = conv2d(x, ones.clone(), bias.clone(), window, Activation::Identity);
+        assert_eq!(sums.dims(), [1, 1, 1, 1]);
+        assert_eq!(sums.clone().into_scalar(), 12.5);
+        let copies = conv_transpose2d(sums, ones, bias, window, [2, 3], Activation::Identity);
+        let copies: Vec<f32> = copies.into_data().to_vec().unwrap();
+        assert_eq!(copies, [13.0, 13.0, 0.5, 13.0, 13.0, 0.5]);
+    }
+
+    /// Large enough that the threads share the work; a batch that they cannot share evenly.
+    #[test]
+    fn many_images_match_the_reference() {
+        for kind in [Kind::Strided, Kind::Transposed] {
+            let layer = Layer {
+                kind,
+                window: Window {
+                    kernel: 4,
+                    stride: 2,
+                    padding: 1,
+                },
+                batch: 13,
+                fine: [19, 14],
+                channels: [24, 20],
+                activation: Activation::Relu,
+                viewed: true,
+            };
+            assert_same(&layer, 1, &[]);
+        }
+    }
+
+    #[test]
+    fn not_a_number_is_passed_on() {
+        let device = Default::default();
+        let window = Window {
+            kernel: 3,
+            stride: 1,
+            padding: 1,
+        };
+        let mut values = [0.5; 25];
+        values[12] = f32::NAN;
+        let x = Tensor::<burn_flex::Flex, 1>::from_floats(values, &device).reshape([1, 1, 5, 5]);
+        let (weight, bias) = (
+            Tensor::ones([1, 1, 3, 3], &device),
+            Tensor::zeros([1], &device),
+        );
+        for y in [
+            conv2d(
+                x.clone(),
+                weight.clone(),
+                bias.clone(),
+                window,
+                Activation::Relu,
+            ),
+            conv_transpose2d(x, weight, bias, window, [5, 5], Activation::Relu),
+        ] {
+            let y: Vec<f32> = y.into_data().to_vec().unwrap();
+            for (i, value) in y.into_iter().enumerate() {
+                let near = (1..4).contains(&(i / 5)) && (1..4).contains(&(i % 5));
+                assert_eq!(value.is_nan(), near, "pixel {i}");
+            }
+        }
+    }
+}
