@@ -16,7 +16,7 @@ use crate::{
 const LOG_2_PI: f64 = 1.837_877_066_409_345_5;
 /// Learned standard deviations stay above `exp(-6)`, as in Rybkin 2021 (section 4.2).
 const MIN_LOG_SIGMA: f64 = -6.0;
-/// Below this size of a logit the continuous Bernoulli's formulas use their Taylor series.
+/// Below this size of a logit the continuous Bernoulli's mean uses its Taylor series.
 const SERIES: f64 = 0.1;
 
 /// Which likelihood.
@@ -130,8 +130,7 @@ impl<B: Backend> Likelihood<B> {
         match self.config.kind {
             LikelihoodKind::Bernoulli => ops::bernoulli_nll(parameters, target),
             LikelihoodKind::ContinuousBernoulli => {
-                let normaliser = continuous_bernoulli_log_normaliser(parameters.clone());
-                ops::bernoulli_nll(parameters, target) - sum(normaliser)
+                ops::continuous_bernoulli_nll(parameters, target)
             }
             LikelihoodKind::Gaussian => {
                 let log_sigma = self.config.sigma.ln();
@@ -145,15 +144,8 @@ impl<B: Backend> Likelihood<B> {
                     * log_sigma.clone().mul_scalar(-2.0).exp().mul_scalar(0.5)
                     + log_sigma.add_scalar(0.5 * LOG_2_PI).mul_scalar(features)
             }
-            LikelihoodKind::GaussianPixel => {
-                let (mean, log_sigma) = split_gaussian(parameters);
-                let nll = (mean - target)
-                    .square()
-                    .mul(log_sigma.clone().mul_scalar(-2.0).exp())
-                    .mul_scalar(0.5)
-                    + log_sigma.add_scalar(0.5 * LOG_2_PI);
-                sum(nll)
-            }
+            LikelihoodKind::GaussianPixel => ops::gaussian_nll(parameters, target, MIN_LOG_SIGMA)
+                .add_scalar(features * 0.5 * LOG_2_PI),
         }
     }
 
@@ -167,38 +159,19 @@ impl<B: Backend> Likelihood<B> {
             LikelihoodKind::Bernoulli => activation::sigmoid(parameters),
             LikelihoodKind::ContinuousBernoulli => continuous_bernoulli_mean(parameters),
             LikelihoodKind::Gaussian | LikelihoodKind::GaussianGlobal => parameters,
-            LikelihoodKind::GaussianPixel => split_gaussian(parameters).0,
+            LikelihoodKind::GaussianPixel => {
+                let features = parameters.dims()[1] / 2;
+                parameters.narrow(1, 0, features)
+            }
         }
     }
 
     fn global_log_sigma(&self) -> Tensor<B, 1> {
         self.log_sigma
             .as_ref()
-            .map(|parameter| soft_floor(parameter.val()))
+            .map(|parameter| ops::soft_floor(parameter.val(), MIN_LOG_SIGMA))
             .expect("init gives a global Gaussian its log_sigma")
     }
-}
-
-/// Sum over features. `[batch]`
-fn sum<B: Backend>(values: Tensor<B, 2>) -> Tensor<B, 1> {
-    values.sum_dim(1).squeeze_dim(1)
-}
-
-/// `log C` with `C = l / tanh(l / 2)` for logit `l` (Loaiza-Ganem & Cunningham 2019, eq. 7, where
-/// `2 atanh(1 - 2 lambda) = -l`). Near 0, where that is 0/0, the series
-/// `log 2 + l^2/12 - 7 l^4/1440`.
-fn continuous_bernoulli_log_normaliser<B: Backend>(logits: Tensor<B, 2>) -> Tensor<B, 2> {
-    let small = logits.clone().abs().lower_elem(SERIES);
-    let square = logits.clone().square();
-    let series = square
-        .clone()
-        .mul_scalar(1.0 / 12.0)
-        .sub(square.square().mul_scalar(7.0 / 1440.0))
-        .add_scalar(std::f64::consts::LN_2);
-    // A harmless stand-in where the series is used keeps the other branch's gradient finite.
-    let size = logits.abs().mask_fill(small.clone(), 1.0);
-    let exact = size.clone().log() - size.mul_scalar(0.5).tanh().log();
-    exact.mask_where(small, series)
 }
 
 /// `sigmoid(l) / tanh(l / 2) - 1 / l`, near 0 the series `1/2 + l/12 - l^3/720`.
@@ -211,20 +184,6 @@ fn continuous_bernoulli_mean<B: Backend>(logits: Tensor<B, 2>) -> Tensor<B, 2> {
     let exact =
         activation::sigmoid(safe.clone()) / safe.clone().mul_scalar(0.5).tanh() - safe.recip();
     exact.mask_where(small, series)
-}
-
-/// Mean and bounded log standard deviation, each `[batch, features]`.
-fn split_gaussian<B: Backend>(parameters: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
-    let features = parameters.dims()[1] / 2;
-    (
-        parameters.clone().narrow(1, 0, features),
-        soft_floor(parameters.narrow(1, features, features)),
-    )
-}
-
-/// A smooth lower bound: `m + softplus(x - m)` with `m = MIN_LOG_SIGMA`.
-fn soft_floor<B: Backend, const D: usize>(log_sigma: Tensor<B, D>) -> Tensor<B, D> {
-    activation::softplus(log_sigma.sub_scalar(MIN_LOG_SIGMA), 1.0).add_scalar(MIN_LOG_SIGMA)
 }
 
 #[cfg(test)]

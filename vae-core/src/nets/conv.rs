@@ -2,12 +2,7 @@
 
 use burn::{
     module::{Module, Param},
-    tensor::{
-        Tensor,
-        backend::Backend,
-        module::interpolate,
-        ops::{InterpolateMode, InterpolateOptions},
-    },
+    tensor::{Tensor, backend::Backend},
 };
 use vae_data::DataShape;
 
@@ -15,7 +10,7 @@ use super::{Activation, Init, Mlp, ModelConfig, NetSpec, Norm, Upsample, dropout
 use crate::{
     StepContext,
     error::{Error, Result},
-    ops::{Window, conv_transpose2d, conv2d, images, rows},
+    ops::{Window, activate, conv_transpose2d, conv2d, images, resize, rows},
 };
 
 /// Halves an even size.
@@ -67,13 +62,35 @@ impl<B: Backend> ConvBlock<B> {
     ) -> Tensor<B, 4> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
         let x = match &self.norm {
-            Some(norm) => {
-                activation.forward(norm.forward(convolution(weight, bias, Activation::Identity)))
-            }
             None => convolution(weight, bias, activation),
+            Some(norm) => {
+                let x = convolution(weight, bias, Activation::Identity);
+                let x = match norm {
+                    // Each pixel counts as an example.
+                    Norm::Batch(norm) => by_pixel(x, |x| norm.forward(x)),
+                    Norm::Layer(norm) => norm.forward(x),
+                };
+                activate(x, activation)
+            }
         };
-        dropout(x, rate, step)
+        match rate {
+            0.0 => x,
+            _ => by_pixel(x, |x| dropout(x, rate, step)),
+        }
     }
+}
+
+/// Applies `f` to the matrix of all pixels of all images, `[batch * height * width, channels]`: the
+/// order in which the convolutions have them.
+fn by_pixel<B: Backend>(
+    x: Tensor<B, 4>,
+    f: impl FnOnce(Tensor<B, 2>) -> Tensor<B, 2>,
+) -> Tensor<B, 4> {
+    let [batch, channels, height, width] = x.dims();
+    let pixels = x.permute([0, 2, 3, 1]);
+    let pixels = f(pixels.reshape([batch * height * width, channels]));
+    let images = pixels.reshape([batch, height, width, channels]);
+    images.permute([0, 3, 1, 2])
 }
 
 /// The `[C, H, W]` of the data, and the sizes after each convolution.
@@ -236,21 +253,12 @@ impl<B: Backend> ConvDecoder<B> {
     /// - `z`: `[batch, latent]`
     /// - output: `[batch, channels * parameters per feature * height * width]`
     pub fn forward(&self, z: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
-        let x = self.activation.forward(self.dense.forward(z, step));
+        let x = activate(self.dense.forward(z, step), self.activation);
         let mut x = images(x, self.start);
         for (layer, (block, &size)) in self.convs.iter().zip(&self.sizes).enumerate() {
             let convolution = |weight, bias, activation| match self.upsample {
                 Upsample::Transposed => conv_transpose2d(x, weight, bias, HALVE, size, activation),
-                Upsample::Resize => {
-                    let nearest = InterpolateOptions::new(InterpolateMode::Nearest);
-                    conv2d(
-                        interpolate(x, size, nearest),
-                        weight,
-                        bias,
-                        KEEP,
-                        activation,
-                    )
-                }
+                Upsample::Resize => conv2d(resize(x, size), weight, bias, KEEP, activation),
             };
             x = if layer + 1 < self.convs.len() {
                 block.forward(convolution, self.activation, self.dropout, step)

@@ -103,7 +103,7 @@ impl<B: Backend> Mlp<B> {
         let hidden = match norm {
             Some(norm) => {
                 let normalised = norm.forward(affine(Activation::Identity));
-                self.activation.forward(normalised)
+                ops::activate(normalised, self.activation)
             }
             None => affine(self.activation),
         };
@@ -138,7 +138,7 @@ impl<B: Backend> Mlp<B> {
         for block in &self.blocks {
             let before = block.dense.forward(hidden, Activation::Identity);
             slopes.push(self.activation.derivative(before.clone())); // [batch, width]
-            hidden = self.activation.forward(before);
+            hidden = ops::activate(before, self.activation);
         }
         let before = self.head.forward(hidden, Activation::Identity);
         let outputs = before.dims()[1];

@@ -8,34 +8,34 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `dense`, `conv`, `images`, `bernoulli`, `gaussian`, `latent`, `adam` | the operations: reference, fused form, tests |
+//! | `dense`, `conv`, `images`, `activate`, `nll`, `latent`, `adam` | the operations: reference, fused form, tests |
 //! | `fused` | how a fused operation joins automatic differentiation |
 //! | `host` | how the tensors of a backend lend their memory |
 //! | `kernels` | loops over slices, which know no backend |
 
+mod activate;
 mod adam;
-mod bernoulli;
 mod conv;
 mod dense;
 mod fused;
-mod gaussian;
 mod host;
 mod images;
 mod kernels;
 mod latent;
+mod nll;
 #[cfg(test)]
 mod testing;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::nets::Activation;
+pub use activate::activate;
 pub use adam::{AdamStep, adam};
-pub use bernoulli::bernoulli_nll;
 pub use conv::{Window, conv_transpose2d, conv2d};
 pub use dense::{dense, dense_transposed};
-pub use gaussian::squared_error;
-pub use images::{images, rows};
+pub use images::{images, resize, rows};
 pub use latent::{gaussian_kl, gaussian_kl_per_dimension, reparameterise};
+pub use nll::{bernoulli_nll, continuous_bernoulli_nll, gaussian_nll, soft_floor, squared_error};
 
 static REFERENCE: AtomicBool = AtomicBool::new(false);
 

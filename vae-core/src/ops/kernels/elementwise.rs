@@ -1,7 +1,7 @@
 //! Loops over rows of values: activations, likelihoods, the Gaussian posterior, Adam.
 
 use super::{
-    math::{exp, fma, log_1p_of_unit, sigmoid, tanh},
+    math::{exp, fma, log, log_1p_of_unit, normal, sigmoid, tanh},
     vectorised,
 };
 use crate::nets::{Activation, LEAK};
@@ -12,17 +12,24 @@ const LANES: usize = 32;
 /// The sum of `f(a, b)`.
 #[inline(always)]
 fn sum(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
+    sum_of_three(a, b, b, |a, b, _| f(a, b))
+}
+
+/// The sum of `f(a, b, c)`.
+#[inline(always)]
+fn sum_of_three(a: &[f32], b: &[f32], c: &[f32], f: impl Fn(f32, f32, f32) -> f32) -> f32 {
     let mut lanes = [0.0; LANES];
     let (a, a_rest) = a.as_chunks::<LANES>();
     let (b, b_rest) = b.as_chunks::<LANES>();
-    for (a, b) in a.iter().zip(b) {
+    let (c, c_rest) = c.as_chunks::<LANES>();
+    for ((a, b), c) in a.iter().zip(b).zip(c) {
         for i in 0..LANES {
-            lanes[i] += f(a[i], b[i]);
+            lanes[i] += f(a[i], b[i], c[i]);
         }
     }
     let mut total = 0.0;
-    for (&a, &b) in a_rest.iter().zip(b_rest) {
-        total += f(a, b);
+    for ((&a, &b), &c) in a_rest.iter().zip(b_rest).zip(c_rest) {
+        total += f(a, b, c);
     }
     let mut width = LANES / 2;
     while width > 0 {
@@ -113,6 +120,70 @@ vectorised! {
     }
 }
 
+/// Applies `f` to each value.
+#[inline(always)]
+fn map(values: &mut [f32], f: impl Fn(f32) -> f32) {
+    for value in values {
+        *value = f(*value);
+    }
+}
+
+vectorised! {
+    /// `activation(x)` of each value.
+    pub(in crate::ops) fn activation<const FMA: bool>(values: &mut [f32], activation: Activation) {
+        match activation {
+            Activation::Identity => {}
+            Activation::Relu => map(values, |x| if x < 0.0 { 0.0 } else { x }),
+            Activation::LeakyRelu => map(values, |x| if x < 0.0 { LEAK as f32 * x } else { x }),
+            Activation::Gelu => map(values, |x| x * normal::<FMA>(x)[0]),
+            Activation::Silu => map(values, |x| x * sigmoid::<FMA>(x)),
+            Activation::Tanh => map(values, tanh::<FMA>),
+            Activation::Sigmoid => map(values, sigmoid::<FMA>),
+        }
+    }
+}
+
+/// Multiplies each gradient with `f(input)`.
+#[inline(always)]
+fn scale(gradient: &mut [f32], input: &[f32], f: impl Fn(f32) -> f32) {
+    for (gradient, &x) in gradient.iter_mut().zip(input) {
+        *gradient *= f(x);
+    }
+}
+
+vectorised! {
+    /// Turns the gradient after an activation into the one before it, from the activation's input.
+    pub(in crate::ops) fn activation_slope<const FMA: bool>(
+        gradient: &mut [f32],
+        input: &[f32],
+        activation: Activation,
+    ) {
+        match activation {
+            Activation::Identity => {}
+            Activation::Relu => scale(gradient, input, |x| if x <= 0.0 { 0.0 } else { 1.0 }),
+            Activation::LeakyRelu => {
+                scale(gradient, input, |x| if x <= 0.0 { LEAK as f32 } else { 1.0 });
+            }
+            Activation::Gelu => scale(gradient, input, |x| {
+                let [distribution, density] = normal::<FMA>(x);
+                fma::<FMA>(x, density, distribution)
+            }),
+            Activation::Silu => scale(gradient, input, |x| {
+                let s = sigmoid::<FMA>(x);
+                s * fma::<FMA>(x, 1.0 - s, 1.0)
+            }),
+            Activation::Tanh => scale(gradient, input, |x| {
+                let y = tanh::<FMA>(x);
+                1.0 - y * y
+            }),
+            Activation::Sigmoid => scale(gradient, input, |x| {
+                let y = sigmoid::<FMA>(x);
+                y * (1.0 - y)
+            }),
+        }
+    }
+}
+
 vectorised! {
     /// `a += b`
     pub(in crate::ops) fn add<const FMA: bool>(a: &mut [f32], b: &[f32]) {
@@ -143,6 +214,124 @@ vectorised! {
     ) {
         for ((out, &l), &x) in out.iter_mut().zip(logits).zip(target) {
             *out = scale * (sigmoid::<FMA>(l) - x);
+        }
+    }
+}
+
+/// Below this size of a logit the continuous Bernoulli's formulas use their Taylor series, which
+/// are good to single precision up to here.
+const SERIES: f32 = 0.5;
+
+vectorised! {
+    /// `-log p(target | logits)` of continuous Bernoulli variables, summed: `max(l, 0) - l x +
+    /// log((1 - exp(-|l|)) / |l|)`.
+    pub(in crate::ops) fn continuous_bernoulli_nll<const FMA: bool>(
+        logits: &[f32],
+        target: &[f32],
+    ) -> f32 {
+        sum(logits, target, |l, x| {
+            let (size, above) = (l.abs(), if l < 0.0 { 0.0 } else { l });
+            let square = l * l;
+            let near = fma::<FMA>(square, 1.0 / 181_440.0, -1.0 / 2880.0);
+            let near = fma::<FMA>(fma::<FMA>(near, square, 1.0 / 24.0), square, -0.5 * size);
+            let far = log::<FMA>((1.0 - exp::<FMA>(-size)) / size);
+            fma::<FMA>(-l, x, above) + if size < SERIES { near } else { far }
+        })
+    }
+}
+
+vectorised! {
+    /// `scale (mean(l) - x)`: the derivative of [`continuous_bernoulli_nll`] with respect to the
+    /// logits, with the mean `1 / (1 - exp(-l)) - 1 / l`.
+    pub(in crate::ops) fn continuous_bernoulli_slope<const FMA: bool>(
+        out: &mut [f32],
+        logits: &[f32],
+        target: &[f32],
+        scale: f32,
+    ) {
+        for ((out, &l), &x) in out.iter_mut().zip(logits).zip(target) {
+            let (size, square) = (l.abs(), l * l);
+            let near = fma::<FMA>(square, 1.0 / 30_240.0, -1.0 / 720.0);
+            let near = fma::<FMA>(fma::<FMA>(near, square, 1.0 / 12.0), l, 0.5);
+            let above = 1.0 / (1.0 - exp::<FMA>(-size)) - 1.0 / size;
+            let far = if l < 0.0 { 1.0 - above } else { above };
+            *out = scale * (if size < SERIES { near } else { far } - x);
+        }
+    }
+}
+
+/// An example and the parameters of its Gaussian.
+#[derive(Clone, Copy)]
+pub(in crate::ops) struct GaussianRow<'a> {
+    mean: &'a [f32],
+    /// Before its lower bound.
+    log_sigma: &'a [f32],
+    target: &'a [f32],
+    floor: f32,
+}
+
+impl<'a> GaussianRow<'a> {
+    /// The first half of the parameters are the means.
+    pub fn new(parameters: &'a [f32], target: &'a [f32], floor: f64) -> Self {
+        let (mean, log_sigma) = parameters.split_at(target.len());
+        Self {
+            mean,
+            log_sigma,
+            target,
+            floor: floor as f32,
+        }
+    }
+
+    /// `1 / sigma^2`, `log sigma` and its slope, from what it is before its lower bound.
+    #[inline(always)]
+    fn scale<const FMA: bool>(self, log_sigma: f32) -> [f32; 3] {
+        let above = log_sigma - self.floor;
+        let small = exp::<FMA>(-above.abs());
+        let softplus = if above < 0.0 { 0.0 } else { above } + log_1p_of_unit::<FMA>(small);
+        let bounded = self.floor + softplus;
+        let slope = if above < 0.0 { small } else { 1.0 } / (1.0 + small);
+        [exp::<FMA>(-2.0 * bounded), bounded, slope]
+    }
+}
+
+vectorised! {
+    /// `(mean - x)^2 / (2 sigma^2) + log sigma`, summed.
+    pub(in crate::ops) fn gaussian_nll<const FMA: bool>(row: GaussianRow<'_>) -> f32 {
+        sum_of_three(row.mean, row.log_sigma, row.target, |mean, log_sigma, x| {
+            let [precision, log_sigma, _] = row.scale::<FMA>(log_sigma);
+            fma::<FMA>(0.5 * (mean - x) * (mean - x), precision, log_sigma)
+        })
+    }
+}
+
+vectorised! {
+    /// The derivative of [`gaussian_nll`] with respect to the parameters, times `scale`.
+    pub(in crate::ops) fn gaussian_slope<const FMA: bool>(
+        out: &mut [f32],
+        row: GaussianRow<'_>,
+        scale: f32,
+    ) {
+        let (means, log_sigmas) = out.split_at_mut(row.target.len());
+        let out = means.iter_mut().zip(log_sigmas);
+        let inputs = row.mean.iter().zip(row.log_sigma).zip(row.target);
+        for ((of_mean, of_log_sigma), ((&mean, &log_sigma), &x)) in out.zip(inputs) {
+            let [precision, _, slope] = row.scale::<FMA>(log_sigma);
+            *of_mean = scale * (mean - x) * precision;
+            *of_log_sigma = scale * slope * (1.0 - (mean - x) * (mean - x) * precision);
+        }
+    }
+}
+
+vectorised! {
+    /// The derivative of [`gaussian_nll`] with respect to the target, times `scale`.
+    pub(in crate::ops) fn gaussian_target_slope<const FMA: bool>(
+        out: &mut [f32],
+        row: GaussianRow<'_>,
+        scale: f32,
+    ) {
+        let inputs = row.mean.iter().zip(row.log_sigma).zip(row.target);
+        for (out, ((&mean, &log_sigma), &x)) in out.iter_mut().zip(inputs) {
+            *out = scale * (x - mean) * row.scale::<FMA>(log_sigma)[0];
         }
     }
 }

@@ -73,6 +73,49 @@ pub(super) fn log_1p_of_unit<const FMA: bool>(y: f32) -> f32 {
     2.0 * s * series
 }
 
+/// `log(x)` of a positive normal number `2^n m` with `m` from `sqrt 1/2` to `sqrt 2`: `2 atanh(s)`
+/// with `s = (m - 1) / (m + 1)`, at most 0.172, as a series.
+#[inline(always)]
+pub(super) fn log<const FMA: bool>(x: f32) -> f32 {
+    /// The bits of `sqrt 1/2`.
+    const LEAST: u32 = 0x3f35_04f3;
+
+    let above = x.to_bits().wrapping_sub(LEAST);
+    let n = (above.cast_signed() >> 23) as f32;
+    let m = f32::from_bits((above & 0x007f_ffff) + LEAST);
+    let s = (m - 1.0) / (m + 1.0);
+    let series = polynomial::<FMA, 5>(s * s, [1.0 / 9.0, 1.0 / 7.0, 1.0 / 5.0, 1.0 / 3.0, 1.0]);
+    let result = fma::<FMA>(n, std::f32::consts::LN_2, 2.0 * s * series);
+    if x.is_nan() { x } else { result }
+}
+
+/// `Phi(x)`, the standard normal distribution function, and its density: `exp(-x^2 / 2)` times a
+/// polynomial in `1 / (1 + 0.325 |x| / sqrt 2)`, whose coefficients `normal_distribution.py` found.
+#[inline(always)]
+pub(super) fn normal<const FMA: bool>(x: f32) -> [f32; 2] {
+    const STEP: f32 = 0.325 * std::f32::consts::FRAC_1_SQRT_2;
+    const DENSITY: f32 = 0.398_942_3;
+
+    let bell = exp::<FMA>(-0.5 * x * x);
+    let t = 1.0 / fma::<FMA>(STEP, x.abs(), 1.0);
+    let p = polynomial::<FMA, 9>(
+        t,
+        [
+            -0.159_215_67,
+            0.593_021_5,
+            -0.579_098_46,
+            0.626_832_6,
+            -0.081_142_29,
+            0.244_962_99,
+            0.169_902_58,
+            0.184_803_58,
+            -6.689_927e-5,
+        ],
+    );
+    let tail = 0.5 * bell * p;
+    [if x < 0.0 { tail } else { 1.0 - tail }, DENSITY * bell]
+}
+
 /// `1 / (1 + exp(-x))`
 #[inline(always)]
 pub(super) fn sigmoid<const FMA: bool>(x: f32) -> f32 {
@@ -127,6 +170,30 @@ mod tests {
         assert_close("sigmoid", [-1.0, 1.0], sigmoid::<false>, sigmoid_of);
         assert_close("tanh", [-12.0, 12.0], tanh::<true>, f64::tanh);
         assert_close("tanh", [-0.7, 0.7], tanh::<false>, f64::tanh);
+        assert_close("log", [1e-6, 0.9], log::<true>, f64::ln);
+        assert_close("log", [1.1, 1e9], log::<false>, f64::ln);
+    }
+
+    /// Against the Taylor series of the distribution function around 0.
+    #[test]
+    fn normal_distribution_matches_its_series() {
+        for i in -5000..=5000 {
+            let x = f64::from(i) / 1000.0;
+            let (mut term, mut sum, mut n) = (x, x, 0.0);
+            while f64::abs(term) > 1e-17 {
+                n += 1.0;
+                term *= -x * x / (2.0 * n) * (2.0 * n - 1.0) / (2.0 * n + 1.0);
+                sum += term;
+            }
+            let scale = (2.0 * std::f64::consts::PI).sqrt();
+            let expected = [0.5 + sum / scale, (-0.5 * x * x).exp() / scale];
+            for found in [normal::<true>(x as f32), normal::<false>(x as f32)] {
+                for (found, expected) in found.into_iter().zip(expected) {
+                    let error = (f64::from(found) - expected).abs();
+                    assert!(error < 3e-7, "at {x}: {found}, not {expected}");
+                }
+            }
+        }
     }
 
     #[test]
@@ -140,12 +207,17 @@ mod tests {
         assert_eq!(sigmoid::<true>(-INFINITY), 0.0);
         assert_eq!(tanh::<true>(INFINITY), 1.0);
         assert_eq!(tanh::<true>(-INFINITY), -1.0);
+        assert_eq!(log::<true>(1.0), 0.0);
+        assert_eq!(normal::<true>(INFINITY), [1.0, 0.0]);
+        assert_eq!(normal::<true>(-INFINITY), [0.0, 0.0]);
         for f in [
             exp::<true>,
             exp::<false>,
             log_1p_of_unit::<true>,
             sigmoid::<true>,
             tanh::<true>,
+            log::<true>,
+            |x| normal::<true>(x)[0],
         ] {
             assert!(f(f32::NAN).is_nan());
         }

@@ -1,0 +1,263 @@
+//! Negative log-likelihoods, or what varies of them, summed over the features of each example.
+
+use burn::tensor::{Shape, Tensor, activation::softplus, backend::Backend};
+
+use super::{
+    fused::{Fused, View, apply, primitive},
+    kernels::elementwise::{self, GaussianRow},
+};
+
+/// Below this size of a logit the continuous Bernoulli's formulas use their Taylor series.
+const SERIES: f64 = 0.1;
+
+/// `-log p(target)` in nats of independent Bernoulli variables: `softplus(l) - x l` for logit `l`.
+/// For targets inside (0, 1) it is the cross-entropy.
+///
+/// # Shapes
+/// - `logits`, `target`: `[batch, features]`
+/// - output: `[batch]`
+pub fn bernoulli_nll<B: Backend>(logits: Tensor<B, 2>, target: Tensor<B, 2>) -> Tensor<B, 1> {
+    Nll::Bernoulli.of(logits, target)
+}
+
+/// `-log p(target)` in nats of independent continuous Bernoulli variables (Loaiza-Ganem &
+/// Cunningham 2019, eq. 7): [`bernoulli_nll`] less the logarithm of `l / tanh(l / 2)`.
+///
+/// # Shapes
+/// - `logits`, `target`: `[batch, features]`
+/// - output: `[batch]`
+pub fn continuous_bernoulli_nll<B: Backend>(
+    logits: Tensor<B, 2>,
+    target: Tensor<B, 2>,
+) -> Tensor<B, 1> {
+    Nll::ContinuousBernoulli.of(logits, target)
+}
+
+/// `|mean - target|^2`
+///
+/// # Shapes
+/// - `mean`, `target`: `[batch, features]`
+/// - output: `[batch]`
+pub fn squared_error<B: Backend>(mean: Tensor<B, 2>, target: Tensor<B, 2>) -> Tensor<B, 1> {
+    Nll::SquaredError.of(mean, target)
+}
+
+/// `-log p(target)` in nats of independent Gaussian variables, less `log(2 pi) / 2` for each:
+/// `(mean - x)^2 / (2 sigma^2) + log sigma`, where `log sigma` is the [`soft_floor`] of the
+/// parameters' second half.
+///
+/// # Shapes
+/// - `parameters`: `[batch, 2 * features]`, first the means
+/// - `target`: `[batch, features]`
+/// - output: `[batch]`
+pub fn gaussian_nll<B: Backend>(
+    parameters: Tensor<B, 2>,
+    target: Tensor<B, 2>,
+    floor: f64,
+) -> Tensor<B, 1> {
+    Nll::Gaussian { floor }.of(parameters, target)
+}
+
+/// A smooth lower bound: `floor + softplus(x - floor)`.
+pub fn soft_floor<B: Backend, const D: usize>(x: Tensor<B, D>, floor: f64) -> Tensor<B, D> {
+    softplus(x.sub_scalar(floor), 1.0).add_scalar(floor)
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Nll {
+    Bernoulli,
+    ContinuousBernoulli,
+    SquaredError,
+    Gaussian { floor: f64 },
+}
+
+impl Nll {
+    fn of<B: Backend>(self, parameters: Tensor<B, 2>, target: Tensor<B, 2>) -> Tensor<B, 1> {
+        apply(&self, [primitive(&parameters), primitive(&target)])
+            .unwrap_or_else(|| self.reference(parameters, target))
+    }
+
+    fn reference<B: Backend>(self, parameters: Tensor<B, 2>, target: Tensor<B, 2>) -> Tensor<B, 1> {
+        let nll = match self {
+            Self::Bernoulli => bernoulli(parameters, target),
+            Self::ContinuousBernoulli => {
+                let normaliser = continuous_bernoulli_log_normaliser(parameters.clone());
+                bernoulli(parameters, target) - normaliser
+            }
+            Self::SquaredError => (parameters - target).square(),
+            Self::Gaussian { floor } => {
+                let features = target.dims()[1];
+                let mean = parameters.clone().narrow(1, 0, features);
+                let log_sigma = soft_floor(parameters.narrow(1, features, features), floor);
+                let precision = log_sigma.clone().mul_scalar(-2.0).exp();
+                (mean - target).square() * precision.mul_scalar(0.5) + log_sigma
+            }
+        };
+        nll.sum_dim(1).squeeze_dim(1)
+    }
+}
+
+/// With `softplus(l) = (l + |l|) / 2 + log(1 + exp(-|l|))`, whose slope at `l = 0` is 1/2 also as
+/// automatic differentiation sees it.
+fn bernoulli<B: Backend>(logits: Tensor<B, 2>, target: Tensor<B, 2>) -> Tensor<B, 2> {
+    let size = logits.clone().abs();
+    let softplus = (logits.clone() + size.clone()).mul_scalar(0.5) + size.neg().exp().log1p();
+    softplus - logits * target
+}
+
+/// `log(l / tanh(l / 2))`; near 0, where that is 0/0, the series `log 2 + l^2/12 - 7 l^4/1440`.
+fn continuous_bernoulli_log_normaliser<B: Backend>(logits: Tensor<B, 2>) -> Tensor<B, 2> {
+    let small = logits.clone().abs().lower_elem(SERIES);
+    let square = logits.clone().square();
+    let series = square
+        .clone()
+        .mul_scalar(1.0 / 12.0)
+        .sub(square.square().mul_scalar(7.0 / 1440.0))
+        .add_scalar(std::f64::consts::LN_2);
+    // A harmless stand-in where the series is used keeps the other branch's gradient finite.
+    let size = logits.abs().mask_fill(small.clone(), 1.0);
+    let exact = size.clone().log() - size.mul_scalar(0.5).tanh().log();
+    exact.mask_where(small, series)
+}
+
+/// The rows of the parameters and of the target are the examples.
+impl Fused<2> for Nll {
+    fn forward(&self, [parameters, target]: [View<'_>; 2]) -> (Vec<f32>, Shape) {
+        let nll = parameters.per_row(|row| {
+            let (parameters, target) = (parameters.row(row), target.row(row));
+            match *self {
+                Self::Bernoulli => elementwise::bernoulli_nll(parameters, target),
+                Self::ContinuousBernoulli => {
+                    elementwise::continuous_bernoulli_nll(parameters, target)
+                }
+                Self::SquaredError => elementwise::squared_error(parameters, target),
+                Self::Gaussian { floor } => {
+                    elementwise::gaussian_nll(GaussianRow::new(parameters, target, floor))
+                }
+            }
+        });
+        (nll, Shape::new([parameters.rows()]))
+    }
+
+    fn backward(
+        &self,
+        [parameters, target]: [View<'_>; 2],
+        _nll: View<'_>,
+        gradient: &mut [f32],
+        [want_parameters, want_target]: [bool; 2],
+    ) -> [Option<Vec<f32>>; 2] {
+        let of_parameters = want_parameters.then(|| {
+            parameters.map_rows(|row, out| {
+                let (parameters, target) = (parameters.row(row), target.row(row));
+                let scale = gradient[row];
+                match *self {
+                    Self::Bernoulli => elementwise::bernoulli_slope(out, parameters, target, scale),
+                    Self::ContinuousBernoulli => {
+                        elementwise::continuous_bernoulli_slope(out, parameters, target, scale);
+                    }
+                    Self::SquaredError => {
+                        elementwise::scaled_difference(out, parameters, target, 2.0 * scale);
+                    }
+                    Self::Gaussian { floor } => {
+                        let row = GaussianRow::new(parameters, target, floor);
+                        elementwise::gaussian_slope(out, row, scale);
+                    }
+                }
+            })
+        });
+        let of_target = want_target.then(|| {
+            target.map_rows(|row, out| {
+                let (parameters, target) = (parameters.row(row), target.row(row));
+                let scale = gradient[row];
+                match *self {
+                    Self::Bernoulli | Self::ContinuousBernoulli => {
+                        elementwise::scaled(out, parameters, -scale);
+                    }
+                    Self::SquaredError => {
+                        elementwise::scaled_difference(out, target, parameters, 2.0 * scale);
+                    }
+                    Self::Gaussian { floor } => {
+                        let row = GaussianRow::new(parameters, target, floor);
+                        elementwise::gaussian_target_slope(out, row, scale);
+                    }
+                }
+            })
+        });
+        [of_parameters, of_target]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ops::testing::{Probe, assert_same, matrix};
+
+    #[derive(Debug)]
+    struct Examples {
+        nll: Nll,
+        shape: [usize; 2],
+        viewed: bool,
+    }
+
+    impl Examples {
+        fn parameters(&self) -> usize {
+            match self.nll {
+                Nll::Gaussian { .. } => 2 * self.shape[1],
+                _ => self.shape[1],
+            }
+        }
+
+        fn inputs<B: Backend>(&self, inputs: Vec<Tensor<B, 1>>) -> [Tensor<B, 2>; 2] {
+            let [parameters, target] = inputs.try_into().unwrap();
+            let wide = [self.shape[0], self.parameters()];
+            [
+                matrix(parameters, wide, self.viewed),
+                matrix(target, self.shape, self.viewed),
+            ]
+        }
+    }
+
+    impl Probe for Examples {
+        fn lengths(&self) -> Vec<usize> {
+            vec![
+                self.shape[0] * self.parameters(),
+                self.shape[0] * self.shape[1],
+            ]
+        }
+
+        fn fused<B: Backend>(&self, inputs: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+            let [parameters, target] = self.inputs(inputs);
+            self.nll.of(parameters, target)
+        }
+
+        fn reference<B: Backend>(&self, inputs: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+            let [parameters, target] = self.inputs(inputs);
+            self.nll.reference(parameters, target)
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..Default::default() })]
+
+        #[test]
+        fn matches_the_reference(
+            sizes: [prop::sample::Index; 2],
+            viewed: bool,
+            seed: u64,
+        ) {
+            let shape = sizes.map(|size| 1 + size.index(200));
+            for (nll, extremes) in [
+                (Nll::Bernoulli, [f32::NAN, 90.0, -90.0, 0.0]),
+                (Nll::ContinuousBernoulli, [f32::NAN, 90.0, -90.0, 1e-3]),
+                (Nll::SquaredError, [f32::NAN, f32::INFINITY, -300.0, 0.0]),
+                (Nll::Gaussian { floor: -1.5 }, [f32::NAN, 3.0, -60.0, 0.0]),
+            ] {
+                let examples = Examples { nll, shape, viewed };
+                assert_same(&examples, seed, &[]);
+                assert_same(&examples, seed, &extremes);
+            }
+        }
+    }
+}
