@@ -203,6 +203,30 @@ mod tests {
         }
     }
 
+    /// The moments of a weight without gradient end at 0, and not at numbers that slow a step down.
+    #[test]
+    fn moments_without_gradient_vanish() {
+        let step = AdamStep {
+            lr: 0.1,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            decay: 0.0,
+            decoupled_decay: 0.0,
+            time: 5000,
+        };
+        let mut values = vec![vec![1.0], vec![2e-30], vec![1.2e-38], vec![0.0]];
+        for _ in 0..30 {
+            let [parameter, first, second]: [_; 3] =
+                fused::<Flex>(&values, &step).try_into().unwrap();
+            for moment in [first[0], second[0]] {
+                assert!(!moment.is_subnormal(), "{moment:e}");
+            }
+            values = vec![parameter, first, second, vec![0.0]];
+        }
+        assert_eq!(values, [[1.0], [0.0], [0.0], [0.0]]);
+    }
+
     /// A step must not be seen by another tensor that shares the parameter.
     #[test]
     fn a_shared_parameter_is_copied() {

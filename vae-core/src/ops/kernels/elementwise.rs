@@ -438,6 +438,17 @@ pub(in crate::ops) struct AdamScales {
     pub shrink: f32,
 }
 
+/// Below this size a first moment counts as 0. The moments of a weight that gets no gradient any
+/// more, such as those of a dead unit, shrink step by step; once they are subnormal, a step takes
+/// twice as long.
+const NO_MOMENT: f32 = 1e-30;
+
+/// `x`, or 0 if it is smaller in size than `least`.
+#[inline(always)]
+fn above(x: f32, least: f32) -> f32 {
+    if x.abs() < least { 0.0 } else { x }
+}
+
 vectorised! {
     /// One step of Adam on each parameter, in place.
     pub(in crate::ops) fn adam<const FMA: bool>(
@@ -450,8 +461,8 @@ vectorised! {
         let moments = first.iter_mut().zip(second);
         for ((p, (m, v)), &g) in parameter.iter_mut().zip(moments).zip(gradient) {
             let g = fma::<FMA>(scales.decay, *p, g);
-            *m = fma::<FMA>(scales.beta1, *m, scales.new1 * g);
-            *v = fma::<FMA>(scales.beta2, *v, scales.new2 * g * g);
+            *m = above(fma::<FMA>(scales.beta1, *m, scales.new1 * g), NO_MOMENT);
+            *v = above(fma::<FMA>(scales.beta2, *v, scales.new2 * g * g), f32::MIN_POSITIVE);
             let step = scales.first * *m / ((scales.second * *v).sqrt() + scales.epsilon);
             *p = fma::<FMA>(scales.shrink, *p, -step);
         }
