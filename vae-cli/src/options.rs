@@ -105,6 +105,8 @@ pub struct ConfigArgs {
 pub struct BenchArgs {
     /// The settings given.
     pub layers: LayerArgs,
+    /// What is timed.
+    pub work: Work,
     /// Steps of a round.
     pub steps: usize,
     /// How many rounds.
@@ -113,6 +115,17 @@ pub struct BenchArgs {
     pub turns: bool,
     /// Form of the output.
     pub format: Format,
+}
+
+/// What `vae bench` times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Training steps.
+    Train,
+    /// Encoding.
+    Encode,
+    /// Estimating the likelihood by importance sampling.
+    Importance,
 }
 
 /// Form of a listing.
@@ -167,6 +180,11 @@ where
         }),
         Some(("bench", matches)) => Command::Bench(BenchArgs {
             layers: layers(matches),
+            work: match text(matches, "work").as_deref() {
+                Some("encode") => Work::Encode,
+                Some("importance") => Work::Importance,
+                _ => Work::Train,
+            },
             steps: number(matches, "steps"),
             rounds: number(matches, "rounds"),
             turns: matches.get_flag("turns"),

@@ -7,6 +7,7 @@
 mod batch;
 pub mod error;
 pub mod files;
+mod importance;
 mod kl;
 mod likelihood;
 mod objective;
@@ -22,6 +23,7 @@ pub mod train;
 
 pub use batch::Batch;
 pub use error::{Error, Result};
+pub use importance::importance_nll;
 pub use kl::{ObjectiveConfig, negative_elbo};
 pub use likelihood::{Likelihood, LikelihoodConfig, LikelihoodKind};
 pub use objective::{Objective, Term};

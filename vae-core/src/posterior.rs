@@ -60,6 +60,12 @@ impl<B: Backend> DiagonalGaussian<B> {
         ops::reparameterise(self.parameters.clone(), noise)
     }
 
+    /// The same Gaussians `count` times over. `[count * batch, latent]`
+    #[must_use]
+    pub fn repeat(&self, count: usize) -> Self {
+        Self::from_parameters(self.parameters.clone().repeat_dim(0, count))
+    }
+
     /// `KL(q || N(0, 1))` of each latent dimension in nats:
     /// `(mean^2 + variance - 1 - log variance) / 2` (Kingma & Welling 2014, appendix B).
     ///

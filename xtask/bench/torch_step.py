@@ -1,10 +1,11 @@
-"""Times training steps of a VAE in PyTorch, in turns with other programs.
+"""Times training steps of a VAE in PyTorch, or its use, in turns with other programs.
 
 The protocol is that of turns.py. The model, the initialisation and the
 optimizer are those of `vae bench` with the same arguments.
 """
 
 import argparse
+import math
 
 import torch
 from torch import nn
@@ -21,6 +22,7 @@ parser.add_argument("--latent", type=int, default=20)
 parser.add_argument("--batch", type=int, default=128)
 parser.add_argument("--steps", type=int, default=100)
 parser.add_argument("--threads", type=int, default=0)
+parser.add_argument("--work", choices=["train", "encode", "importance"], default="train")
 parser.add_argument("--compile", action="store_true")
 args = parser.parse_args()
 
@@ -42,9 +44,15 @@ class Mlp(nn.Module):
         )
 
     def forward(self, x):
-        mean, log_variance = self.encoder(x).chunk(2, dim=1)
+        mean, log_variance = self.encode(x)
         z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
-        return self.decoder(z), mean, log_variance
+        return self.decode(z), mean, log_variance
+
+    def encode(self, x):
+        return self.encoder(x).chunk(2, dim=1)
+
+    def decode(self, z):
+        return self.decoder(z)
 
 
 class Conv(nn.Module):
@@ -71,9 +79,15 @@ class Conv(nn.Module):
         self.up = nn.Sequential(*up[:-1])
 
     def forward(self, x):
-        mean, log_variance = self.encoder(x.view(-1, *shape)).chunk(2, dim=1)
+        mean, log_variance = self.encode(x)
         z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
-        return self.up(self.dense(z).view(-1, *self.first)).flatten(1), mean, log_variance
+        return self.decode(z), mean, log_variance
+
+    def encode(self, x):
+        return self.encoder(x.view(-1, *shape)).chunk(2, dim=1)
+
+    def decode(self, z):
+        return self.up(self.dense(z).view(-1, *self.first)).flatten(1)
 
 
 model = Mlp() if args.arch == "mlp" else Conv()
@@ -103,7 +117,7 @@ def batches():
 source = batches()
 
 
-def step():
+def train():
     x = next(source)
     optimizer.zero_grad(set_to_none=True)
     loss = loss_of(x)
@@ -112,4 +126,31 @@ def step():
     return loss.item()
 
 
-take_turns(step, args.steps)
+@torch.inference_mode()
+def encode():
+    return model.encode(next(source))[0].numpy()
+
+
+SAMPLES = 50
+# Codes decoded at a time, as in `vae bench --work importance`.
+ROWS = 2048
+
+
+@torch.inference_mode()
+def importance():
+    """-log p(x) by importance sampling (Burda 2016, eq. 8)."""
+    x = next(source)
+    mean, log_variance = model.encode(x)
+    at_once = max(1, ROWS // len(x))
+    log_weights = []
+    for count in [at_once] * (SAMPLES // at_once) + [SAMPLES % at_once]:
+        noise = torch.randn(count, *mean.shape)
+        z = mean + torch.exp(0.5 * log_variance) * noise
+        logits = model.decode(z.flatten(0, 1)).view(count, *x.shape)
+        nll = F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none")
+        prior = 0.5 * (noise**2 + log_variance - z**2).sum(2)
+        log_weights.append(prior - nll.sum(2))
+    return -(torch.logsumexp(torch.cat(log_weights), 0) - math.log(SAMPLES)).numpy()
+
+
+take_turns({"train": train, "encode": encode, "importance": importance}[args.work], args.steps)

@@ -6,8 +6,10 @@ import time
 
 
 def take_turns(step, steps):
-    """Warms up, prints {"ready": true}; then, for each line, the median and the least time of
-    `steps` calls of `step` in milliseconds."""
+    """Prints {"first_step": true} after one step and {"ready": true} when it is warm; then, for each
+    line, the median and the least time of `steps` calls of `step` in milliseconds."""
+    step()
+    print(json.dumps({"first_step": True}), flush=True)
     for _ in range(20):
         step()
     print(json.dumps({"ready": True}), flush=True)

@@ -1,26 +1,30 @@
-//! `vae bench`: how long a training step takes.
+//! `vae bench`: how long a training step takes, or the use of a trained model.
 
 use std::io::BufRead;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::{Tensor, TensorData, backend::Backend};
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use serde_json::json;
+use vae_core::nets::Upsample;
 use vae_core::train::{Observer, StepReport, TrainConfig, Trainer};
-use vae_data::{Data, NoProgress, load};
+use vae_core::{Batch, Encoder, Posterior, StepContext, importance_nll};
+use vae_data::{Batcher, Data, NoProgress, load};
 use vae_variants::{Description, Model};
 
 use super::train::{describe, training_batches};
 use crate::backend::{self, Job};
-use crate::options::{BenchArgs, Format};
+use crate::options::{BenchArgs, Format, Work};
 use crate::settings::{Resolved, resolve};
 
 /// Steps before the clock starts.
 const WARM_UP: usize = 20;
+/// Codes for each example when a likelihood is estimated.
+const IMPORTANCE_SAMPLES: usize = 50;
 
 /// Times training steps with the settings given, on their data, and writes no file.
 ///
@@ -56,24 +60,11 @@ impl Job for Bench<'_> {
 
     fn run<B: Backend>(self, device: B::Device) -> Result<()> {
         let settings = &self.resolved.settings;
-        let model: Model<Autodiff<B>> = self
-            .description
-            .build(settings.seed, &device)
-            .map_err(|error| self.resolved.blame(error))?;
         let batches = training_batches(self.resolved, self.data, self.description, self.threads)?;
-        let steps = WARM_UP + self.args.rounds * self.args.steps;
-        let train = TrainConfig {
-            epochs: steps,
-            max_steps: Some(steps as u64),
-            patience: None,
-            checkpoint_steps: None,
-            ..settings.train.clone()
-        };
-        let floor = Floor::of(&model, settings.train.batch_size);
         let mut clock = Clock {
             args: self.args,
             batch: settings.train.batch_size,
-            floor,
+            floor: None,
             seen: 0,
             last: Instant::now(),
             round: Vec::with_capacity(self.args.steps),
@@ -93,9 +84,69 @@ impl Job for Bench<'_> {
                 settings.train.batch_size,
             );
         }
-        Trainer::new(model, train, settings.seed, device)?.run(&batches, None, &mut clock)?;
+        match self.args.work {
+            Work::Train => {
+                let model = self.model::<Autodiff<B>>(&device)?;
+                clock.floor = Some(Floor::of(&model, self.description, clock.batch));
+                let steps = clock.steps();
+                let train = TrainConfig {
+                    epochs: steps,
+                    max_steps: Some(steps as u64),
+                    patience: None,
+                    checkpoint_steps: None,
+                    ..settings.train.clone()
+                };
+                Trainer::new(model, train, settings.seed, device)?
+                    .run(&batches, None, &mut clock)?;
+            }
+            Work::Encode => {
+                let model = self.model::<B>(&device)?;
+                self.use_model(&mut clock, &batches, &device, |batch, step| {
+                    let code: Posterior<B> = model.encode(batch, step).into();
+                    Ok(code.mean().into_data())
+                })?;
+            }
+            Work::Importance => {
+                let model = self.model::<B>(&device)?;
+                self.use_model(&mut clock, &batches, &device, |batch, step| {
+                    let nll = importance_nll(&model, batch, IMPORTANCE_SAMPLES, step);
+                    let nll = nll.context("--work importance needs a Gaussian posterior");
+                    Ok(nll?.into_data())
+                })?;
+            }
+        }
         if self.args.format == Format::Text {
             clock.print();
+        }
+        Ok(())
+    }
+}
+
+impl Bench<'_> {
+    fn model<B: Backend>(&self, device: &B::Device) -> Result<Model<B>> {
+        let model = self.description.build(self.resolved.settings.seed, device);
+        model.map_err(|error| self.resolved.blame(error))
+    }
+
+    /// Calls `work` on batch after batch until the clock has seen enough.
+    fn use_model<B: Backend>(
+        &self,
+        clock: &mut Clock<'_>,
+        batches: &Batcher,
+        device: &B::Device,
+        work: impl Fn(&Batch<B>, &StepContext) -> Result<TensorData>,
+    ) -> Result<()> {
+        for epoch in 0.. {
+            for host in batches.epoch(epoch, 0) {
+                let host = host?;
+                let examples = host.len;
+                let step = StepContext::evaluate(self.resolved.settings.seed, 0, 0, 1);
+                work(&Batch::from_host(host, device), &step)?;
+                clock.tick(examples);
+                if clock.seen == clock.steps() {
+                    return Ok(());
+                }
+            }
         }
         Ok(())
     }
@@ -105,15 +156,15 @@ impl Job for Bench<'_> {
 struct Round {
     median: f64,
     least: f64,
-    /// Of the matrix products alone.
-    floor: f64,
+    /// Of the matrix products alone, for a training step.
+    floor: Option<f64>,
 }
 
 /// Takes the times.
 struct Clock<'a> {
     args: &'a BenchArgs,
     batch: usize,
-    floor: Floor,
+    floor: Option<Floor>,
     seen: usize,
     last: Instant,
     round: Vec<Duration>,
@@ -122,10 +173,25 @@ struct Clock<'a> {
 
 impl Observer for Clock<'_> {
     fn step(&mut self, report: &StepReport<'_>) {
+        self.tick(report.examples);
+    }
+}
+
+impl Clock<'_> {
+    /// How many steps there are in all.
+    fn steps(&self) -> usize {
+        WARM_UP + self.args.rounds * self.args.steps
+    }
+
+    /// A step of so many examples has ended.
+    fn tick(&mut self, examples: usize) {
         let took = self.last.elapsed();
         self.seen += 1;
+        if self.seen == 1 && self.args.turns {
+            println!("{}", json!({ "first_step": true }));
+        }
         // The last batch of an epoch may be smaller.
-        if self.seen > WARM_UP && report.examples == self.batch {
+        if self.seen > WARM_UP && examples == self.batch {
             self.round.push(took);
         }
         if self.seen == WARM_UP {
@@ -136,9 +202,7 @@ impl Observer for Clock<'_> {
         }
         self.last = Instant::now();
     }
-}
 
-impl Clock<'_> {
     fn end_round(&mut self) {
         if self.round.is_empty() {
             return;
@@ -148,7 +212,7 @@ impl Clock<'_> {
         let round = Round {
             median: milliseconds(self.round[self.round.len() / 2]),
             least: milliseconds(self.round[0]),
-            floor: milliseconds(self.floor.time()),
+            floor: self.floor.as_ref().map(|floor| milliseconds(floor.time())),
         };
         if self.args.format == Format::Json {
             let line = json!({
@@ -173,50 +237,68 @@ impl Clock<'_> {
     }
 
     fn print(&self) {
-        let median = |of: fn(&Round) -> f64| {
-            let mut values: Vec<f64> = self.rounds.iter().map(of).collect();
+        let median = |values: Vec<f64>| {
+            let mut values = values;
             values.sort_by(f64::total_cmp);
-            values[values.len() / 2]
+            values.get(values.len() / 2).copied()
         };
-        let step = median(|round| round.median);
+        let Some(step) = median(self.rounds.iter().map(|round| round.median).collect()) else {
+            println!("no batch was full: pass a smaller --batch-size");
+            return;
+        };
         let least = self.rounds.iter().map(|round| round.least);
         println!(
-            "a step takes {step:.3} ms (median of {} rounds of {} steps; the least {:.3} ms): {:.0} \
+            "a {} takes {step:.3} ms (median of {} rounds of {} steps; the least {:.3} ms): {:.0} \
              samples/s",
+            match self.args.work {
+                Work::Train => "step",
+                Work::Encode | Work::Importance => "batch",
+            },
             self.rounds.len(),
             self.args.steps,
             least.fold(f64::INFINITY, f64::min),
             1e3 * self.batch as f64 / step,
         );
-        let floor = median(|round| round.floor);
-        println!(
-            "the matrix products of its dense layers alone take {floor:.3} ms; the step is {:.2} \
-             times that",
-            step / floor
-        );
+        if let Some(floor) = median(self.rounds.iter().filter_map(|round| round.floor).collect()) {
+            println!(
+                "the matrix products of its layers alone take {floor:.3} ms; the step is {:.2} \
+                 times that",
+                step / floor
+            );
+        }
     }
 }
 
-/// The matrix products of the dense layers, forward and backward: what a step must at least do.
+/// The matrix products of the layers, forward and backward, through Burn's own `matmul`: what a step
+/// must at least do. Those of a convolution are on its unfolded input.
 struct Floor {
     products: Vec<[Tensor<Flex, 2>; 2]>,
 }
 
 impl Floor {
-    /// Every weight matrix, in the order of the module, but for the gradient of the first input.
-    fn of<B: Backend>(model: &impl Module<B>, batch: usize) -> Self {
-        let mut shapes = Shapes(Vec::new());
+    /// Every weight, in the order of the module, but for the gradient of the first input.
+    fn of<B: Backend>(model: &impl Module<B>, description: &Description, batch: usize) -> Self {
+        let mut shapes = Shapes::default();
         model.visit(&mut shapes);
+        let places = places(description, shapes.kernels.len());
         let device = Default::default();
         let matrix = |rows: usize, columns: usize| {
             let values =
                 Tensor::<Flex, 1, burn::tensor::Int>::arange(0..(rows * columns) as i64, &device);
             (values.float() * 0.37).sin().reshape([rows, columns])
         };
+        let kernels = shapes.kernels.iter().zip(places);
+        let unfolded = kernels.map(|(&[coarse, fine, height, width], places)| {
+            [batch * places, fine * height * width, coarse]
+        });
+        let dense = shapes
+            .dense
+            .iter()
+            .map(|&[inputs, outputs]| [batch, inputs, outputs]);
         let mut products = Vec::new();
-        for (layer, [inputs, outputs]) in shapes.0.into_iter().enumerate() {
-            let (x, weight) = (matrix(batch, inputs), matrix(inputs, outputs));
-            let gradient = matrix(batch, outputs);
+        for (layer, [rows, inputs, outputs]) in unfolded.chain(dense).enumerate() {
+            let (x, weight) = (matrix(rows, inputs), matrix(inputs, outputs));
+            let gradient = matrix(rows, outputs);
             products.push([x.clone(), weight.clone()]);
             products.push([x.transpose(), gradient.clone()]);
             if layer > 0 {
@@ -241,13 +323,38 @@ impl Floor {
     }
 }
 
-/// `[inputs, outputs]` of the weight matrices of a module.
-struct Shapes(Vec<[usize; 2]>);
+/// How often each of the convolutions, first the encoder's and then the decoder's, applies its kernel
+/// to an image.
+fn places(description: &Description, kernels: usize) -> Vec<usize> {
+    let Some([_, height, width]) = description.shape.image() else {
+        return Vec::new();
+    };
+    let pixels = |halved: usize| (height >> halved) * (width >> halved);
+    let depth = kernels / 2;
+    let up = (1..=depth)
+        .rev()
+        .map(|level| match description.model.upsample {
+            Upsample::Transposed => pixels(level),
+            Upsample::Resize => pixels(level - 1),
+        });
+    (1..=depth).map(pixels).chain(up).collect()
+}
+
+/// The shapes of the weights of a module.
+#[derive(Default)]
+struct Shapes {
+    /// `[inputs, outputs]`
+    dense: Vec<[usize; 2]>,
+    /// `[coarse channels, fine channels, height, width]`
+    kernels: Vec<[usize; 4]>,
+}
 
 impl<B: Backend> ModuleVisitor<B> for Shapes {
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<B, D>>) {
-        if let Ok(shape) = parameter.val().dims().as_slice().try_into() {
-            self.0.push(shape);
+        match *parameter.val().dims().as_slice() {
+            [inputs, outputs] => self.dense.push([inputs, outputs]),
+            [coarse, fine, height, width] => self.kernels.push([coarse, fine, height, width]),
+            _ => {}
         }
     }
 }

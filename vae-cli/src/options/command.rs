@@ -242,7 +242,7 @@ fn sample_args() -> [Arg; 7] {
     ]
 }
 
-fn bench_args() -> [Arg; 4] {
+fn bench_args() -> [Arg; 5] {
     let number = |name: &'static str, default: &'static str, help: &'static str| {
         Arg::new(name)
             .long(name)
@@ -252,6 +252,15 @@ fn bench_args() -> [Arg; 4] {
             .help(help)
     };
     [
+        Arg::new("work")
+            .long("work")
+            .value_name("WORK")
+            .default_value("train")
+            .value_parser(["train", "encode", "importance"])
+            .help(
+                "A training step, the mean codes of a batch, or an estimate of its likelihood from \
+                 50 codes for each example",
+            ),
         number("rounds", "10", "How many rounds"),
         number("steps", "100", "Steps of a round"),
         Arg::new("turns")

@@ -45,6 +45,11 @@ pub fn use_reference() {
     REFERENCE.store(true, Ordering::Relaxed);
 }
 
+/// From now on, computes with fused kernels again.
+pub fn use_kernels() {
+    REFERENCE.store(false, Ordering::Relaxed);
+}
+
 /// What a kernel applies of an activation, and what is applied to its output.
 fn in_kernel(activation: Activation) -> [Activation; 2] {
     match activation {

@@ -18,8 +18,8 @@ pub struct Case {
     pub vae: &'static str,
     /// Arguments of the script for PyTorch; empty if it has no such model.
     torch: &'static str,
-    /// Whether the script for JAX takes the same arguments.
-    jax: bool,
+    /// Whether the programs that know only the MLP take the same arguments.
+    others: bool,
     /// Images to make for it: height, width and channels.
     images: Option<[usize; 3]>,
 }
@@ -30,7 +30,7 @@ const fn mlp(name: &'static str, steps: usize, vae: &'static str, torch: &'stati
         steps,
         vae,
         torch,
-        jax: true,
+        others: true,
         images: None,
     }
 }
@@ -41,7 +41,7 @@ const fn other(name: &'static str, vae: &'static str) -> Case {
         steps: 50,
         vae,
         torch: "",
-        jax: false,
+        others: false,
         images: None,
     }
 }
@@ -107,7 +107,7 @@ pub const CASES: &[Case] = &[
         steps: 10,
         vae: "--arch conv --channels 32,64 --hidden 256 --latent 10 --batch-size 64",
         torch: "--arch conv --channels 32,64 --hidden 256 --latent 10 --batch 64",
-        jax: false,
+        others: false,
         images: None,
     },
     Case {
@@ -116,8 +116,24 @@ pub const CASES: &[Case] = &[
         vae: "--arch conv --channels 32,32,64,64 --hidden 256 --latent 10 --batch-size 64",
         torch: "--arch conv --shape 3,64,64 --channels 32,32,64,64 --hidden 256 --latent 10 \
                 --batch 64",
-        jax: false,
+        others: false,
         images: Some([64, 64, 3]),
+    },
+    Case {
+        name: "encode",
+        steps: 100,
+        vae: "--work encode --hidden 512 --latent 20 --batch-size 512",
+        torch: "--work encode --hidden 512 --latent 20 --batch 512",
+        others: false,
+        images: None,
+    },
+    Case {
+        name: "importance",
+        steps: 5,
+        vae: "--work importance --hidden 512 --latent 20 --batch-size 512",
+        torch: "--work importance --hidden 512 --latent 20 --batch 512",
+        others: false,
+        images: None,
     },
     other(
         "contractive",
@@ -141,8 +157,7 @@ impl Case {
         rounds: usize,
     ) -> Result<Vec<Program>> {
         let images = self.images.map(|shape| npy(folder, shape)).transpose()?;
-        let vae = |backend: &str, ops: &str| {
-            let mut command = Command::new(&programs.vae);
+        let vae = |mut command: Command, backend: &str, ops: &str| {
             command.arg("bench").args(self.vae.split_whitespace());
             command.args([
                 "--turns",
@@ -171,10 +186,11 @@ impl Case {
             command.args(more.split_whitespace());
             Ok(command)
         };
+        let built = || Command::new(&programs.vae);
         let mut all = vec![
-            ("flex", Ok(vae("flex", "fast"))),
-            ("flex, reference", Ok(vae("flex", "reference"))),
-            ("ndarray", Ok(vae("ndarray", "fast"))),
+            ("flex", Ok(vae(built(), "flex", "fast"))),
+            ("flex, reference", Ok(vae(built(), "flex", "reference"))),
+            ("ndarray", Ok(vae(built(), "ndarray", "fast"))),
         ];
         if !self.torch.is_empty() {
             let script = "torch_step.py";
@@ -182,8 +198,28 @@ impl Case {
             let compiled = python(&programs.torch, script, "--compile");
             all.push(("PyTorch compiled", compiled));
         }
-        if self.jax {
+        if self.others {
             all.push(("JAX", python(&programs.jax, "jax_step.py", "")));
+            let mut pythae = python(&programs.pythae, "pythae_step.py", "");
+            if let Ok(command) = &mut pythae {
+                command.env("TQDM_DISABLE", "1");
+            }
+            all.push(("pythae", pythae));
+            let peer = |name: &str| {
+                let mut command = programs.peers.command(name)?;
+                command.args(self.torch.split_whitespace());
+                command.args(["--steps", &self.steps.to_string()]);
+                command.args(["--threads", &programs.threads.to_string()]);
+                Ok(command)
+            };
+            all.push(("candle", peer("candle_step")));
+            all.push(("tch", peer("tch_step")));
+            all.push(("Burn by hand on tch", peer("burn_step")));
+            let ours = programs.peers.command("vae");
+            all.push((
+                "ours on tch",
+                ours.map(|command| vae(command, "tch", "fast")),
+            ));
         }
         Ok(all)
     }

@@ -1,8 +1,11 @@
-//! `cargo xtask bench`: training steps of this workspace beside PyTorch's and JAX's.
+//! `cargo xtask bench`: training steps of this workspace, and whole runs, beside those of others.
 
 mod cases;
+mod memory;
+mod peers;
 mod report;
 mod runner;
+mod whole;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -13,21 +16,24 @@ use clap::Args;
 
 use crate::{tch, workspace};
 use cases::{CASES, Case};
+use peers::Peers;
 use report::{Measured, Report, Row};
 use runner::Runner;
 
-/// Time training steps beside PyTorch and JAX, in turns
+/// Time training steps and whole runs beside those of others, in turns
 #[derive(Args)]
 #[command(after_help = "Examples:
   cargo xtask bench                   every case, some minutes
-  cargo xtask bench mlp               the cases whose names begin so
+  cargo xtask bench mlp               one case
+  cargo xtask bench conv              the cases whose names begin so
   cargo xtask bench --list            what there is to time
-  cargo xtask bench --jax DIR/bin/python
+  cargo xtask bench mlp --jax DIR/bin/python --peers
+  cargo xtask bench run --mnist DIR   whole runs, from the start to the pictures
 
-PyTorch is that of `cargo xtask tch provision`; JAX is taken from a Python that has jax and optax.
-Whatever is not installed is reported as not measured.")]
+PyTorch is that of `cargo xtask tch provision`; JAX is taken from a Python that has jax and optax,
+pythae from one that has that. Whatever is not installed is reported as not measured.")]
 pub struct Options {
-    /// Only the cases whose names begin with one of these
+    /// Only the cases that are called so, or else whose names begin so
     cases: Vec<String>,
     /// List the cases
     #[arg(long)]
@@ -47,6 +53,15 @@ pub struct Options {
     /// A Python with jax and optax
     #[arg(long, value_name = "PATH")]
     jax: Option<PathBuf>,
+    /// A Python with pythae
+    #[arg(long, value_name = "PATH")]
+    pythae: Option<PathBuf>,
+    /// Build the other programs in Rust first: candle, tch, and Burn's loop by hand (minutes)
+    #[arg(long)]
+    peers: bool,
+    /// The folder of the four files of MNIST, for the case `run`
+    #[arg(long, value_name = "DIR")]
+    mnist: Option<PathBuf>,
     /// Where the numbers are written
     #[arg(long, value_name = "FILE", default_value = "target/bench.json")]
     out: PathBuf,
@@ -55,19 +70,24 @@ pub struct Options {
 /// Runs the task.
 pub fn run(options: &Options) -> Result<ExitCode> {
     let wanted = |case: &&Case| {
-        options.cases.is_empty() || options.cases.iter().any(|name| case.name.starts_with(name))
+        options.cases.is_empty() || options.cases.iter().any(|name| names(name, case.name))
     };
     let cases: Vec<&Case> = CASES.iter().filter(wanted).collect();
-    if cases.is_empty() {
+    let whole = options.cases.is_empty() || options.cases.iter().any(|name| name == whole::NAME);
+    if cases.is_empty() && !whole {
         bail!("no case is called {:?}: see --list", options.cases);
     }
     if options.list {
         for case in cases {
             println!("{:<22} vae bench {}", case.name, case.vae);
         }
+        println!("{:<22} vae {}", whole::NAME, whole::ARGUMENTS);
         return Ok(ExitCode::SUCCESS);
     }
     let programs = Programs::find(options)?;
+    if options.peers {
+        programs.peers.build()?;
+    }
     let images = tempfile::tempdir().context("cannot make a temporary folder")?;
     let mut report = Report::new(programs.threads, options.rounds.get());
     for case in cases {
@@ -82,12 +102,23 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         // What is known so far is kept, however the task ends.
         report.write(&options.out)?;
     }
-    println!(
-        "\n{}\nnumbers: {}",
-        report.markdown(),
-        options.out.display()
-    );
+    if !report.cases.is_empty() {
+        println!("\n{}", report.markdown());
+    }
+    if whole {
+        println!("\n{}", whole::NAME);
+        report.whole = whole::measure(&programs, options.mnist.as_deref(), images.path())?;
+        print!("{}", whole::table(&report.whole));
+        report.write(&options.out)?;
+    }
+    println!("\nnumbers: {}", options.out.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether `given` is the name, or the beginning of the name of a case and of none as a whole.
+fn names(given: &str, name: &str) -> bool {
+    let is_whole = CASES.iter().any(|case| case.name == given);
+    given == name || (!is_whole && name.starts_with(given))
 }
 
 /// What takes the turns.
@@ -95,6 +126,8 @@ struct Programs {
     vae: PathBuf,
     torch: Option<PathBuf>,
     jax: Option<PathBuf>,
+    pythae: Option<PathBuf>,
+    peers: Peers,
     threads: usize,
 }
 
@@ -108,6 +141,8 @@ impl Programs {
             },
             torch: options.torch.clone().or_else(tch::installed_python),
             jax: options.jax.clone(),
+            pythae: options.pythae.clone(),
+            peers: Peers::find()?,
             threads: options.threads.map_or(cores, NonZeroUsize::get),
         })
     }
@@ -126,8 +161,12 @@ fn measure(
     }
     let mut rows: Vec<Row> = Vec::new();
     for (name, runner) in &runners {
-        let problem = runner.as_ref().err().map(|error| format!("{error:#}"));
-        rows.push(Row::new(name, problem));
+        let mut row = Row::new(name);
+        match runner {
+            Ok(runner) => row.first_step_ms = Some(1e3 * runner.first_step.as_secs_f64()),
+            Err(error) => row.problem = Some(format!("{error:#}")),
+        }
+        rows.push(row);
     }
     for _ in 0..rounds {
         for ((_, runner), row) in runners.iter_mut().zip(&mut rows) {
@@ -143,5 +182,20 @@ fn measure(
             }
         }
     }
+    for ((_, runner), row) in runners.iter().zip(&mut rows) {
+        row.peak_mib = runner.as_ref().ok().and_then(Runner::peak_memory);
+    }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_name_means_one_case() {
+        assert!(names("mlp", "mlp") && !names("mlp", "mlp-128-batch-16"));
+        assert!(names("mlp-", "mlp-128-batch-16") && names("conv", "conv-28x28x1"));
+        assert!(!names("run", "mlp"));
+    }
 }

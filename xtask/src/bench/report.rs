@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::runner::Round;
+use super::{runner::Round, whole::WholeRun};
 
 /// The program that all others are compared with.
 const OURS: &str = "flex";
@@ -19,6 +19,8 @@ pub struct Report {
     threads: usize,
     rounds: usize,
     pub cases: Vec<Measured>,
+    /// Whole programs.
+    pub whole: Vec<WholeRun>,
 }
 
 /// One case.
@@ -33,16 +35,22 @@ pub struct Measured {
 pub struct Row {
     program: &'static str,
     pub rounds: Vec<Round>,
+    /// From the start of the program to the end of its first step.
+    pub first_step_ms: Option<f64>,
+    /// The most resident memory at any time.
+    pub peak_mib: Option<f64>,
     /// Why it was not measured.
     pub problem: Option<String>,
 }
 
 impl Row {
-    pub fn new(program: &'static str, problem: Option<String>) -> Self {
+    pub fn new(program: &'static str) -> Self {
         Self {
             program,
             rounds: Vec::new(),
-            problem,
+            first_step_ms: None,
+            peak_mib: None,
+            problem: None,
         }
     }
 
@@ -66,6 +74,10 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     values.get(values.len() / 2).copied()
 }
 
+fn whole_number(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.0}"))
+}
+
 impl Measured {
     fn ours(&self) -> Option<&Row> {
         self.rows.iter().find(|row| row.program == OURS)
@@ -74,8 +86,8 @@ impl Measured {
     /// For the terminal.
     pub fn table(&self) -> String {
         let mut text = format!(
-            "  {:<20} {:>12} {:>10} {:>16}\n",
-            "program", "median ms", "least ms", "flex takes of it"
+            "  {:<20} {:>12} {:>10} {:>16} {:>14} {:>9}\n",
+            "program", "median ms", "least ms", "flex takes of it", "first step ms", "peak MiB"
         );
         let ours = self.ours().and_then(Row::median);
         let share =
@@ -83,10 +95,12 @@ impl Measured {
         for row in &self.rows {
             let line = match (row.median(), &row.problem) {
                 (Some(median), None) => format!(
-                    "  {:<20} {median:>12.3} {:>10.3} {:>16}",
+                    "  {:<20} {median:>12.3} {:>10.3} {:>16} {:>14} {:>9}",
                     row.program,
                     row.least(),
-                    share(median)
+                    share(median),
+                    whole_number(row.first_step_ms),
+                    whole_number(row.peak_mib),
                 ),
                 (_, problem) => format!(
                     "  {:<20} not measured: {}",
@@ -101,7 +115,7 @@ impl Measured {
             let _ = writeln!(
                 text,
                 "  {:<20} {floor:>12.3} {:>10} {share:>16}",
-                "dense products", ""
+                "matrix products", ""
             );
         }
         text
@@ -115,6 +129,7 @@ impl Report {
             threads,
             rounds,
             cases: Vec::new(),
+            whole: Vec::new(),
         }
     }
 
@@ -130,7 +145,11 @@ impl Report {
             "Milliseconds a training step, median of {} rounds in turns; {}, {} threads.\n\n",
             self.rounds, self.cpu, self.threads
         );
-        let _ = writeln!(text, "| case | {} | dense products |", programs.join(" | "));
+        let _ = writeln!(
+            text,
+            "| case | {} | matrix products |",
+            programs.join(" | ")
+        );
         let _ = writeln!(text, "| --- |{}", " --- |".repeat(programs.len() + 1));
         for case in &self.cases {
             let cell = |value: Option<f64>| value.map_or("–".to_owned(), |ms| format!("{ms:.2}"));
@@ -150,7 +169,9 @@ impl Report {
         let text = serde_json::to_string_pretty(self).context("the report is plain data")?;
         let parent = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
-        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+        let unfinished = path.with_extension("unfinished");
+        let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, path));
+        written.with_context(|| format!("cannot write {}", path.display()))
     }
 }
 
@@ -176,7 +197,7 @@ mod tests {
         };
         Row {
             rounds: medians.iter().map(round).collect(),
-            ..Row::new(program, None)
+            ..Row::new(program)
         }
     }
 
@@ -184,15 +205,15 @@ mod tests {
     #[test]
     fn ratios_are_of_medians() {
         let mut missing = row("JAX", &[]);
+        let mut ours = row("flex", &[9.0, 4.0, 1.0]);
+        ours.first_step_ms = Some(61.4);
+        ours.peak_mib = Some(97.0);
         missing.problem = Some("not installed".into());
-        let rows = vec![
-            row("flex", &[9.0, 4.0, 1.0]),
-            row("PyTorch", &[8.0]),
-            missing,
-        ];
+        let rows = vec![ours, row("PyTorch", &[8.0]), missing];
         let case = Measured { name: "mlp", rows };
         let table = case.table();
         assert!(table.contains("PyTorch                     8.000      4.000             0.50"));
+        assert!(table.contains("1.00             61        97"), "{table}");
         assert!(
             table.contains("JAX                  not measured: not installed"),
             "{table}"

@@ -2,12 +2,13 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::memory;
 use crate::workspace::display;
 
 /// Between two turns, so that threads which still spin come to rest.
@@ -30,12 +31,15 @@ pub struct Runner {
     input: ChildStdin,
     output: BufReader<ChildStdout>,
     shown: String,
+    /// From the start of the program to the end of its first step.
+    pub first_step: Duration,
 }
 
 impl Runner {
     /// Starts the program and waits until it is warm.
     pub fn start(mut command: Command) -> Result<Self> {
         let shown = display(&command);
+        let started = Instant::now();
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -49,7 +53,10 @@ impl Runner {
             input,
             output: BufReader::new(output),
             shown,
+            first_step: Duration::ZERO,
         };
+        runner.read("first_step")?;
+        runner.first_step = started.elapsed();
         runner.read("ready")?;
         Ok(runner)
     }
@@ -60,6 +67,11 @@ impl Runner {
         writeln!(self.input).with_context(|| format!("`{}` has ended", self.shown))?;
         let found = self.read("median_ms")?;
         serde_json::from_value(found).with_context(|| format!("unclear answer of `{}`", self.shown))
+    }
+
+    /// The most memory that the program had at any time, in MiB.
+    pub fn peak_memory(&self) -> Option<f64> {
+        memory::peak(self.child.id())
     }
 
     /// The next object with the given key.

@@ -2,9 +2,10 @@
 //!
 //! A training step is a chain of loops of some ten microseconds each. A thread pool that puts its
 //! threads to sleep between two of them pays about as much again to wake them. These threads watch
-//! for work for a millisecond before they sleep. Part `i` of a loop always runs on thread `i`, so
-//! that it finds in its cache what it wrote last, and results depend on the number of threads
-//! alone.
+//! for work for a millisecond before they sleep. Part `i` of a loop runs on thread `i`, so that it
+//! finds in its cache what it wrote last, unless that thread has not begun when the caller is done
+//! with its own part: then the machine is busy with other things, and the caller does it. The parts,
+//! and with them the results, depend on the number of threads alone.
 
 use std::any::Any;
 use std::cell::UnsafeCell;
@@ -30,30 +31,37 @@ const PATIENCE: Duration = Duration::from_millis(1);
 
 type Work<'a> = dyn Fn(usize) + Sync + 'a;
 
-/// What the threads are to do.
-#[derive(Clone, Copy)]
-struct Job {
-    work: *const Work<'static>,
-    parts: usize,
-}
-
 struct Shared {
     /// Counts the jobs; a change is the word to begin.
     count: AtomicUsize,
-    job: UnsafeCell<Option<Job>>,
-    /// Threads that have not yet finished the job.
+    job: UnsafeCell<Option<*const Work<'static>>>,
+    /// For each part but the caller's, the last job in which somebody has claimed it, or in which
+    /// there was no such part.
+    claims: Vec<AtomicUsize>,
+    /// Parts of the job that are not finished, without the caller's.
     pending: AtomicUsize,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     asleep: Vec<AtomicBool>,
 }
 
-// SAFETY: `job` is written by the thread that holds the team, while no worker is at work, and read
-// by the workers after they saw `count` change, which orders the two.
+// SAFETY: `job` is written by the thread that holds the team, while no part is pending, and read by
+// those who saw `count` change, which orders the two, and have claimed a part that is pending.
 unsafe impl Sync for Shared {}
 // SAFETY: as above; the pointer is only followed while the caller waits.
 unsafe impl Send for Shared {}
 
 impl Shared {
+    fn new(workers: usize) -> Self {
+        Self {
+            count: AtomicUsize::new(0),
+            job: UnsafeCell::new(None),
+            claims: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+            pending: AtomicUsize::new(0),
+            panic: Mutex::new(None),
+            asleep: (0..workers).map(|_| AtomicBool::new(false)).collect(),
+        }
+    }
+
     /// Waits until `count` is no longer `seen`.
     fn next(&self, worker: usize, seen: usize) -> usize {
         let changed = || {
@@ -86,22 +94,34 @@ impl Shared {
         let mut seen = 0;
         loop {
             seen = self.next(worker, seen);
-            // SAFETY: see `Sync`; the caller keeps the work alive until `pending` is 0.
-            let done = unsafe {
-                let job = (*self.job.get()).expect("a job was written before the count");
-                catch_unwind(AssertUnwindSafe(|| {
-                    if worker + 1 < job.parts {
-                        (*job.work)(worker + 1);
-                    }
-                }))
-            };
-            if let Err(panic) = done
-                && let Ok(mut first) = self.panic.lock()
-            {
-                first.get_or_insert(panic);
-            }
-            self.pending.fetch_sub(1, Ordering::Release);
+            self.take(worker, seen);
         }
+    }
+
+    /// Does a worker's part of job `count`, if nobody has claimed it.
+    fn take(&self, worker: usize, count: usize) {
+        let claim = &self.claims[worker];
+        let last = claim.load(Ordering::SeqCst);
+        // If it is not below, the part is taken, or the job is over.
+        if last >= count
+            || claim
+                .compare_exchange(last, count, Ordering::SeqCst, Ordering::SeqCst)
+                .is_err()
+        {
+            return;
+        }
+        // SAFETY: see `Sync`. The job is not over, as this part of it is pending: the caller keeps
+        // the work alive.
+        let done = unsafe {
+            let work = (*self.job.get()).expect("a job was written before the count");
+            catch_unwind(AssertUnwindSafe(|| (*work)(worker + 1)))
+        };
+        if let Err(panic) = done
+            && let Ok(mut first) = self.panic.lock()
+        {
+            first.get_or_insert(panic);
+        }
+        self.pending.fetch_sub(1, Ordering::Release);
     }
 
     fn wait(&self) {
@@ -132,13 +152,7 @@ impl Team {
     }
 
     fn start(threads: usize) -> Self {
-        let shared = Arc::new(Shared {
-            count: AtomicUsize::new(0),
-            job: UnsafeCell::new(None),
-            pending: AtomicUsize::new(0),
-            panic: Mutex::new(None),
-            asleep: (1..threads).map(|_| AtomicBool::new(false)).collect(),
-        });
+        let shared = Arc::new(Shared::new(threads - 1));
         let spawn = |worker| {
             let shared = Arc::clone(&shared);
             let thread = thread::Builder::new()
@@ -157,7 +171,7 @@ impl Team {
         self.workers.len() + 1
     }
 
-    /// Calls `work` with every part below `parts`, each on its thread.
+    /// Calls `work` with every part below `parts`, each on its thread if that is free.
     fn run(&self, parts: usize, work: &Work<'_>) {
         let turn = match self.turn.try_lock() {
             Ok(turn) => turn,
@@ -167,21 +181,28 @@ impl Team {
         };
         let shared = &*self.shared;
         let work: *const Work<'_> = work;
-        // SAFETY: only the lifetime changes; this function waits for every use of the pointer. No
-        // worker reads `job` now, as all finished the job before.
+        // SAFETY: only the lifetime changes; this function waits for every use of the pointer. Nobody
+        // reads `job` now, as no part of the last one is pending.
         unsafe {
             let work = std::mem::transmute::<*const Work<'_>, *const Work<'static>>(work);
-            *shared.job.get() = Some(Job { work, parts });
+            *shared.job.get() = Some(work);
         }
-        shared.pending.store(self.workers.len(), Ordering::Relaxed);
-        shared.count.fetch_add(1, Ordering::SeqCst);
-        for (worker, asleep) in self.workers.iter().zip(&shared.asleep) {
+        let count = shared.count.load(Ordering::SeqCst) + 1;
+        for claim in &shared.claims[parts - 1..] {
+            claim.store(count, Ordering::SeqCst);
+        }
+        shared.pending.store(parts - 1, Ordering::SeqCst);
+        shared.count.store(count, Ordering::SeqCst);
+        for (worker, asleep) in self.workers[..parts - 1].iter().zip(&shared.asleep) {
             if asleep.load(Ordering::SeqCst) {
                 worker.unpark();
             }
         }
         // SAFETY: the caller's reference is alive.
         let own = catch_unwind(AssertUnwindSafe(|| unsafe { (*work)(0) }));
+        for worker in 0..parts - 1 {
+            shared.take(worker, count);
+        }
         shared.wait();
         let theirs = shared.panic.lock().ok().and_then(|mut panic| panic.take());
         drop(turn);
@@ -324,9 +345,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_part_runs_once_on_a_thread_of_its_own() {
+    fn every_part_runs_once_on_its_thread_or_the_callers() {
         let team = Team::start(4);
-        for round in 0..200 {
+        for round in 0..2000 {
             let seen: Vec<Mutex<Vec<thread::ThreadId>>> =
                 (0..4).map(|_| Mutex::new(Vec::new())).collect();
             let parts = 1 + round % 4;
@@ -337,9 +358,29 @@ mod tests {
                 let seen = seen.lock().unwrap();
                 assert_eq!(seen.len(), usize::from(part < parts));
                 if part > 0 && part < parts {
-                    assert_eq!(seen[0], team.workers[part - 1].id());
+                    let own = team.workers[part - 1].id();
+                    assert!(seen[0] == own || seen[0] == thread::current().id());
                 }
             }
+        }
+    }
+
+    /// A worker that never comes: there is no such thread.
+    #[test]
+    fn the_caller_does_what_nobody_has_begun() {
+        let caller = thread::current();
+        let team = Team {
+            shared: Arc::new(Shared::new(2)),
+            workers: vec![caller.clone(); 2],
+            turn: Mutex::new(()),
+        };
+        for parts in [3, 2, 3] {
+            let done = Mutex::new(Vec::new());
+            team.run(parts, &|part| {
+                done.lock().unwrap().push((part, thread::current().id()));
+            });
+            let expected: Vec<_> = (0..parts).map(|part| (part, caller.id())).collect();
+            assert_eq!(done.into_inner().unwrap(), expected);
         }
     }
 
