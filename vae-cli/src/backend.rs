@@ -104,9 +104,29 @@ pub fn prepare(threads: usize, ops: Ops) -> Result<usize> {
         // SAFETY: called at the start of the program, while this is the only thread.
         unsafe { std::env::set_var(variable, threads.to_string()) };
     }
+    #[cfg(feature = "tch")]
+    prepare_tch(threads);
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .use_current_thread()
         .build_global()?;
     Ok(threads)
+}
+
+/// LibTorch has read the environment by now, and takes its memory from the C library, which gives large
+/// blocks back to the system as soon as they are free: every step would fault thousands of pages in
+/// again.
+#[cfg(feature = "tch")]
+fn prepare_tch(threads: usize) {
+    tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        /// The most that the library allows.
+        const LARGEST_BLOCK: i32 = 32 << 20;
+        // SAFETY: both only change how the C library manages its heap.
+        unsafe {
+            libc::mallopt(libc::M_MMAP_THRESHOLD, LARGEST_BLOCK);
+            libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
+        }
+    }
 }

@@ -183,7 +183,7 @@ fn measure(
         }
     }
     for ((_, runner), row) in runners.iter().zip(&mut rows) {
-        row.peak_mib = runner.as_ref().ok().and_then(Runner::peak_memory);
+        row.peak_mib = runner.as_ref().ok().and_then(|runner| runner.peak_memory);
     }
     Ok(rows)
 }

@@ -33,6 +33,8 @@ pub struct Runner {
     shown: String,
     /// From the start of the program to the end of its first step.
     pub first_step: Duration,
+    /// The most memory that the program had at any time before its last turn, in MiB.
+    pub peak_memory: Option<f64>,
 }
 
 impl Runner {
@@ -54,6 +56,7 @@ impl Runner {
             output: BufReader::new(output),
             shown,
             first_step: Duration::ZERO,
+            peak_memory: None,
         };
         runner.read("first_step")?;
         runner.first_step = started.elapsed();
@@ -64,14 +67,11 @@ impl Runner {
     /// One turn.
     pub fn round(&mut self) -> Result<Round> {
         std::thread::sleep(PAUSE);
+        // After its last turn the program may be gone.
+        self.peak_memory = memory::peak(self.child.id()).or(self.peak_memory);
         writeln!(self.input).with_context(|| format!("`{}` has ended", self.shown))?;
         let found = self.read("median_ms")?;
         serde_json::from_value(found).with_context(|| format!("unclear answer of `{}`", self.shown))
-    }
-
-    /// The most memory that the program had at any time, in MiB.
-    pub fn peak_memory(&self) -> Option<f64> {
-        memory::peak(self.child.id())
     }
 
     /// The next object with the given key.

@@ -8,7 +8,8 @@ use burn::{
     nn::{Linear, LinearConfig},
     optim::{AdamConfig, GradientsParams, Optimizer},
     tensor::{
-        Distribution, Tensor, TensorData, activation::relu,
+        Distribution, Tensor, TensorData,
+        activation::relu,
         backend::{AutodiffBackend, Backend},
     },
 };

@@ -29,10 +29,14 @@ impl Vae {
         let [encoder, code, decoder, pixels] = &self.layers;
         let code = code.forward(&encoder.forward(x)?.relu()?)?;
         let [mean, log_variance] = code.chunk(2, 1)?.try_into().expect("two halves");
-        let z = (&mean + (0.5 * &log_variance)?.exp()?.mul(&mean.randn_like(0.0, 1.0)?)?)?;
+        let z = (&mean
+            + (0.5 * &log_variance)?
+                .exp()?
+                .mul(&mean.randn_like(0.0, 1.0)?)?)?;
         let logits = pixels.forward(&decoder.forward(&z)?.relu()?)?;
         // max(l, 0) - l x + log(1 + exp(-|l|))
-        let nll = (logits.relu()? - (&logits * x)? + (logits.abs()?.neg()?.exp()? + 1.0)?.log()?)?;
+        let nll =
+            (logits.relu()? - (&logits * x)? + (logits.abs()?.neg()?.exp()? + 1.0)?.log()?)?;
         let kl = (((mean.sqr()? + log_variance.exp()? - log_variance)? - 1.0)? * 0.5)?;
         (nll.sum(D::Minus1)? + kl.sum(D::Minus1)?)?.mean_all()
     }
@@ -44,7 +48,10 @@ fn main() -> Result<()> {
     unsafe { std::env::set_var("RAYON_NUM_THREADS", work.threads.to_string()) };
     let device = Device::Cpu;
     let weights = VarMap::new();
-    let vae = Vae::new(&work, &VarBuilder::from_varmap(&weights, DType::F32, &device))?;
+    let vae = Vae::new(
+        &work,
+        &VarBuilder::from_varmap(&weights, DType::F32, &device),
+    )?;
     let adam = ParamsAdamW {
         lr: 1e-3,
         weight_decay: 0.0,
