@@ -12,7 +12,7 @@ use burn_flex::Flex;
 use serde_json::json;
 use vae_core::nets::Upsample;
 use vae_core::train::{Observer, StepReport, TrainConfig, Trainer};
-use vae_core::{Batch, Encoder, Posterior, StepContext, importance_nll};
+use vae_core::{Batch, Encoder, StepContext, importance_nll};
 use vae_data::{Batcher, Data, NoProgress, load};
 use vae_variants::{Description, Model};
 
@@ -102,7 +102,7 @@ impl Job for Bench<'_> {
             Work::Encode => {
                 let model = self.model::<B>(&device)?;
                 self.use_model(&mut clock, &batches, &device, |batch, step| {
-                    let code: Posterior<B> = model.encode(batch, step).into();
+                    let code = model.encode(batch, step);
                     Ok(code.mean().into_data())
                 })?;
             }
