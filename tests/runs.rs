@@ -276,10 +276,14 @@ fn bench_times_steps_and_writes_nothing() {
     // Without standard input there is no turn to wait for.
     let output = place.run(&format!("{bench} --format json --turns"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let rows: Vec<serde_json::Value> = text
+    let lines: Vec<serde_json::Value> = text
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
-        .filter(|row: &serde_json::Value| row.get("ready").is_none())
+        .collect();
+    assert_eq!(lines[0]["first_step"], true, "{text}");
+    let rows: Vec<_> = lines
+        .iter()
+        .filter(|line| line.get("median_ms").is_some())
         .collect();
     assert_eq!(rows.len(), 2, "{text}");
     for row in rows {
@@ -287,5 +291,23 @@ fn bench_times_steps_and_writes_nothing() {
         assert_eq!(value("steps"), 3.0);
         assert!(value("median_ms") >= value("min_ms") && value("floor_ms") > 0.0);
     }
+    for work in ["encode", "importance"] {
+        let output = place.run(&format!("{bench} --work {work}"));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            text.contains("a batch takes") && !text.contains("matrix products"),
+            "{text}"
+        );
+    }
+    let error = place.fail(&format!("{bench} --work importance --variant ae"));
+    assert_says(
+        &error,
+        &[
+            "--work importance",
+            "Gaussian posterior",
+            "ae has not",
+            "--variant vae",
+        ],
+    );
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
 }

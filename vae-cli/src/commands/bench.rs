@@ -108,9 +108,15 @@ impl Job for Bench<'_> {
             }
             Work::Importance => {
                 let model = self.model::<B>(&device)?;
+                let variant = self.description.variant.info().name;
                 self.use_model(&mut clock, &batches, &device, |batch, step| {
                     let nll = importance_nll(&model, batch, IMPORTANCE_SAMPLES, step);
-                    let nll = nll.context("--work importance needs a Gaussian posterior");
+                    let nll = nll.with_context(|| {
+                        format!(
+                            "--work importance needs a variant with a Gaussian posterior, which \
+                             {variant} has not: try --variant vae"
+                        )
+                    });
                     Ok(nll?.into_data())
                 })?;
             }
