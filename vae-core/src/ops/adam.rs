@@ -128,13 +128,12 @@ fn reference<B: Backend, const D: usize>(
     };
     let first = average(first, gradient.clone(), step.beta1);
     let second = average(second, gradient.square(), step.beta2);
+    // a m / (sqrt(b v) + epsilon) = a / sqrt b * m / (sqrt v + epsilon / sqrt b), which is one pass
+    // over the tensors less.
     let [first_scale, second_scale] = step.corrections();
-    let root = second
-        .clone()
-        .mul_scalar(second_scale)
-        .sqrt()
-        .add_scalar(step.epsilon);
-    let update = first.clone().mul_scalar(first_scale) / root;
+    let second_root = second_scale.sqrt();
+    let root = second.clone().sqrt().add_scalar(step.epsilon / second_root);
+    let update = first.clone().mul_scalar(first_scale / second_root) / root;
     let parameter = match step.decoupled_decay {
         0.0 => parameter,
         decay => parameter.mul_scalar(1.0 - step.lr * decay),

@@ -8,7 +8,7 @@ use burn::{
     nn::{Linear, LinearConfig},
     optim::{AdamConfig, GradientsParams, Optimizer},
     tensor::{
-        Distribution, Tensor, TensorData,
+        Distribution, Int, Tensor, TensorData,
         activation::relu,
         backend::{AutodiffBackend, Backend},
     },
@@ -54,11 +54,13 @@ fn train<B: AutodiffBackend>(work: &Work, device: B::Device) {
     let mut vae = Some(Vae::<B>::new(work, &device));
     let mut optimizer = AdamConfig::new().with_epsilon(1e-8).init();
     let images = work.images();
-    let count = images.len() / FEATURES;
-    let images = Tensor::<B, 2>::from_data(TensorData::new(images, [count, FEATURES]), &device);
+    let images = TensorData::new(images, [work.images_in_memory(), FEATURES]);
+    let images = Tensor::<B, 2>::from_data(images, &device);
     work.take_turns(|step| {
         let model = vae.take().expect("every step puts it back");
-        let loss = model.loss(images.clone().narrow(0, work.start(step), work.batch));
+        let indices = TensorData::new(work.indices(step), [work.batch]);
+        let indices = Tensor::<B, 1, Int>::from_data(indices, &device);
+        let loss = model.loss(images.clone().select(0, indices));
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
         vae = Some(optimizer.step(1e-3, model, gradients));
         let _ = loss.into_scalar();

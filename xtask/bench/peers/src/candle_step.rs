@@ -59,10 +59,10 @@ fn main() -> Result<()> {
     };
     let mut optimizer = AdamW::new(weights.all_vars(), adam)?;
     let images = work.images();
-    let count = images.len() / FEATURES;
-    let images = Tensor::from_vec(images, (count, FEATURES), &device)?;
+    let images = Tensor::from_vec(images, (work.images_in_memory(), FEATURES), &device)?;
     work.take_turns(|step| {
-        let x = images.narrow(0, work.start(step), work.batch);
+        let indices = Tensor::new(work.indices(step), &device).expect("indices");
+        let x = images.index_select(&indices, 0);
         let loss = x.and_then(|x| vae.loss(&x)).expect("a loss");
         optimizer.backward_step(&loss).expect("a step");
         let _: f32 = loss.to_scalar().expect("a number");

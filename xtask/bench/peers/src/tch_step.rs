@@ -23,7 +23,7 @@ fn main() {
     let mut optimizer = nn::Adam::default().build(&weights, 1e-3).expect("Adam");
     let images = Tensor::from_slice(&work.images()).view([-1, features]);
     work.take_turns(|step| {
-        let x = images.narrow(0, work.start(step) as i64, work.batch as i64);
+        let x = images.index_select(0, &Tensor::from_slice(&work.indices(step)));
         let parameters = code.forward(&encoder.forward(&x).relu());
         let mean = parameters.narrow(1, 0, latent);
         let log_variance = parameters.narrow(1, latent, latent);

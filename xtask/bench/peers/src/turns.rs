@@ -43,15 +43,24 @@ impl Work {
         work
     }
 
-    /// Where the batch of a step begins.
-    pub fn start(&self, step: usize) -> usize {
-        step % (IMAGES.max(2 * self.batch) / self.batch) * self.batch
+    /// Number of images in memory.
+    pub fn images_in_memory(&self) -> usize {
+        IMAGES.max(2 * self.batch)
+    }
+
+    /// The images of a step's batch, all over the memory as those of a shuffled epoch.
+    pub fn indices(&self, step: usize) -> Vec<i64> {
+        /// A prime: every image is met before one comes again.
+        const STRIDE: usize = 7919;
+        let first = step * self.batch;
+        let image = |place: usize| (place * STRIDE % self.images_in_memory()) as i64;
+        (first..first + self.batch).map(image).collect()
     }
 
     /// Noise for images: uniform between 0 and 1.
     pub fn images(&self) -> Vec<f32> {
         let mut state = 1_u32;
-        let count = IMAGES.max(2 * self.batch) * FEATURES;
+        let count = self.images_in_memory() * FEATURES;
         let mut next = || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (state >> 8) as f32 / (1 << 24) as f32
