@@ -7,12 +7,10 @@ buffers are donated.
 import argparse
 import os
 
+from turns import add_sizes, shuffled_batches, take_turns
+
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--hidden", type=int, default=512)
-parser.add_argument("--latent", type=int, default=20)
-parser.add_argument("--batch", type=int, default=128)
-parser.add_argument("--steps", type=int, default=100)
-parser.add_argument("--threads", type=int, default=0)
+add_sizes(parser)
 args = parser.parse_args()
 
 if args.threads:
@@ -22,8 +20,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-
-from turns import take_turns
 
 features = 784
 random = np.random.default_rng(1)
@@ -70,16 +66,7 @@ def update(parameters, state, x, key):
 update = jax.jit(update, donate_argnums=(0, 1, 3))
 key = jax.random.PRNGKey(1)
 images = random.random((max(9000, 2 * args.batch), features), dtype=np.float32)
-
-
-def batches():
-    while True:
-        order = random.permutation(len(images))
-        for start in range(0, len(images) - args.batch + 1, args.batch):
-            yield images[order[start : start + args.batch]]
-
-
-source = batches()
+source = shuffled_batches(images, args.batch, random.permutation)
 
 
 def step():

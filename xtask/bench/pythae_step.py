@@ -19,12 +19,10 @@ from pythae.pipelines import TrainingPipeline
 from pythae.trainers import BaseTrainerConfig
 from torch import nn
 
+from turns import add_sizes
+
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--hidden", type=int, default=512)
-parser.add_argument("--latent", type=int, default=20)
-parser.add_argument("--batch", type=int, default=128)
-parser.add_argument("--steps", type=int, default=100)
-parser.add_argument("--threads", type=int, default=0)
+add_sizes(parser)
 args = parser.parse_args()
 if args.threads:
     torch.set_num_threads(args.threads)

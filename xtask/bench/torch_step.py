@@ -11,17 +11,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from turns import take_turns
+from turns import add_sizes, shuffled_batches, take_turns
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--arch", choices=["mlp", "conv"], default="mlp")
 parser.add_argument("--shape", default="1,28,28", help="channels, height, width")
-parser.add_argument("--hidden", type=int, default=512)
 parser.add_argument("--channels", default="32,64")
-parser.add_argument("--latent", type=int, default=20)
-parser.add_argument("--batch", type=int, default=128)
-parser.add_argument("--steps", type=int, default=100)
-parser.add_argument("--threads", type=int, default=0)
+add_sizes(parser)
 parser.add_argument("--work", choices=["train", "encode", "importance"], default="train")
 parser.add_argument("--compile", action="store_true")
 args = parser.parse_args()
@@ -105,16 +101,7 @@ if args.compile:
     loss_of = torch.compile(loss_of)
 
 images = torch.rand(max(9000, 2 * args.batch) if features < 1000 else 4 * args.batch, features)
-
-
-def batches():
-    while True:
-        order = torch.randperm(len(images))
-        for start in range(0, len(images) - args.batch + 1, args.batch):
-            yield images[order[start : start + args.batch]]
-
-
-source = batches()
+source = shuffled_batches(images, args.batch, torch.randperm)
 
 
 def train():

@@ -5,6 +5,23 @@ import sys
 import time
 
 
+def add_sizes(parser):
+    """Adds the arguments that every program takes."""
+    parser.add_argument("--hidden", type=int, default=512)
+    parser.add_argument("--latent", type=int, default=20)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--threads", type=int, default=0)
+
+
+def shuffled_batches(images, batch, permutation):
+    """Batches of shuffled images without end; `permutation(n)` shuffles the numbers below n."""
+    while True:
+        order = permutation(len(images))
+        for start in range(0, len(images) - batch + 1, batch):
+            yield images[order[start : start + batch]]
+
+
 def take_turns(step, steps):
     """Prints {"first_step": true} after one step and {"ready": true} when it is warm; then, for each
     line, the median and the least time of `steps` calls of `step` in milliseconds."""

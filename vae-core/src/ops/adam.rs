@@ -147,6 +147,16 @@ mod tests {
 
     use super::*;
 
+    const STEP: AdamStep = AdamStep {
+        lr: 0.1,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        decay: 0.0,
+        decoupled_decay: 0.0,
+        time: 1,
+    };
+
     fn vectors<B: Backend>(values: &[Vec<f32>]) -> Vec<Tensor<B, 1>> {
         let device = B::Device::default();
         values
@@ -181,12 +191,10 @@ mod tests {
         ) {
             let step = AdamStep {
                 lr: 1e-2,
-                beta1: 0.9,
-                beta2: 0.999,
-                epsilon: 1e-8,
                 decay,
                 decoupled_decay,
                 time,
+                ..STEP
             };
             let values: Vec<Vec<f32>> =
                 (0..4).map(|i| rows.iter().map(|row| row[i]).collect()).collect();
@@ -205,15 +213,7 @@ mod tests {
     /// The moments of a weight without gradient end at 0, and not at numbers that slow a step down.
     #[test]
     fn moments_without_gradient_vanish() {
-        let step = AdamStep {
-            lr: 0.1,
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-            decay: 0.0,
-            decoupled_decay: 0.0,
-            time: 5000,
-        };
+        let step = AdamStep { time: 5000, ..STEP };
         let mut values = vec![vec![1.0], vec![2e-30], vec![1.2e-38], vec![0.0]];
         for _ in 0..30 {
             let [parameter, first, second]: [_; 3] =
@@ -229,15 +229,7 @@ mod tests {
     /// A step must not be seen by another tensor that shares the parameter.
     #[test]
     fn a_shared_parameter_is_copied() {
-        let step = AdamStep {
-            lr: 0.1,
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-            decay: 0.0,
-            decoupled_decay: 0.0,
-            time: 1,
-        };
+        let step = AdamStep { time: 1, ..STEP };
         let state = vectors::<Flex>(&vec![vec![1.0; 3]; 4]);
         let shared = state[0].clone();
         let [p, m, v, g]: [_; 4] = state.try_into().unwrap();
