@@ -13,7 +13,7 @@ use super::{
     fused::{Fused, View, apply, primitive},
     in_kernel,
     kernels::{
-        conv::{Buffers, Image, Plan},
+        conv::{Buffers, End, Image, Plan},
         elementwise::slope,
         threads::{self, Room, Shares, split},
     },
@@ -144,6 +144,16 @@ enum Kind {
     Transposed,
 }
 
+impl Kind {
+    /// Which image is the input, and which the output.
+    fn ends(self) -> [End; 2] {
+        match self {
+            Self::Strided => [End::Fine, End::Coarse],
+            Self::Transposed => [End::Coarse, End::Fine],
+        }
+    }
+}
+
 /// Takes and gives images as `[batch, height, width, channels]`. What comes out is handed on in that
 /// order, as a view, so that the next layer need not reorder it.
 #[derive(Debug, Clone)]
@@ -172,27 +182,17 @@ impl Conv {
             Kind::Transposed => Plan::new(self.window, output, input),
         }
     }
-
-    /// The sizes of the input and of the output.
-    fn ends(&self, plan: &Plan) -> [Image; 2] {
-        match self.kind {
-            Kind::Strided => [plan.fine, plan.coarse],
-            Kind::Transposed => [plan.coarse, plan.fine],
-        }
-    }
 }
 
 /// Each thread takes some of the images.
 impl Fused<3> for Conv {
     fn forward(&self, [x, weight, bias]: [View<'_>; 3]) -> (Vec<f32>, Shape) {
         let plan = self.plan(x, bias);
-        let [input, output] = self.ends(&plan);
+        let [from, to] = self.kind.ends();
+        let [input, output] = [from, to].map(|end| plan.image(end));
         let batch = x.rows();
         let bias = bias.values.repeat(output.width);
-        let weight = match self.kind {
-            Kind::Strided => plan.weight_down(weight.values),
-            Kind::Transposed => plan.weight_up(weight.values),
-        };
+        let weight = plan.weight_to(to, weight.values);
         let mut y = Room::new(batch * output.len());
         let values = y.shares();
         threads::each(&split(batch, 1, batch * plan.cost()), |_, images| {
@@ -201,16 +201,8 @@ impl Fused<3> for Conv {
                 let x = &x.values[of(image, input)];
                 // SAFETY: the images of the threads do not overlap.
                 let y = unsafe { values.part(of(image, output)) };
-                match self.kind {
-                    Kind::Strided => {
-                        buffers.set_fine(x);
-                        buffers.down(&weight, &bias, self.activation, y);
-                    }
-                    Kind::Transposed => {
-                        buffers.set_coarse(x);
-                        buffers.up(&weight, &bias, self.activation, y);
-                    }
-                }
+                buffers.set(from, x);
+                buffers.compute(to, &weight, &bias, self.activation, y);
             }
         });
         // SAFETY: every value of every image was written.
@@ -227,13 +219,13 @@ impl Fused<3> for Conv {
         [want_x, want_weight, want_bias]: [bool; 3],
     ) -> [Option<Vec<f32>>; 3] {
         let plan = self.plan(x, bias);
-        let [input, output] = self.ends(&plan);
+        let [from, to] = self.kind.ends();
+        let [input, output] = [from, to].map(|end| plan.image(end));
         let batch = x.rows();
         let parts = split(batch, 1, batch * plan.cost());
-        let weight = match self.kind {
-            _ if !want_x => Vec::new(),
-            Kind::Strided => plan.weight_up(weight.values),
-            Kind::Transposed => plan.weight_down(weight.values),
+        let weight = match want_x {
+            true => plan.weight_to(from, weight.values),
+            false => Vec::new(),
         };
         let no_bias = vec![0.0; input.row()];
         let mut of_x = want_x.then(|| Room::new(batch * input.len()));
@@ -260,30 +252,14 @@ impl Fused<3> for Conv {
                     of_bias,
                     self.activation,
                 );
-                let of_x = x_shares.map(|shares| unsafe { shares.part(of(image, input)) });
-                let x = &x.values[of(image, input)];
-                let identity = Activation::Identity;
-                match self.kind {
-                    Kind::Strided => {
-                        buffers.set_coarse(gradient);
-                        if want_weight {
-                            buffers.set_fine(x);
-                            buffers.weight_gradient(of_weight);
-                        }
-                        if let Some(of_x) = of_x {
-                            buffers.up(&weight, &no_bias, identity, of_x);
-                        }
-                    }
-                    Kind::Transposed => {
-                        buffers.set_fine(gradient);
-                        if want_weight {
-                            buffers.set_coarse(x);
-                            buffers.weight_gradient(of_weight);
-                        }
-                        if let Some(of_x) = of_x {
-                            buffers.down(&weight, &no_bias, identity, of_x);
-                        }
-                    }
+                buffers.set(to, gradient);
+                if want_weight {
+                    buffers.set(from, &x.values[of(image, input)]);
+                    buffers.weight_gradient(of_weight);
+                }
+                if let Some(of_x) = x_shares {
+                    let of_x = unsafe { of_x.part(of(image, input)) };
+                    buffers.compute(from, &weight, &no_bias, Activation::Identity, of_x);
                 }
             }
         });

@@ -70,6 +70,13 @@ impl Image {
     }
 }
 
+/// One of the two images of a convolution.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::ops) enum End {
+    Fine,
+    Coarse,
+}
+
 /// Values of a row of the fine image that lie side by side in a row of blocks too.
 #[derive(Debug)]
 struct Run {
@@ -81,8 +88,8 @@ struct Run {
 #[derive(Debug)]
 pub(in crate::ops) struct Plan {
     window: Window,
-    pub fine: Image,
-    pub coarse: Image,
+    fine: Image,
+    coarse: Image,
     /// The fine image as blocks.
     blocks: Image,
     /// Taps of the kernel over blocks, in each direction.
@@ -126,6 +133,22 @@ impl Plan {
             blocks,
             taps,
             runs,
+        }
+    }
+
+    /// The size of one of the images.
+    pub fn image(&self, end: End) -> Image {
+        match end {
+            End::Fine => self.fine,
+            End::Coarse => self.coarse,
+        }
+    }
+
+    /// The weight as [`Buffers::compute`] wants it for this image.
+    pub fn weight_to(&self, end: End, weight: &[f32]) -> Vec<f32> {
+        match end {
+            End::Fine => self.weight_up(weight),
+            End::Coarse => self.weight_down(weight),
         }
     }
 
@@ -179,7 +202,7 @@ impl Plan {
     }
 
     /// The weight as [`Buffers::down`] wants it: `[tap y, tap x, value of a block, coarse channel]`.
-    pub fn weight_down(&self, weight: &[f32]) -> Vec<f32> {
+    fn weight_down(&self, weight: &[f32]) -> Vec<f32> {
         let channels = self.coarse.channels;
         let mut packed = vec![0.0; self.packed_weight()];
         threads::rows(&mut packed, channels, channels, |first, rows| {
@@ -218,7 +241,7 @@ impl Plan {
 
     /// The weight as [`Buffers::up`] wants it: `[tap y, tap x from the last to the first, coarse
     /// channel, value of a block]`.
-    pub fn weight_up(&self, weight: &[f32]) -> Vec<f32> {
+    fn weight_up(&self, weight: &[f32]) -> Vec<f32> {
         let (taps, channels) = (self.taps, self.coarse.channels);
         let width = self.blocks.channels;
         let mut packed = vec![0.0; self.packed_weight()];
@@ -264,8 +287,33 @@ impl<'a> Buffers<'a> {
         }
     }
 
+    /// Takes one of the images, for [`Buffers::compute`] of the other and for
+    /// [`Buffers::weight_gradient`].
+    pub fn set(&mut self, end: End, image: &[f32]) {
+        match end {
+            End::Fine => self.set_fine(image),
+            End::Coarse => self.set_coarse(image),
+        }
+    }
+
+    /// Computes one of the images from the other, with a bias that is repeated for each pixel of a
+    /// row.
+    pub fn compute(
+        &mut self,
+        end: End,
+        weight: &[f32],
+        bias: &[f32],
+        activation: Activation,
+        out: &mut [f32],
+    ) {
+        match end {
+            End::Fine => self.up(weight, bias, activation, out),
+            End::Coarse => self.down(weight, bias, activation, out),
+        }
+    }
+
     /// Takes a fine image, for [`Buffers::down`] and [`Buffers::weight_gradient`].
-    pub fn set_fine(&mut self, fine: &[f32]) {
+    fn set_fine(&mut self, fine: &[f32]) {
         for (row, start) in self.plan.rows() {
             let (row, blocks) = (&fine[row], &mut self.blocks[start..]);
             for run in &self.plan.runs {
@@ -276,7 +324,7 @@ impl<'a> Buffers<'a> {
     }
 
     /// Takes a coarse image, for [`Buffers::up`] and [`Buffers::weight_gradient`].
-    pub fn set_coarse(&mut self, coarse: &[f32]) {
+    fn set_coarse(&mut self, coarse: &[f32]) {
         let wide = self.plan.blocks.width * self.plan.coarse.channels;
         let rows = coarse.chunks_exact(self.plan.coarse.row());
         for (row, place) in rows.zip(self.wide[self.margin..].chunks_mut(wide)) {
@@ -286,7 +334,7 @@ impl<'a> Buffers<'a> {
 
     /// The strided convolution of the fine image, with a bias that is repeated for each pixel of
     /// a row.
-    pub fn down(&mut self, weight: &[f32], bias: &[f32], activation: Activation, out: &mut [f32]) {
+    fn down(&mut self, weight: &[f32], bias: &[f32], activation: Activation, out: &mut [f32]) {
         let plan = self.plan;
         let (places, channels) = (plan.places(), plan.coarse.channels);
         let values = &mut self.product[..places * channels];
@@ -314,7 +362,7 @@ impl<'a> Buffers<'a> {
 
     /// The transposed convolution of the coarse image, with a bias that is repeated for each pixel
     /// of a row.
-    pub fn up(&mut self, weight: &[f32], bias: &[f32], activation: Activation, out: &mut [f32]) {
+    fn up(&mut self, weight: &[f32], bias: &[f32], activation: Activation, out: &mut [f32]) {
         let plan = self.plan;
         let (taps, channels) = (plan.taps, plan.coarse.channels);
         let (pixels, width) = (plan.blocks.height * plan.blocks.width, plan.blocks.channels);
