@@ -17,7 +17,17 @@ use options::Command;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// A step frees what the next one needs again: memory is kept rather than given back to the system.
+fn keep_memory() {
+    /// `mi_option_purge_delay` of mimalloc.h, for which the crate has no name.
+    const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+    const NEVER: std::ffi::c_long = -1;
+    // SAFETY: it only changes how the allocator manages its memory.
+    unsafe { libmimalloc_sys::mi_option_set_default(PURGE_DELAY, NEVER) };
+}
+
 fn main() -> ExitCode {
+    keep_memory();
     let out = &mut std::io::stdout();
     let done = match options::parse() {
         Command::Train(args) => commands::train::run(&args),
