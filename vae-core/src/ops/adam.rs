@@ -128,6 +128,10 @@ fn reference<B: Backend, const D: usize>(
     };
     let first = average(first, gradient.clone(), step.beta1);
     let second = average(second, gradient.square(), step.beta2);
+    let [first, second] = match step.time % TIDY_EVERY {
+        0 => [above(first, 1e-30), above(second, 1e-36)],
+        _ => [first, second],
+    };
     // a m / (sqrt(b v) + epsilon) = a / sqrt b * m / (sqrt v + epsilon / sqrt b), which is one pass
     // over the tensors less.
     let [first_scale, second_scale] = step.corrections();
@@ -139,6 +143,17 @@ fn reference<B: Backend, const D: usize>(
         decay => parameter.mul_scalar(1.0 - step.lr * decay),
     };
     [parameter - update, first, second]
+}
+
+/// Steps after which plain operations look for moments that are next to 0, as it takes passes of its
+/// own. Till the next time these stay far above subnormal numbers.
+const TIDY_EVERY: usize = 32;
+
+/// `moment`, or 0 where it is smaller in size than `least`. Moments of weights that have no gradient
+/// any more shrink step by step; once they are subnormal, a step takes half as long again.
+fn above<B: Backend, const D: usize>(moment: Tensor<B, D>, least: f32) -> Tensor<B, D> {
+    let none = moment.clone().abs().lower_elem(least);
+    moment.mask_fill(none, 0.0)
 }
 
 #[cfg(test)]
@@ -213,17 +228,21 @@ mod tests {
     /// The moments of a weight without gradient end at 0, and not at numbers that slow a step down.
     #[test]
     fn moments_without_gradient_vanish() {
-        let step = AdamStep { time: 5000, ..STEP };
-        let mut values = vec![vec![1.0], vec![2e-30], vec![1.2e-38], vec![0.0]];
-        for _ in 0..30 {
-            let [parameter, first, second]: [_; 3] =
-                fused::<Flex>(&values, &step).try_into().unwrap();
-            for moment in [first[0], second[0]] {
-                assert!(!moment.is_subnormal(), "{moment:e}");
+        for step_of in [adam::<Flex, 1>, reference::<Flex, 1>] {
+            let mut values = vec![vec![1.0], vec![2e-30], vec![1.2e-38], vec![0.0]];
+            for time in 5010..5050 {
+                let mut state = vectors::<Flex>(&values);
+                let gradient = state.pop().unwrap();
+                let step = AdamStep { time, ..STEP };
+                let state = step_of(state.try_into().unwrap(), gradient, &step);
+                let [parameter, first, second]: [_; 3] = host(state).try_into().unwrap();
+                for moment in [first[0], second[0]] {
+                    assert!(!moment.is_subnormal(), "{moment:e}");
+                }
+                values = vec![parameter, first, second, vec![0.0]];
             }
-            values = vec![parameter, first, second, vec![0.0]];
+            assert_eq!(values, [[1.0], [0.0], [0.0], [0.0]]);
         }
-        assert_eq!(values, [[1.0], [0.0], [0.0], [0.0]]);
     }
 
     /// A step must not be seen by another tensor that shares the parameter.
