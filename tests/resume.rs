@@ -65,16 +65,22 @@ fn assert_same_end(place: &Place, run: &str) {
 #[test]
 fn a_killed_run_resumes_bit_for_bit() {
     let place = Place::new();
-    for backend in ["flex", "ndarray"] {
+    let portions = "--variant iwae --samples 70 --gradient doubly-reparameterized";
+    let runs = [
+        ("flex", ""),
+        ("ndarray", "--aggressive 8"),
+        ("flex", portions),
+    ];
+    for (number, (backend, more)) in runs.into_iter().enumerate() {
         let whole = place.join("whole");
         if whole.exists() {
             std::fs::remove_dir_all(whole).unwrap();
         }
-        let run = format!("{RUN} --backend {backend}");
+        let run = format!("{RUN} --backend {backend} {more}");
         place.run(&format!("{run} --out whole"));
         // After the 1st, 3rd, ... checkpoint line: within an epoch, at its end, late.
         for kill_after in [1, 3, 4, 9] {
-            let out = format!("{backend}-{kill_after}");
+            let out = format!("run-{number}-{kill_after}");
             let mut child = start(&place, &format!("{run} -v --out {out}"));
             wait_for(&mut child, "checkpoint of step", kill_after);
             child.kill().unwrap();

@@ -102,6 +102,8 @@ fn examples_and_options_of_every_variant_train() {
         "--variant ae --arch linear --likelihood gaussian",
         "--variant beta --capacity 25 --capacity-weight 1000",
         "--variant vae --free-bits 0.1",
+        "--variant cvae --aggressive 4",
+        "--variant iwae --samples 3 --gradient doubly-reparameterized --nll-samples 20",
         "--variant vae --arch conv --upsample resize --norm batch",
         "--variant vae --likelihood continuous-bernoulli",
         "--variant vae --likelihood gaussian-global",
@@ -122,6 +124,23 @@ fn examples_and_options_of_every_variant_train() {
             "{args}"
         );
     }
+}
+
+/// With noise this strong, the best that a plain VAE can do is to leave its code unused (Lucas 2019).
+#[test]
+fn a_collapsed_code_is_rescued() {
+    let place = Place::new();
+    let active = |name: &str, more: &str| {
+        place.run(&format!(
+            "--variant vae --likelihood gaussian --sigma 2.5 --limit 2000 --epochs 8 --hidden 64 \
+             --latent 10 {more} --out {name} --quiet"
+        ));
+        let summary = place.json(&format!("{name}/summary.json"));
+        summary["test"]["latent"]["active_units"].as_u64().unwrap()
+    };
+    assert_eq!(active("plain", ""), 0);
+    assert!(active("free-bits", "--free-bits 0.5") >= 8);
+    assert!(active("capacity", "--capacity 5") >= 4);
 }
 
 #[test]

@@ -268,7 +268,7 @@ fn warn_of_collapse(report: &EpochReport<'_>) {
     {
         tracing::warn!(
             "the posterior has collapsed: no latent dimension is active after epoch {}; try a \
-             smaller KL weight, a warm-up (--kl-schedule) or --free-bits",
+             smaller KL weight, a warm-up (--kl-schedule), --free-bits or --aggressive",
             report.epoch
         );
     }

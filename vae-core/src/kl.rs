@@ -1,10 +1,10 @@
 //! The KL term and the settings that shape it, shared by every variant with a Gaussian posterior.
 
-use burn::tensor::backend::Backend;
+use burn::{module::Module, tensor::backend::Backend};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Autoencoder, Batch, DiagonalGaussian, Encoder, Objective, Schedule, StepContext,
+    Autoencoder, Batch, DiagonalGaussian, Encoder, Objective, Schedule, StepContext, Updates,
     error::{Result, check},
 };
 
@@ -23,6 +23,9 @@ pub struct ObjectiveConfig {
     pub capacity: Option<Schedule>,
     /// Weight of the distance from `capacity`; gamma in Burgess 2018.
     pub capacity_weight: f64,
+    /// Steps that the encoder takes alone at the most before each of the decoder, until it has caught
+    /// up; 0 for none. See [`Pacing::EncoderLeads`](crate::Pacing).
+    pub aggressive: u64,
 }
 
 impl Default for ObjectiveConfig {
@@ -32,6 +35,7 @@ impl Default for ObjectiveConfig {
             free_bits: 0.0,
             capacity: None,
             capacity_weight: 100.0,
+            aggressive: 0,
         }
     }
 }
@@ -61,6 +65,11 @@ impl ObjectiveConfig {
         Ok(())
     }
 
+    /// What the schedule multiplies the variant's own KL weight with.
+    pub fn kl_weight(&self, step: &StepContext) -> f64 {
+        self.kl_schedule.at(step.step, step.total_steps)
+    }
+
     /// Adds the KL of `posterior` with the variant's `weight` to an objective. The plain KL is
     /// always reported as `kl`; where free bits or a capacity change what is minimised, that is the
     /// term and the plain KL a monitor.
@@ -71,7 +80,7 @@ impl ObjectiveConfig {
         weight: f64,
         step: &StepContext,
     ) -> Objective<B> {
-        let weight = weight * self.kl_schedule.at(step.step, step.total_steps);
+        let weight = weight * self.kl_weight(step);
         let kl = posterior.kl(); // [batch]
         let objective = if let Some(capacity) = &self.capacity {
             let capacity = capacity.at(step.step, step.total_steps);
@@ -93,6 +102,16 @@ impl ObjectiveConfig {
             objective.with_term("kl", kl, weight)
         };
         objective.with_codes(posterior)
+    }
+}
+
+impl ObjectiveConfig {
+    /// The optimizers of a model with a Gaussian posterior.
+    pub fn updates<B: Backend>(&self, encoder: &impl Module<B>, model: &impl Module<B>) -> Updates {
+        match self.aggressive {
+            0 => Updates::joint(),
+            most => Updates::encoder_leads(encoder, model, most),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod posterior;
 mod schedule;
 mod step;
 mod traits;
+mod updates;
 mod variant;
 
 pub mod nets;
@@ -23,12 +24,13 @@ pub mod train;
 
 pub use batch::Batch;
 pub use error::{Error, Result};
-pub use importance::importance_nll;
+pub use importance::{BoundGradient, importance_nll, importance_weighted};
 pub use kl::{ObjectiveConfig, negative_elbo};
 pub use likelihood::{Likelihood, LikelihoodConfig, LikelihoodKind};
-pub use objective::{Objective, Term};
+pub use objective::{Objective, Portion, Term};
 pub use posterior::{DiagonalGaussian, Posterior};
 pub use schedule::{Moving, Schedule};
 pub use step::{Mode, StepContext};
-pub use traits::{Autoencoder, Decoder, Encoder, Loss, Update};
+pub use traits::{Autoencoder, Decoder, Encoder, Loss};
+pub use updates::{Pace, Pacing, Update, Updates};
 pub use variant::{ModelSpec, OptionInfo, VariantConfig};

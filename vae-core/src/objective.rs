@@ -1,5 +1,7 @@
 //! The objective: a reconstruction term and weighted regularisers on one scale.
 
+use std::{fmt, rc::Rc};
+
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::Posterior;
@@ -15,7 +17,7 @@ pub struct Term<B: Backend> {
     pub weight: f64,
 }
 
-/// What one update minimises. All values are in nats per example, summed over features and latent
+/// What a training step minimises. All values are in nats per example, summed over features and latent
 /// dimensions; the batch is averaged once, in [`Objective::total`].
 #[derive(Debug, Clone)]
 pub struct Objective<B: Backend> {
@@ -29,6 +31,33 @@ pub struct Objective<B: Backend> {
     pub codes: Option<Posterior<B>>,
     /// Which units are on (1) or off (0), for sparse codes. `[batch, latent]`
     pub active: Option<Tensor<B, 2>>,
+    /// What other parts of the model minimise in the same step, such as an adversary, by name.
+    pub others: Vec<(&'static str, Objective<B>)>,
+    /// What [`Objective::total`] leaves out of the gradient.
+    pub portions: Vec<Portion<B>>,
+}
+
+/// A part of an objective's gradient that is computed after the rest of it, so that the two are never
+/// in memory together. Its value is of no interest.
+#[derive(Clone)]
+pub struct Portion<B: Backend>(Rc<dyn Fn() -> Tensor<B, 1>>);
+
+impl<B: Backend> Portion<B> {
+    /// The gradient of the batch mean of what `compute` gives, `[batch]`.
+    pub fn new(compute: impl Fn() -> Tensor<B, 1> + 'static) -> Self {
+        Self(Rc::new(compute))
+    }
+
+    /// The scalar to differentiate. `[1]`
+    pub fn total(&self) -> Tensor<B, 1> {
+        (self.0)().mean()
+    }
+}
+
+impl<B: Backend> fmt::Debug for Portion<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Portion")
+    }
 }
 
 impl<B: Backend> Objective<B> {
@@ -43,6 +72,8 @@ impl<B: Backend> Objective<B> {
             monitors: Vec::new(),
             codes: None,
             active: None,
+            others: Vec::new(),
+            portions: Vec::new(),
         }
     }
 
@@ -89,6 +120,22 @@ impl<B: Backend> Objective<B> {
         self
     }
 
+    /// Adds what another part of the model minimises. Both objectives are computed from the same
+    /// parameters, and their gradients are added: each must be cut off (`detach`, `no_grad`) from the
+    /// parameters that it is not meant for.
+    #[must_use]
+    pub fn with_other(mut self, name: &'static str, objective: Objective<B>) -> Self {
+        self.others.push((name, objective));
+        self
+    }
+
+    /// Adds a part of the gradient that is computed after the rest.
+    #[must_use]
+    pub fn with_portion(mut self, portion: Portion<B>) -> Self {
+        self.portions.push(portion);
+        self
+    }
+
     /// `reconstruction + sum of weight * value`. `[batch]`
     pub fn per_example(&self) -> Tensor<B, 1> {
         self.terms
@@ -101,6 +148,15 @@ impl<B: Backend> Objective<B> {
     /// The batch mean of [`Objective::per_example`]: what is minimised. `[1]`
     pub fn total(&self) -> Tensor<B, 1> {
         self.per_example().mean()
+    }
+
+    /// The scalar whose gradient moves every part of the model: the total with those of the others,
+    /// without the portions. `[1]`
+    pub fn joint_total(&self) -> Tensor<B, 1> {
+        let others = self.others.iter();
+        others.fold(self.total(), |total, (_, other)| {
+            total + other.joint_total()
+        })
     }
 
     /// The values alone, cut off from the graph of automatic differentiation.
@@ -126,6 +182,12 @@ impl<B: Backend> Objective<B> {
                 .collect(),
             codes: None,
             active: None,
+            others: self
+                .others
+                .iter()
+                .map(|(name, other)| (*name, other.inner()))
+                .collect(),
+            portions: Vec::new(),
         }
     }
 

@@ -15,7 +15,7 @@ pub enum Mode {
 }
 
 /// Where in the training a pass happens, and a source of noise that is a pure function of
-/// `(seed, mode, step, update, draw)`.
+/// `(seed, mode, step, draw)`.
 ///
 /// Noise is drawn on the host, so every backend sees the same numbers and an exact resume needs
 /// no generator state.
@@ -27,8 +27,6 @@ pub struct StepContext {
     pub step: u64,
     /// Steps that the whole training takes.
     pub total_steps: u64,
-    /// Index of the running update in [`Loss::updates`](crate::Loss::updates).
-    pub update: usize,
     draws: Cell<u64>,
 }
 
@@ -40,7 +38,6 @@ impl StepContext {
             mode: Mode::Train,
             step,
             total_steps,
-            update: 0,
             draws: Cell::new(0),
         }
     }
@@ -54,18 +51,7 @@ impl StepContext {
             mode: Mode::Evaluate,
             step,
             total_steps,
-            update: 0,
             draws: Cell::new(0),
-        }
-    }
-
-    /// The same step, seen by update number `update`.
-    #[must_use]
-    pub fn for_update(&self, update: usize) -> Self {
-        Self {
-            update,
-            draws: Cell::new(0),
-            ..self.clone()
         }
     }
 
@@ -99,15 +85,11 @@ impl StepContext {
     fn rng(&self, stream: Stream) -> impl RngCore {
         let draw = self.draws.get();
         self.draws.set(draw + 1);
-        // 2^12 draws per update and 2^12 updates per step leave 2^40 steps.
+        // 2^24 draws per step leave 2^40 steps.
         let step = match self.mode {
             Mode::Train => self.step,
             Mode::Evaluate => (1 << 40) - 1,
         };
-        random::rng(
-            self.seed,
-            stream,
-            (step << 24) | ((self.update as u64) << 12) | draw,
-        )
+        random::rng(self.seed, stream, (step << 24) | draw)
     }
 }

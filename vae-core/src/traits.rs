@@ -2,11 +2,11 @@
 //! sampling, the command line) is written against them.
 
 use burn::{
-    module::{Module, ParamId},
+    module::Module,
     tensor::{Tensor, backend::Backend},
 };
 
-use crate::{Batch, Likelihood, Objective, Posterior, StepContext};
+use crate::{Batch, Likelihood, Objective, Posterior, StepContext, Updates};
 
 /// Maps an example to its latent code.
 pub trait Encoder<B: Backend> {
@@ -36,40 +36,14 @@ pub trait Decoder<B: Backend> {
 
 /// What training minimises.
 pub trait Loss<B: Backend> {
-    /// The objective of one update on one batch, in nats per example.
+    /// The objective on one batch, in nats per example; with [`Objective::others`] if parts of the
+    /// model have objectives of their own.
     fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B>;
 
-    /// The updates of one training step, in order. Each has its own optimizer and computes
-    /// [`Loss::loss`] anew with its index in `step.update`; an adversarial variant returns several.
-    fn updates(&self) -> Vec<Update> {
-        vec![Update::whole("model")]
-    }
-}
-
-/// One update of a training step: which parameters its optimizer moves.
-#[derive(Debug, Clone)]
-pub struct Update {
-    /// Name used in logs and checkpoints.
-    pub name: &'static str,
-    /// The parameters to move; `None` means all.
-    pub parameters: Option<Vec<ParamId>>,
-}
-
-impl Update {
-    /// An update that moves every parameter.
-    pub fn whole(name: &'static str) -> Self {
-        Self {
-            name,
-            parameters: None,
-        }
-    }
-
-    /// An update that moves the parameters of `part` only.
-    pub fn of<B: Backend>(name: &'static str, part: &impl Module<B>) -> Self {
-        Self {
-            name,
-            parameters: Some(burn::module::list_param_ids(part)),
-        }
+    /// The optimizers of a training step. All move along the gradient of the one objective; an
+    /// adversarial variant returns several.
+    fn updates(&self) -> Updates {
+        Updates::joint()
     }
 }
 

@@ -16,10 +16,10 @@ use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use toy::{FEATURES, ToyVae, data, weights};
 use vae_core::{
-    Batch, Loss, Objective, Result, StepContext, Update,
+    Batch, Loss, Objective, Pacing, Portion, Result, StepContext, Update, Updates,
     train::{
-        CheckpointStore, Ending, EpochReport, Observer, OptimizerConfig, StepReport, TrainConfig,
-        Trainer,
+        CheckpointStore, Ending, EpochReport, Observer, OptimizerConfig, Readings, StepReport,
+        TrainConfig, Trainer,
     },
 };
 use vae_data::Batcher;
@@ -283,25 +283,30 @@ impl<B: Backend> Duel<B> {
 }
 
 impl<B: Backend> Loss<B> for Duel<B> {
-    fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
-        let distance = (self.chaser.value.val() - self.runner.value.val()).square();
-        let sign = if step.update == 0 { 1.0 } else { -1.0 };
-        Objective::new(distance.mul_scalar(sign).expand([batch.len()]))
+    fn loss(&self, batch: &Batch<B>, _step: &StepContext) -> Objective<B> {
+        let (chaser, runner) = (self.chaser.value.val(), self.runner.value.val());
+        let distance = |chaser: Tensor<B, 1>, runner: Tensor<B, 1>| {
+            (chaser - runner).square().expand([batch.len()])
+        };
+        let away = distance(chaser.clone().detach(), runner.clone()).neg();
+        Objective::new(distance(chaser, runner.detach())).with_other("runner", Objective::new(away))
     }
 
-    fn updates(&self) -> Vec<Update> {
-        vec![
-            Update::of("chaser", &self.chaser),
-            Update::of("runner", &self.runner),
-        ]
+    fn updates(&self) -> Updates {
+        Updates {
+            parts: vec![
+                Update::of("chaser", &self.chaser),
+                Update::of("runner", &self.runner),
+            ],
+            pacing: Pacing::Together,
+        }
     }
 }
 
 /// By hand, with SGD at rate 0.1 and no momentum from (0, 1): the chaser moves by
-/// `-0.1 * 2 (0 - 1) = 0.2`, then the runner sees the distance 0.8 and moves by
-/// `0.1 * 2 * 0.8 = 0.16`.
+/// `-0.1 * 2 (0 - 1) = 0.2`, and the runner, which sees the same distance, by `0.1 * 2 * 1 = 0.2`.
 #[test]
-fn several_optimizers_move_their_own_parameters_in_turn() {
+fn several_optimizers_move_their_own_parameters() {
     let config = TrainConfig {
         epochs: 1,
         max_steps: Some(1),
@@ -311,14 +316,82 @@ fn several_optimizers_move_their_own_parameters_in_turn() {
         ..TrainConfig::default()
     };
     let model = Duel::<Ad>::new(0.0, 1.0);
+    let mut seen = Seen::default();
     let outcome = Trainer::<Ad, _>::new(model, config, 1, Default::default())
         .unwrap()
-        .run(&batches(), None, &mut ())
+        .run(&batches(), None, &mut seen)
         .unwrap();
     let moved = weights(&outcome.model);
     assert!(
-        (moved[0] - 0.2).abs() < 1e-6 && (moved[1] - 1.16).abs() < 1e-6,
+        (moved[0] - 0.2).abs() < 1e-6 && (moved[1] - 1.2).abs() < 1e-6,
         "{moved:?}"
+    );
+    assert_eq!(seen.0.get("loss"), Some(1.0));
+    assert_eq!(seen.0.get("runner.loss"), Some(-1.0));
+}
+
+/// The values of the last step.
+#[derive(Default)]
+struct Seen(Readings);
+
+impl Observer for Seen {
+    fn step(&mut self, report: &StepReport<'_>) {
+        self.0 = report.readings.clone();
+    }
+}
+
+/// `(x - 3)^2` whose gradient comes in portions: a quarter at first, then a quarter and a half.
+#[derive(Module, Debug)]
+struct Portioned<B: Backend> {
+    part: Part<B>,
+    #[module(skip)]
+    whole: bool,
+}
+
+impl<B: Backend> Loss<B> for Portioned<B> {
+    fn loss(&self, batch: &Batch<B>, _step: &StepContext) -> Objective<B> {
+        let length = batch.len();
+        let x = self.part.value.val();
+        let share = move |x: Tensor<B, 1>, share: f64| {
+            x.sub_scalar(3.0)
+                .square()
+                .mul_scalar(share)
+                .expand([length])
+        };
+        if self.whole {
+            return Objective::new(share(x, 1.0));
+        }
+        let rest = [0.25, 0.5].map(|size| {
+            let x = x.clone();
+            Portion::new(move || share(x.clone(), size))
+        });
+        let value = share(x.clone().detach(), 0.75);
+        let first = Objective::new(value + share(x, 0.25));
+        rest.into_iter().fold(first, Objective::with_portion)
+    }
+}
+
+#[test]
+fn portions_add_up_to_the_whole_gradient() {
+    let train = |whole| {
+        let config = TrainConfig {
+            epochs: 1,
+            batch_size: 10,
+            ..config()
+        };
+        let Duel { chaser: part, .. } = Duel::<Ad>::new(1.0, 0.0);
+        let model = Portioned { part, whole };
+        let outcome = Trainer::<Ad, _>::new(model, config, 1, Default::default())
+            .unwrap()
+            .run(&batches(), None, &mut ())
+            .unwrap();
+        weights(&outcome.model)
+    };
+    let (whole, portions) = (train(true), train(false));
+    assert!(whole[0] > 1.0, "{whole:?}");
+    assert!(
+        (whole[0] - portions[0]).abs() < 1e-6,
+        "{whole:?} {portions:?}"
     );
 }
 

@@ -1,17 +1,14 @@
 //! The beta-VAE (Higgins 2017, eq. 4): the VAE with the KL weighted by beta. The controlled-capacity
 //! form of Burgess 2018 (eq. 8) is `--capacity`, which every Gaussian variant takes.
 
-use burn::{
-    module::Module,
-    tensor::{Tensor, backend::Backend},
-};
+use burn::{module::Module, tensor::backend::Backend};
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Autoencoder, Batch, Decoder, DiagonalGaussian, Encoder, Likelihood, Loss, ModelSpec, Objective,
-    OptionInfo, Result, Schedule, StepContext, VariantConfig, nets::Init,
+    Batch, Loss, ModelSpec, Objective, OptionInfo, Result, Schedule, StepContext, Updates,
+    VariantConfig, nets::Init,
 };
 
-use crate::{Vae, VaeConfig};
+use crate::{Vae, VaeConfig, vae::is_a_vae};
 
 /// Options of the beta-VAE.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,42 +58,15 @@ pub struct Beta<B: Backend> {
     beta: Schedule,
 }
 
-impl<B: Backend> Encoder<B> for Beta<B> {
-    type Code = DiagonalGaussian<B>;
-
-    fn encode(&self, batch: &Batch<B>, step: &StepContext) -> DiagonalGaussian<B> {
-        self.vae.encode(batch, step)
-    }
-}
-
-impl<B: Backend> Decoder<B> for Beta<B> {
-    fn decode(
-        &self,
-        z: Tensor<B, 2>,
-        condition: Option<&Tensor<B, 2>>,
-        step: &StepContext,
-    ) -> Tensor<B, 2> {
-        self.vae.decode(z, condition, step)
-    }
-}
+is_a_vae!(Beta);
 
 impl<B: Backend> Loss<B> for Beta<B> {
     fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
         let beta = self.beta.at(step.step, step.total_steps);
         self.vae.weighted_loss(batch, beta, step)
     }
-}
 
-impl<B: Backend> Autoencoder<B> for Beta<B> {
-    fn likelihood(&self) -> &Likelihood<B> {
-        self.vae.likelihood()
-    }
-
-    fn latent(&self) -> usize {
-        Autoencoder::<B>::latent(&self.vae)
-    }
-
-    fn is_generative(&self) -> bool {
-        true
+    fn updates(&self) -> Updates {
+        self.vae.updates()
     }
 }

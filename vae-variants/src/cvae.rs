@@ -12,7 +12,8 @@ use burn::{
 use serde::{Deserialize, Serialize};
 use vae_core::{
     Autoencoder, Batch, Decoder, DiagonalGaussian, Encoder, Error, Likelihood, Loss, ModelSpec,
-    Objective, ObjectiveConfig, OptionInfo, Result, StepContext, VariantConfig, negative_elbo,
+    Objective, ObjectiveConfig, OptionInfo, Result, StepContext, Updates, VariantConfig,
+    negative_elbo,
     nets::{Arch, Init, NetSpec, Nets},
 };
 use vae_data::DataShape;
@@ -124,6 +125,10 @@ impl<B: Backend> Decoder<B> for Cvae<B> {
 impl<B: Backend> Loss<B> for Cvae<B> {
     fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
         negative_elbo(self, batch, 1.0, &self.objective, step)
+    }
+
+    fn updates(&self) -> Updates {
+        self.objective.updates(&self.nets.encoder, self)
     }
 }
 

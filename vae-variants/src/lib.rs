@@ -6,6 +6,7 @@ mod contractive;
 mod cvae;
 mod dae;
 mod deterministic;
+mod iwae;
 mod registry;
 mod saved;
 mod sparse;
@@ -16,6 +17,7 @@ pub use beta::{Beta, BetaConfig};
 pub use contractive::{Contractive, ContractiveConfig, Estimator};
 pub use cvae::{Cvae, CvaeConfig};
 pub use dae::{Dae, DaeConfig};
+pub use iwae::{Iwae, IwaeConfig};
 pub use registry::VariantInfo;
 pub use saved::{Description, load, save};
 pub use sparse::{Sparse, SparseConfig, Sparsity};
@@ -29,6 +31,7 @@ registry::registry! {
     Dae: DaeConfig,
     Sparse: SparseConfig,
     Contractive: ContractiveConfig,
+    Iwae: IwaeConfig,
 }
 
 /// The examples of the README are compiled and run as tests.

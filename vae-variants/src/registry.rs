@@ -142,7 +142,7 @@ macro_rules! registry {
                 }
             }
 
-            fn updates(&self) -> Vec<vae_core::Update> {
+            fn updates(&self) -> vae_core::Updates {
                 match self {
                     $(Self::$model(model) => vae_core::Loss::<B>::updates(model),)*
                 }

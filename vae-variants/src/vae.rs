@@ -9,7 +9,7 @@ use burn::{
 use serde::{Deserialize, Serialize};
 use vae_core::{
     Autoencoder, Batch, Decoder, DiagonalGaussian, Encoder, Likelihood, Loss, ModelSpec, Objective,
-    ObjectiveConfig, OptionInfo, Result, StepContext, VariantConfig, negative_elbo,
+    ObjectiveConfig, OptionInfo, Result, StepContext, Updates, VariantConfig, negative_elbo,
     nets::{Init, Nets},
 };
 
@@ -49,6 +49,11 @@ pub struct Vae<B: Backend> {
 }
 
 impl<B: Backend> Vae<B> {
+    /// The KL term's settings.
+    pub(crate) fn objective(&self) -> &ObjectiveConfig {
+        &self.objective
+    }
+
     /// The negative ELBO with the KL weighted by `kl_weight`.
     pub(crate) fn weighted_loss(
         &self,
@@ -83,6 +88,10 @@ impl<B: Backend> Loss<B> for Vae<B> {
     fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
         self.weighted_loss(batch, 1.0, step)
     }
+
+    fn updates(&self) -> Updates {
+        self.objective.updates(&self.nets.encoder, self)
+    }
 }
 
 impl<B: Backend> Autoencoder<B> for Vae<B> {
@@ -98,3 +107,47 @@ impl<B: Backend> Autoencoder<B> for Vae<B> {
         true
     }
 }
+
+/// Gives a model that holds a [`Vae`] in its field `vae` that one's encoder, decoder and likelihood.
+macro_rules! is_a_vae {
+    ($model:ident) => {
+        impl<B: burn::tensor::backend::Backend> vae_core::Encoder<B> for $model<B> {
+            type Code = vae_core::DiagonalGaussian<B>;
+
+            fn encode(
+                &self,
+                batch: &vae_core::Batch<B>,
+                step: &vae_core::StepContext,
+            ) -> Self::Code {
+                self.vae.encode(batch, step)
+            }
+        }
+
+        impl<B: burn::tensor::backend::Backend> vae_core::Decoder<B> for $model<B> {
+            fn decode(
+                &self,
+                z: burn::tensor::Tensor<B, 2>,
+                condition: Option<&burn::tensor::Tensor<B, 2>>,
+                step: &vae_core::StepContext,
+            ) -> burn::tensor::Tensor<B, 2> {
+                self.vae.decode(z, condition, step)
+            }
+        }
+
+        impl<B: burn::tensor::backend::Backend> vae_core::Autoencoder<B> for $model<B> {
+            fn likelihood(&self) -> &vae_core::Likelihood<B> {
+                self.vae.likelihood()
+            }
+
+            fn latent(&self) -> usize {
+                vae_core::Autoencoder::<B>::latent(&self.vae)
+            }
+
+            fn is_generative(&self) -> bool {
+                true
+            }
+        }
+    };
+}
+
+pub(crate) use is_a_vae;

@@ -13,7 +13,8 @@ use anyhow::{Context, Result};
 use burn::{module::Module, tensor::backend::Backend};
 use burn_autodiff::Autodiff;
 use serde_json::{Value, json};
-use vae_core::train::{CheckpointStore, Ending, Evaluation, Trainer, evaluate};
+use vae_core::Autoencoder as _;
+use vae_core::train::{CheckpointStore, Ending, Evaluation, Trainer, evaluate, evaluate_nll};
 use vae_data::{Batcher, Corruption, Data, Subset, fingerprint, load};
 use vae_variants::{Description, Model, save};
 
@@ -101,10 +102,21 @@ impl Job for Training<'_> {
             .build::<Autodiff<B>>(settings.seed, &device)
             .map_err(|error| resolved.blame(error))?;
         let corruption = corruption(description);
-        if settings.train.patience.is_some() && data.validation.is_empty() {
-            let bound = "left out where there is no validation split (data.validation = 0)";
-            let error = vae_core::Error::setting("train.patience", "set", bound);
+        if let (Some(samples), false) = (settings.train.nll_samples, model.is_generative()) {
+            let bound = "left out for variants whose code is a point, which give no likelihood";
+            let error = vae_core::Error::setting("train.nll_samples", samples, bound);
             return Err(resolved.blame(error));
+        }
+        let watches_validation = [
+            ("train.patience", settings.train.patience.is_some()),
+            ("objective.aggressive", settings.objective.aggressive > 0),
+        ];
+        for (key, is_set) in watches_validation {
+            if is_set && data.validation.is_empty() {
+                let bound = "left out where there is no validation split (data.validation = 0)";
+                let error = vae_core::Error::setting(key, "set", bound);
+                return Err(resolved.blame(error));
+            }
         }
         let batches = training_batches(resolved, data, description, self.threads)?;
         let split = |subset: &Subset| {
@@ -183,6 +195,16 @@ impl Job for Training<'_> {
         };
         let final_validation = scores(validation.as_ref())?;
         let final_test = scores(test.as_ref())?;
+        let nll = match (&test, settings.train.nll_samples) {
+            (Some(test), Some(samples)) => {
+                tracing::info!(
+                    "estimating the log-likelihood of {} examples from {samples} codes each",
+                    thousands(data.test.len() as f64)
+                );
+                evaluate_nll(&outcome.model, test, samples, settings.seed, &device)?
+            }
+            _ => None,
+        };
         let clean = match (&test, corruption) {
             (Some(test), Some(_)) => scores(Some(&test.clone().corrupt(None)))?,
             _ => None,
@@ -231,6 +253,10 @@ impl Job for Training<'_> {
             "validation": final_validation.as_ref().map(evaluation),
             "test": final_test.as_ref().map(evaluation),
         });
+        if let Some(nll) = nll {
+            summary["test"]["nll"] = json!(nll);
+            summary["nll_samples"] = json!(settings.train.nll_samples);
+        }
         if let Some(corruption) = corruption {
             summary["corruption"] = json!(format!("{} {}", corruption.kind(), corruption.level()));
             summary["test_clean"] = json!(clean.as_ref().map(evaluation));
@@ -355,6 +381,10 @@ fn closing(summary: &Value, folder: &std::path::Path) -> String {
             };
         }
         text.push('\n');
+    }
+    if let Some(nll) = summary["test"]["nll"].as_f64() {
+        let samples = thousands(number(&summary["nll_samples"]));
+        text += &format!("\n-log p(x) of the test data from {samples} samples: {nll:.3}\n");
     }
     let latent = &summary["test"]["latent"];
     if let (Some(active), Some(units)) = (

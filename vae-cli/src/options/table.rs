@@ -259,6 +259,14 @@ pub const GROUPS: &[(&str, &[Flag])] = &[
                 "Weight of the KL's distance from --capacity, at least 0",
                 "",
             ),
+            Flag(
+                "aggressive",
+                "objective.aggressive",
+                "N",
+                "Against a collapse: at first the encoder moves alone, for up to N steps, before each \
+                 step of the decoder; 0 for no such lead, 100 in He 2019, 20 for small data",
+                "",
+            ),
         ],
     ),
     (
@@ -311,6 +319,14 @@ pub const GROUPS: &[(&str, &[Flag])] = &[
                 "train.clip_value",
                 "X",
                 "Limit of every gradient entry's size, above 0",
+                "none",
+            ),
+            Flag(
+                "nll-samples",
+                "train.nll_samples",
+                "N",
+                "Estimate the test data's log-likelihood at the end, from that many codes for each \
+                 example; some thousands for a figure to publish",
                 "none",
             ),
             Flag(

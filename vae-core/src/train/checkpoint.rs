@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Meter, ModuleOptimizer, Optimizer, OptimizerConfig};
 use crate::{
+    Pace,
     error::{Error, Result},
     files::write_atomically,
 };
@@ -48,6 +49,9 @@ pub struct State {
     pub examples: u64,
     /// Whether early stopping ended the run.
     pub stopped_early: bool,
+    /// In which steps the updates move.
+    #[serde(default)]
+    pub pace: Pace,
 }
 
 /// What a checkpoint holds: parameters, optimizer states, and where the run stands.

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use vae_data::Batcher;
 
 use super::{Meter, Readings};
-use crate::{Batch, Loss, Objective, Posterior, StepContext, error::Result};
+use crate::{
+    Autoencoder, Batch, Loss, Objective, Posterior, StepContext, error::Result, importance_nll,
+};
 
 /// A unit is active if the variance of its posterior mean over the data exceeds this
 /// (Burda 2016, section 5.2).
@@ -31,6 +33,10 @@ pub struct LatentDiagnostics {
     pub mean_variance: Vec<f64>,
     /// Mean KL of each dimension in nats, for Gaussian posteriors.
     pub kl_per_dimension: Option<Vec<f64>>,
+    /// Mutual information between example and code within the batches, in nats, for Gaussian
+    /// posteriors; see [`DiagonalGaussian::mutual_information`](crate::DiagonalGaussian).
+    #[serde(default)]
+    pub mutual_information: Option<f64>,
     /// Mean share of units that are on for an example, for sparse codes.
     pub active_fraction: Option<f64>,
     /// Units that are on for no example, for sparse codes.
@@ -51,20 +57,14 @@ pub fn evaluate<B: Backend, M: Loss<B>>(
 ) -> Result<Evaluation> {
     let mut meter = Meter::default();
     let mut codes = CodeSums::default();
-    let updates = model.updates();
     for (number, host) in batches.epoch(0, 0).enumerate() {
         let host = host?;
         let examples = host.len;
         let batch = Batch::from_host(host, device);
         let context = StepContext::evaluate(seed, number as u64, step, total_steps);
-        let mut readings = Readings::default();
-        for (index, update) in updates.iter().enumerate() {
-            let objective = model.loss(&batch, &context.for_update(index));
-            if index == 0 {
-                codes.add(&objective, examples);
-            }
-            readings.extend(Readings::of(&objective, &prefix(index, update.name)));
-        }
+        let objective = model.loss(&batch, &context);
+        codes.add(&objective, examples, &context);
+        let readings = Readings::of(&objective);
         meter.add(&readings, examples);
     }
     Ok(Evaluation {
@@ -74,13 +74,32 @@ pub fn evaluate<B: Backend, M: Loss<B>>(
     })
 }
 
-/// The first update's values have plain names.
-pub(super) fn prefix(index: usize, update: &str) -> String {
-    if index == 0 {
-        String::new()
-    } else {
-        format!("{update}.")
+/// An estimate of the mean of `-log p(x)` over all examples of `batches`, in nats, from `samples` codes
+/// of each; see [`importance_nll`]. Nothing for a model without a Gaussian posterior.
+///
+/// # Errors
+/// An [`Error`](crate::Error) of the data.
+///
+/// # Panics
+/// If `samples` is 0.
+pub fn evaluate_nll<B: Backend>(
+    model: &impl Autoencoder<B>,
+    batches: &Batcher,
+    samples: usize,
+    seed: u64,
+    device: &B::Device,
+) -> Result<Option<f64>> {
+    let (mut sum, mut examples) = (0.0, 0);
+    for (number, host) in batches.epoch(0, 0).enumerate() {
+        let batch = Batch::from_host(host?, device);
+        let context = StepContext::evaluate(seed, number as u64, 0, 1);
+        let Some(nll) = importance_nll(model, &batch, samples, &context) else {
+            return Ok(None);
+        };
+        sum += nll.into_data().iter::<f32>().map(f64::from).sum::<f64>();
+        examples += batch.len();
     }
+    Ok(Some(sum / examples.max(1) as f64))
 }
 
 /// Sums over the examples, per latent dimension.
@@ -90,11 +109,17 @@ struct CodeSums {
     mean: Vec<f64>,
     square: Vec<f64>,
     kl: Option<Vec<f64>>,
+    information: Option<Vec<f64>>,
     on: Option<Vec<f64>>,
 }
 
 impl CodeSums {
-    fn add<B: Backend>(&mut self, objective: &Objective<B>, examples: usize) {
+    fn add<B: Backend>(
+        &mut self,
+        objective: &Objective<B>,
+        examples: usize,
+        context: &StepContext,
+    ) {
         let Some(codes) = &objective.codes else {
             return;
         };
@@ -104,6 +129,9 @@ impl CodeSums {
         add_rows(&mut self.square, mean.square());
         if let Posterior::Gaussian(gaussian) = codes {
             add_rows(self.kl.get_or_insert_default(), gaussian.kl_per_dimension());
+            let noise = context.normal(gaussian.dims(), &gaussian.device());
+            let information = gaussian.mutual_information(noise).unsqueeze_dim(1);
+            add_rows(self.information.get_or_insert_default(), information);
         }
         if let Some(active) = &objective.active {
             add_rows(self.on.get_or_insert_default(), active.clone());
@@ -127,6 +155,7 @@ impl CodeSums {
                 .count(),
             mean_variance,
             kl_per_dimension: self.kl.as_deref().map(share),
+            mutual_information: self.information.as_deref().map(|sum| share(sum)[0]),
             active_fraction: self
                 .on
                 .as_ref()

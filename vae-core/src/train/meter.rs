@@ -1,6 +1,6 @@
 //! Reading the values of an objective, and averaging them over examples.
 
-use burn::tensor::{ElementConversion, Tensor, backend::Backend};
+use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
 
 use crate::{Objective, error::Error};
@@ -15,35 +15,45 @@ pub struct Readings {
 }
 
 impl Readings {
-    /// Reads an objective. Several updates share one list: the names of all but the first carry
-    /// the update's name, e.g. `discriminator.loss`.
-    pub(crate) fn of<B: Backend>(objective: &Objective<B>, prefix: &str) -> Self {
-        let mut names = vec![format!("{prefix}loss"), format!("{prefix}reconstruction")];
-        let mut tensors = vec![objective.total(), objective.reconstruction.clone().mean()];
-        let terms = objective.terms.iter().map(|t| (t.name, &t.value));
-        let monitors = objective
-            .monitors
-            .iter()
-            .map(|(name, value)| (*name, value));
-        for (name, value) in terms.chain(monitors) {
-            names.push(format!("{prefix}{name}"));
-            tensors.push(value.clone().mean());
-        }
+    /// Reads an objective. What belongs to another part of the model carries that part's name, e.g.
+    /// `discriminator.loss`.
+    pub(crate) fn of<B: Backend>(objective: &Objective<B>) -> Self {
+        let mut read = Self::default();
+        let mut tensors = Vec::new();
+        read.name(objective, "", &mut tensors);
         // One transfer for all.
-        let read = Tensor::cat(tensors, 0).into_data();
-        Self {
-            values: names
-                .into_iter()
-                .zip(
-                    read.iter::<f32>()
-                        .map(|value| f64::from(value.elem::<f32>())),
-                )
-                .collect(),
-            weights: objective
-                .terms
-                .iter()
-                .map(|term| (format!("{prefix}{}", term.name), term.weight))
-                .collect(),
+        let values = Tensor::cat(tensors, 0).into_data();
+        for ((_, value), found) in read.values.iter_mut().zip(values.iter::<f32>()) {
+            *value = f64::from(found);
+        }
+        read
+    }
+
+    /// Lists the names with values to be read from `tensors`.
+    fn name<B: Backend>(
+        &mut self,
+        objective: &Objective<B>,
+        prefix: &str,
+        tensors: &mut Vec<Tensor<B, 1>>,
+    ) {
+        let mut add = |name: &str, value: Tensor<B, 1>| {
+            self.values.push((format!("{prefix}{name}"), 0.0));
+            tensors.push(value);
+        };
+        add("loss", objective.total());
+        add("reconstruction", objective.reconstruction.clone().mean());
+        for term in &objective.terms {
+            add(term.name, term.value.clone().mean());
+        }
+        for (name, value) in &objective.monitors {
+            add(name, value.clone().mean());
+        }
+        for term in &objective.terms {
+            let name = format!("{prefix}{}", term.name);
+            self.weights.push((name, term.weight));
+        }
+        for (name, other) in &objective.others {
+            self.name(other, &format!("{prefix}{name}."), tensors);
         }
     }
 
@@ -52,11 +62,6 @@ impl Readings {
         self.values
             .iter()
             .find_map(|(key, value)| (key == name).then_some(*value))
-    }
-
-    pub(crate) fn extend(&mut self, other: Self) {
-        self.values.extend(other.values);
-        self.weights.extend(other.weights);
     }
 
     /// The first value that is not finite, looking at the terms before their sum.

@@ -9,7 +9,7 @@ mod settings;
 mod trainer;
 
 pub use checkpoint::{CheckpointStore, State};
-pub use evaluate::{ACTIVE_VARIANCE, Evaluation, LatentDiagnostics, evaluate};
+pub use evaluate::{ACTIVE_VARIANCE, Evaluation, LatentDiagnostics, evaluate, evaluate_nll};
 pub use meter::{Meter, Readings};
 pub use observer::{EpochReport, Observer, StepReport};
 pub use optimizer::{ModuleOptimizer, Optimizer, OptimizerConfig, OptimizerState};

@@ -297,15 +297,15 @@ fn average<B: Backend, const D: usize>(
     }
 }
 
-/// Keeps the gradients of `parameters` (all if `None`) out of a backward pass.
+/// Takes the gradients of `parameters` (all if `None`) out of a backward pass.
 pub(crate) fn gradients_of<B: AutodiffBackend, M: AutodiffModule<B>>(
-    mut gradients: B::Gradients,
+    gradients: &mut B::Gradients,
     module: &M,
     parameters: Option<&[ParamId]>,
 ) -> GradientsParams {
     match parameters {
-        None => GradientsParams::from_grads(gradients, module),
-        Some(parameters) => GradientsParams::from_params(&mut gradients, module, parameters),
+        None => GradientsParams::from_module(gradients, module),
+        Some(parameters) => GradientsParams::from_params(gradients, module, parameters),
     }
 }
 

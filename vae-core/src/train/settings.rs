@@ -38,6 +38,9 @@ pub struct TrainConfig {
     /// Write a checkpoint after this many steps too, not only after every epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_steps: Option<u64>,
+    /// Codes of each test example from which its log-likelihood is estimated at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nll_samples: Option<usize>,
 }
 
 impl Default for TrainConfig {
@@ -53,6 +56,7 @@ impl Default for TrainConfig {
             patience: None,
             min_delta: 0.0,
             checkpoint_steps: None,
+            nll_samples: None,
         }
     }
 }
@@ -85,6 +89,7 @@ impl TrainConfig {
             ("train.max_steps", self.max_steps),
             ("train.patience", self.patience.map(|n| n as u64)),
             ("train.checkpoint_steps", self.checkpoint_steps),
+            ("train.nll_samples", self.nll_samples.map(|n| n as u64)),
         ] {
             if let Some(count) = count {
                 check(key, count, count >= 1, "at least 1")?;

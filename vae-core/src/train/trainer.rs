@@ -8,17 +8,20 @@ use std::{
     time::Instant,
 };
 
-use burn::{module::AutodiffModule, optim::Optimizer as _, tensor::backend::AutodiffBackend};
+use burn::{
+    module::AutodiffModule,
+    optim::{GradientsAccumulator, GradientsParams, Optimizer as _},
+    tensor::{Tensor, backend::AutodiffBackend},
+};
 use vae_data::Batcher;
 
 use super::{
     CheckpointStore, EpochReport, Evaluation, ModuleOptimizer, Observer, Optimizer, Readings,
     State, StepReport, TrainConfig, evaluate,
-    evaluate::prefix,
     optimizer::{clip_by_norm, clip_by_value, gradients_of},
 };
 use crate::{
-    Batch, Loss, StepContext,
+    Batch, Loss, Objective, StepContext, Update,
     error::{Error, Result},
 };
 
@@ -83,6 +86,7 @@ where
         config.check()?;
         let optimizers = model
             .updates()
+            .parts
             .iter()
             .map(|_| ModuleOptimizer::from(Optimizer::new(config.optimizer)))
             .collect();
@@ -210,18 +214,21 @@ where
         self.finish(ending)
     }
 
-    /// All updates of one training step.
+    /// One training step.
     fn step(&mut self, batch: &Batch<B>, total: u64) -> Result<Readings> {
         let context = StepContext::train(self.seed, self.state.step, total);
         let lr = self.config.lr.at(self.state.step, total);
-        let mut readings = Readings::default();
-        for (index, update) in self.model().updates().into_iter().enumerate() {
-            let objective = self.model().loss(batch, &context.for_update(index));
-            let read = Readings::of(&objective.inner(), &prefix(index, update.name));
-            read.check_finite(self.state.step + 1, || self.advice())?;
-            readings.extend(read);
-            let gradients = objective.total().backward();
-            let mut gradients = gradients_of(gradients, self.model(), update.parameters.as_deref());
+        let objective = self.model().loss(batch, &context);
+        let readings = Readings::of(&objective.inner());
+        readings.check_finite(self.state.step + 1, || self.advice())?;
+        let updates = self.model().updates();
+        let count = updates.parts.len();
+        let moves = updates.pacing.moves(count, &readings, &mut self.state.pace);
+        let gradients = self.gradients(objective, &updates.parts);
+        for (index, mut gradients) in gradients.into_iter().enumerate() {
+            if !moves[index] {
+                continue;
+            }
             if let Some(limit) = self.config.clip_value {
                 clip_by_value::<B, M>(&mut gradients, self.model(), limit);
             }
@@ -236,11 +243,38 @@ where
                     });
                 }
             }
-            drop(objective);
             let model = self.model.take().expect(HELD);
             self.model = Some(self.optimizers[index].step(lr, model, gradients));
         }
         Ok(readings)
+    }
+
+    /// The gradient of an objective with respect to the parameters of each update. Consumes the
+    /// objective, which holds copies of parameters.
+    fn gradients(&self, objective: Objective<B>, parts: &[Update]) -> Vec<GradientsParams> {
+        let split = |total: Tensor<B, 1>| -> Vec<GradientsParams> {
+            let mut all = total.backward();
+            let parts = parts.iter();
+            parts
+                .map(|part| gradients_of(&mut all, self.model(), part.parameters.as_deref()))
+                .collect()
+        };
+        let first = split(objective.joint_total());
+        if objective.portions.is_empty() {
+            return first;
+        }
+        let mut sums: Vec<_> = parts.iter().map(|_| GradientsAccumulator::new()).collect();
+        let mut add = |gradients: Vec<GradientsParams>| {
+            for (sum, gradients) in sums.iter_mut().zip(gradients) {
+                sum.accumulate(self.model(), gradients);
+            }
+        };
+        add(first);
+        let Objective { portions, .. } = objective; // the rest of it goes here
+        for portion in portions {
+            add(split(portion.total()));
+        }
+        sums.iter_mut().map(GradientsAccumulator::grads).collect()
     }
 
     /// Evaluates, reports and writes the checkpoints of a finished epoch.
@@ -255,6 +289,10 @@ where
         let evaluation: Option<Evaluation> = validation
             .map(|batches| evaluate(&self.model().valid(), batches, self.seed, at, &self.device))
             .transpose()?;
+        if let Some(evaluation) = &evaluation {
+            let pacing = self.model().updates().pacing;
+            pacing.after_epoch(evaluation, &mut self.state.pace);
+        }
         let loss = evaluation.as_ref().and_then(|e| e.readings.get("loss"));
         let is_best = loss.is_some_and(|loss| match self.state.best {
             None => true,

@@ -220,6 +220,17 @@ pub fn all() -> Vec<Case> {
     let dae =
         |noise: &str, level: f64| json!({"name": "dae", "noise": noise, "noise_level": level});
 
+    let iwae = |name, gradient: &str, model| Case {
+        training: true,
+        // Five codes for each example.
+        draws: vec![Draw::Normal(5 * LATENT)],
+        ..digits(
+            name,
+            json!({"name": "iwae", "samples": 5, "gradient": gradient}),
+            model,
+        )
+    };
+
     vec![
         vae("vae-relu", json!({})),
         vae("vae-linear", json!({"arch": "linear", "hidden": null})),
@@ -318,6 +329,11 @@ pub fn all() -> Vec<Case> {
             of("cvae"),
             Odd,
             json!({"activation": "silu"}),
+        ),
+        iwae("iwae", "standard", json!({"likelihood": "gaussian-pixel"})),
+        iwae("iwae-doubly", "doubly-reparameterized", json!({})),
+        iwae("iwae-doubly-warm-up", "doubly-reparameterized", json!({})).objective(
+            json!({"kl_schedule": {"kind": "linear", "from": 0.1, "to": 1.0, "until": 0.5}}),
         ),
         digits("ae", of("ae"), json!({})),
         digits("ae-tied", of("ae"), json!({"tied": true})),

@@ -52,7 +52,8 @@ class Pass:
         }
         if self.condition is not None:
             self.inputs["condition"] = digest(self.condition)
-        masks = self.noise if inputs["training"] else None
+        drops = inputs["training"] and self.description["model"]["dropout"] > 0
+        masks = self.noise if drops else None
         self.network = Network(self.description, self.parameters, batch_statistics, masks)
         self.variant = self.description["variant"]
         self.name = self.variant["name"]
@@ -61,6 +62,8 @@ class Pass:
         self.terms, self.monitors = {}, {}
         if self.name in ("vae", "beta", "cvae"):
             self.variational()
+        elif self.name == "iwae":
+            self.importance_weighted()
         else:
             self.deterministic()
         assert next(self.noise, None) is None, "noise is left over"
@@ -96,6 +99,35 @@ class Pass:
             self.monitors["kl"] = kl
         else:
             self.terms["kl"] = weight, kl
+        self.code = mean
+
+    def importance_weighted(self):
+        mean, log_variance = self.network.encode(self.input).chunk(2, dim=1)
+        posterior = Normal(mean, torch.exp(log_variance / 2))
+        prior = Normal(torch.zeros_like(mean), torch.ones_like(mean))
+        samples = self.variant["samples"]
+        z = mean + posterior.stddev * next(self.noise).reshape(samples, *mean.shape)
+        doubly = self.variant["gradient"] == "doubly-reparameterized"
+        density = Normal(mean.detach(), posterior.stddev.detach()) if doubly else posterior
+        if doubly:
+            z.register_hook(lambda gradient: gradient * shares.unsqueeze(2))
+        nll = torch.stack(
+            [
+                self.network.negative_log_likelihood(self.network.decode(code), self.target)
+                for code in z
+            ]
+        )
+        weight = at(self.description["objective"]["kl_schedule"], self.progress)
+        ratio = (prior.log_prob(z) - density.log_prob(z)).sum(2)
+        log_weights = weight * ratio - nll
+        shares = log_weights.detach().softmax(0)
+        bound = math.log(samples) - log_weights.logsumexp(0)
+        if doubly:
+            surrogate = -(shares * log_weights).sum(0)
+            bound = bound.detach() + surrogate - surrogate.detach()
+        self.reconstruction = (shares * nll.detach()).sum(0)
+        self.terms["importance"] = 1, bound - self.reconstruction
+        self.monitors["kl"] = kl_divergence(posterior, prior).sum(1)
         self.code = mean
 
     def deterministic(self):

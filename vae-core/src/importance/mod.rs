@@ -1,11 +1,30 @@
-//! The log-likelihood of data under a generative model, by importance sampling.
+//! The log-likelihood of data under a generative model, by importance sampling: as an estimate, and as
+//! a bound to train on.
+
+mod bound;
 
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::{Autoencoder, Batch, Posterior, StepContext};
+use crate::{Autoencoder, Batch, DiagonalGaussian, Posterior, StepContext, posterior::repeat_rows};
+
+pub use bound::{BoundGradient, importance_weighted};
 
 /// Codes decoded at a time: enough for whole matrix products, few enough for the caches.
 const ROWS: usize = 2048;
+
+/// Below this a share of a sum of weights counts as 0. It is far below the rounding error of the sum,
+/// and gradients weighted with less would be subnormal numbers, with which a step takes three times as
+/// long.
+const NO_SHARE: f32 = 1e-12;
+
+/// How many codes of each example to decode at a time, so that memory does not grow with `samples`.
+fn portions(samples: usize, rows: usize) -> Vec<usize> {
+    let at_once = (ROWS / rows.max(1)).clamp(1, samples);
+    (0..samples)
+        .step_by(at_once)
+        .map(|done| at_once.min(samples - done))
+        .collect()
+}
 
 /// An estimate of `-log p(x)` in nats for each example: `-log(1/K sum_k p(x|z_k) p(z_k) / q(z_k|x))`
 /// with `K = samples` codes from the posterior (Burda 2016, eq. 8). Its expectation falls with `K`
@@ -28,40 +47,105 @@ pub fn importance_nll<B: Backend>(
     let Posterior::Gaussian(posterior) = model.encode(batch, step).into() else {
         return None;
     };
-    let [rows, latent] = posterior.dims();
-    let at_once = (ROWS / rows.max(1)).clamp(1, samples);
-    let mut sum: Option<LogSum<B>> = None;
-    let mut left = samples;
-    while left > 0 {
-        let count = left.min(at_once);
-        left -= count;
+    let portions = portions(samples, posterior.dims()[0]).into_iter();
+    let sums = portions.map(|count| {
+        let codes = Codes::draw(&posterior, count, step);
+        LogSum::of(codes.weigh(model, batch, 1.0, step).log_weights)
+    });
+    let sum = sums.reduce(LogSum::add)?;
+    Some(sum.log_mean(samples).neg())
+}
+
+/// Codes drawn from posteriors, `count` for each example.
+struct Codes<B: Backend> {
+    count: usize,
+    /// `[count * batch, 2 * latent]`
+    posterior: DiagonalGaussian<B>,
+    noise: Tensor<B, 2>,
+    /// `[count * batch, latent]`
+    z: Tensor<B, 2>,
+}
+
+impl<B: Backend> Codes<B> {
+    fn draw(posterior: &DiagonalGaussian<B>, count: usize, step: &StepContext) -> Self {
         let posterior = posterior.repeat(count);
-        let noise = step.normal([count * rows, latent], &posterior.device());
-        let z = posterior.sample(noise.clone()); // [count * batch, latent]
-        let condition = batch
-            .condition
-            .as_ref()
-            .map(|c| c.clone().repeat_dim(0, count));
-        let parameters = model.decode(z.clone(), condition.as_ref(), step);
-        let target = batch.target.clone().repeat_dim(0, count);
-        let nll = model.likelihood().nll(parameters, target);
-        // log p(z) - log q(z|x), where both lack the same constant
-        let prior = (noise.square() + posterior.log_variance() - z.square())
-            .sum_dim(1)
-            .squeeze_dim::<1>(1)
-            .mul_scalar(0.5);
-        let log_weights = (prior - nll).reshape([count, rows]);
-        sum = Some(match sum {
-            None => LogSum::of(log_weights),
-            Some(sum) => sum.add(LogSum::of(log_weights)),
-        });
+        let noise = step.normal(posterior.dims(), &posterior.device());
+        Self {
+            count,
+            z: posterior.sample(noise.clone()),
+            posterior,
+            noise,
+        }
     }
-    let LogSum { largest, scaled } = sum?;
-    let log_mean = largest + scaled.log().sub_scalar((samples as f64).ln());
-    Some(log_mean.neg().squeeze_dim(0))
+
+    /// `-log p(x|z)`. `[count, batch]`
+    fn nll(
+        &self,
+        model: &impl Autoencoder<B>,
+        batch: &Batch<B>,
+        z: Tensor<B, 2>,
+        step: &StepContext,
+    ) -> Tensor<B, 2> {
+        let repeated = |rows: &Tensor<B, 2>| repeat_rows(rows.clone(), self.count);
+        let condition = batch.condition.as_ref().map(repeated);
+        let parameters = model.decode(z, condition.as_ref(), step);
+        self.by_code(model.likelihood().nll(parameters, repeated(&batch.target)))
+    }
+
+    /// `log p(z) - log q(z|x)`. `[count, batch]`
+    fn log_ratio(&self) -> Tensor<B, 2> {
+        self.half_sum(self.noise.clone().square() + self.posterior.log_variance())
+    }
+
+    /// The weights `p(x|z) (p(z) / q(z|x))^kl_weight`.
+    fn weigh(
+        &self,
+        model: &impl Autoencoder<B>,
+        batch: &Batch<B>,
+        kl_weight: f64,
+        step: &StepContext,
+    ) -> Weighed<B> {
+        let nll = self.nll(model, batch, self.z.clone(), step);
+        let ratio = match kl_weight {
+            1.0 => self.log_ratio(),
+            weight => self.log_ratio().mul_scalar(weight),
+        };
+        Weighed {
+            log_weights: ratio - nll.clone(),
+            nll,
+        }
+    }
+
+    /// [`Codes::log_ratio`] as a function of the code alone: no gradient reaches the posterior but
+    /// through the code.
+    fn log_ratio_along_the_path(&self) -> Tensor<B, 2> {
+        let posterior = self.posterior.detach();
+        let log_variance = posterior.log_variance();
+        let distance = (self.z.clone() - posterior.mean()).square();
+        self.half_sum(distance * log_variance.clone().neg().exp() + log_variance)
+    }
+
+    /// Where both densities lack the same constant.
+    fn half_sum(&self, of_posterior: Tensor<B, 2>) -> Tensor<B, 2> {
+        let terms = of_posterior - self.z.clone().square();
+        self.by_code(terms.sum_dim(1).squeeze_dim::<1>(1).mul_scalar(0.5))
+    }
+
+    fn by_code(&self, values: Tensor<B, 1>) -> Tensor<B, 2> {
+        let rows = values.dims()[0] / self.count;
+        values.reshape([self.count, rows])
+    }
+}
+
+/// Codes with what they are worth. `[count, batch]` each
+struct Weighed<B: Backend> {
+    log_weights: Tensor<B, 2>,
+    /// `-log p(x|z)`
+    nll: Tensor<B, 2>,
 }
 
 /// `log(scaled) + largest`, without overflow. `[1, batch]` each
+#[derive(Clone)]
 struct LogSum<B: Backend> {
     largest: Tensor<B, 2>,
     scaled: Tensor<B, 2>,
@@ -73,6 +157,19 @@ impl<B: Backend> LogSum<B> {
         let largest = logs.clone().max_dim(0);
         let scaled = (logs - largest.clone()).exp().sum_dim(0);
         Self { largest, scaled }
+    }
+
+    /// What share each of the numbers with these logarithms has in the sum. `[count, batch]`
+    fn shares(&self, logs: Tensor<B, 2>) -> Tensor<B, 2> {
+        let shares = (logs - self.largest.clone()).exp() / self.scaled.clone();
+        let none = shares.clone().lower_elem(NO_SHARE);
+        shares.mask_fill(none, 0.0)
+    }
+
+    /// The logarithm of the sum divided by `count`. `[batch]`
+    fn log_mean(self, count: usize) -> Tensor<B, 1> {
+        let log_mean = self.largest + self.scaled.log().sub_scalar((count as f64).ln());
+        log_mean.squeeze_dim(0)
     }
 
     fn add(self, other: Self) -> Self {
