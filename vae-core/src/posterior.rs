@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::ops;
+use crate::{importance::LogSum, ops};
 
 /// `q(z|x) = N(mean, diag(exp(log_variance)))`, one row per example.
 #[derive(Debug, Clone)]
@@ -102,18 +102,14 @@ impl<B: Backend> DiagonalGaussian<B> {
         let precision = log_variance.clone().neg().exp();
         let scaled = mean.clone() * precision.clone();
         let of_posterior = (mean * scaled.clone() + log_variance.clone()).sum_dim(1); // [batch, 1]
-        let products = z.clone().square().matmul(precision.transpose())
-            - z.matmul(scaled.transpose()).mul_scalar(2.0);
-        // -log q(z_i|x_j) up to a constant, twice. [codes, posteriors]
-        let distances = products + of_posterior.transpose();
-        let log_densities = distances.mul_scalar(-0.5);
-        let largest = log_densities.clone().max_dim(1);
-        let sum = (log_densities - largest.clone()).exp().sum_dim(1);
-        let posteriors = self.dims()[0].max(1) as f64;
-        let marginal = largest + sum.log().sub_scalar(posteriors.ln());
+        let z = z.transpose();
+        let products = precision.matmul(z.clone().square()) - scaled.matmul(z).mul_scalar(2.0);
+        // log q(z_j|x_i) up to a constant. [posteriors, codes]
+        let log_densities = (products + of_posterior).mul_scalar(-0.5);
+        let marginal = LogSum::of(log_densities).log_mean(self.dims()[0].max(1));
         // The entropy is known.
         let own = log_variance.add_scalar(1.0).sum_dim(1).mul_scalar(-0.5);
-        (own - marginal).squeeze_dim(1)
+        own.squeeze_dim::<1>(1) - marginal
     }
 }
 

@@ -20,7 +20,7 @@ pub struct Updates {
 /// An optimizer: which parameters it moves.
 #[derive(Debug, Clone)]
 pub struct Update {
-    /// Name in error messages.
+    /// What it moves, in a word.
     pub name: &'static str,
     /// The parameters to move; `None` means all.
     pub parameters: Option<Vec<ParamId>>,

@@ -47,20 +47,19 @@ where
     let counts = portions(samples, posterior.dims()[0]);
     // Else the weights come first, from a pass without gradient.
     let at_once = counts.len() == 1 && gradient == BoundGradient::Standard;
+    let (decoder, origin) = if at_once {
+        (model.clone(), posterior.clone())
+    } else {
+        (model.clone().no_grad(), posterior.detach())
+    };
 
-    let constant = model.clone().no_grad();
     let mut steps = Vec::with_capacity(counts.len());
     let mut weighed = Vec::with_capacity(counts.len());
     for &count in &counts {
         // The gradient's pass draws the same noise and dropout from here.
         steps.push(step.clone());
-        weighed.push(if at_once {
-            let codes = Codes::draw(&posterior, count, step);
-            codes.weigh(model, batch, kl_weight, step)
-        } else {
-            let codes = Codes::draw(&posterior.detach(), count, step);
-            codes.weigh(&constant, batch, kl_weight, step)
-        });
+        let codes = Codes::draw(&origin, count, step);
+        weighed.push(codes.weigh(&decoder, batch, kl_weight, step));
     }
     let logs = weighed.iter().map(|w| w.log_weights.clone().detach());
     let sum = logs.clone().map(LogSum::of).reduce(LogSum::add);
@@ -106,9 +105,9 @@ where
     })
 }
 
-/// `value`, with the gradient of `surrogate`.
+/// `value`, which is constant, with the gradient of `surrogate`.
 fn with_gradient_of<B: Backend>(value: Tensor<B, 1>, surrogate: Tensor<B, 1>) -> Tensor<B, 1> {
-    value.detach() + (surrogate.clone() - surrogate.detach())
+    value + (surrogate.clone() - surrogate.detach())
 }
 
 /// A pass over some of the codes whose share in the sum of all weights is known.

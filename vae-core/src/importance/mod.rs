@@ -145,15 +145,14 @@ struct Weighed<B: Backend> {
 }
 
 /// `log(scaled) + largest`, without overflow. `[1, batch]` each
-#[derive(Clone)]
-struct LogSum<B: Backend> {
+pub(crate) struct LogSum<B: Backend> {
     largest: Tensor<B, 2>,
     scaled: Tensor<B, 2>,
 }
 
 impl<B: Backend> LogSum<B> {
     /// Of the columns of `logs`.
-    fn of(logs: Tensor<B, 2>) -> Self {
+    pub(crate) fn of(logs: Tensor<B, 2>) -> Self {
         let largest = logs.clone().max_dim(0);
         let scaled = (logs - largest.clone()).exp().sum_dim(0);
         Self { largest, scaled }
@@ -167,7 +166,7 @@ impl<B: Backend> LogSum<B> {
     }
 
     /// The logarithm of the sum divided by `count`. `[batch]`
-    fn log_mean(self, count: usize) -> Tensor<B, 1> {
+    pub(crate) fn log_mean(self, count: usize) -> Tensor<B, 1> {
         let log_mean = self.largest + self.scaled.log().sub_scalar((count as f64).ln());
         log_mean.squeeze_dim(0)
     }
