@@ -224,6 +224,7 @@ impl Observer for Watch<'_> {
             tracing::info!("{}", epoch_line(report, self.epochs));
         }
         warn_of_collapse(report);
+        warn_of_winner(report);
         Ok(())
     }
 
@@ -231,6 +232,9 @@ impl Observer for Watch<'_> {
         tracing::debug!("checkpoint of step {step} written to {}", path.display());
     }
 }
+
+/// Steps without a break after which a competition counts as won.
+const WON: u64 = 100;
 
 /// The end of an epoch in one line: the terms of the validation split, or of training without one.
 fn epoch_line(report: &EpochReport<'_>, epochs: usize) -> String {
@@ -271,6 +275,19 @@ fn warn_of_collapse(report: &EpochReport<'_>) {
              smaller KL weight, a warm-up (--kl-schedule), --free-bits or --aggressive",
             report.epoch
         );
+    }
+}
+
+/// Says so when one of two competitors has won for long.
+fn warn_of_winner(report: &EpochReport<'_>) {
+    for (winner, steps) in report.rests {
+        if *steps >= WON {
+            tracing::warn!(
+                "the {winner} has won, and rested, for {} steps: the competition has collapsed; try \
+                 another weight of its terms, a smaller learning rate or smaller networks",
+                thousands(*steps as f64)
+            );
+        }
     }
 }
 
@@ -369,6 +386,7 @@ mod tests {
             seconds: 1.0,
             samples_per_second: 12_345.0,
             is_best: true,
+            rests: &[],
         };
         assert_eq!(
             epoch_line(&report, 20),

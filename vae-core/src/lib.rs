@@ -27,7 +27,7 @@ pub use error::{Error, Result};
 pub use importance::{BoundGradient, importance_nll, importance_weighted};
 pub use kl::{ObjectiveConfig, negative_elbo};
 pub use likelihood::{Likelihood, LikelihoodConfig, LikelihoodKind};
-pub use objective::{Objective, Portion, Term};
+pub use objective::{Objective, Player, Portion, Term};
 pub use posterior::{DiagonalGaussian, Posterior};
 pub use schedule::{Moving, Schedule};
 pub use step::{Mode, StepContext};

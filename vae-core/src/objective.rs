@@ -2,7 +2,10 @@
 
 use std::{fmt, rc::Rc};
 
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::{
+    Tensor,
+    backend::{AutodiffBackend, Backend},
+};
 
 use crate::Posterior;
 
@@ -15,6 +18,28 @@ pub struct Term<B: Backend> {
     pub value: Tensor<B, 1>,
     /// Weight in force at this step.
     pub weight: f64,
+}
+
+impl<B: Backend> Term<B> {
+    /// Weight 1 costs nothing.
+    fn weighted(&self) -> Tensor<B, 1> {
+        if self.weight == 1.0 {
+            self.value.clone()
+        } else {
+            self.value.clone().mul_scalar(self.weight)
+        }
+    }
+
+    fn inner(&self) -> Term<B::InnerBackend>
+    where
+        B: AutodiffBackend,
+    {
+        Term {
+            name: self.name,
+            value: self.value.clone().inner(),
+            weight: self.weight,
+        }
+    }
 }
 
 /// What a training step minimises. All values are in nats per example, summed over features and latent
@@ -31,10 +56,67 @@ pub struct Objective<B: Backend> {
     pub codes: Option<Posterior<B>>,
     /// Which units are on (1) or off (0), for sparse codes. `[batch, latent]`
     pub active: Option<Tensor<B, 2>>,
-    /// What other parts of the model minimise in the same step, such as an adversary, by name.
-    pub others: Vec<(&'static str, Objective<B>)>,
+    /// What other parts of the model minimise in the same step, such as an adversary.
+    pub players: Vec<Player<B>>,
     /// What [`Objective::total`] leaves out of the gradient.
     pub portions: Vec<Portion<B>>,
+}
+
+/// What a part of the model minimises that has aims of its own: weighted terms, in nats per example.
+#[derive(Debug, Clone)]
+pub struct Player<B: Backend> {
+    /// Name under which its values are logged, e.g. `discriminator`.
+    pub name: &'static str,
+    /// What it minimises, at least one term.
+    pub terms: Vec<Term<B>>,
+    /// Quantities that are logged but not minimised. `[batch]` each
+    pub monitors: Vec<(&'static str, Tensor<B, 1>)>,
+}
+
+impl<B: Backend> Player<B> {
+    /// A player that minimises `weight * value`.
+    ///
+    /// # Shapes
+    /// - `value`: `[batch]`
+    pub fn new(name: &'static str, term: &'static str, value: Tensor<B, 1>, weight: f64) -> Self {
+        let first = Self {
+            name,
+            terms: Vec::new(),
+            monitors: Vec::new(),
+        };
+        first.with_term(term, value, weight)
+    }
+
+    /// Adds `weight * value`.
+    ///
+    /// # Shapes
+    /// - `value`: `[batch]`
+    #[must_use]
+    pub fn with_term(mut self, name: &'static str, value: Tensor<B, 1>, weight: f64) -> Self {
+        self.terms.push(Term {
+            name,
+            value,
+            weight,
+        });
+        self
+    }
+
+    /// Adds a quantity that is logged but not minimised.
+    ///
+    /// # Shapes
+    /// - `value`: `[batch]`
+    #[must_use]
+    pub fn with_monitor(mut self, name: &'static str, value: Tensor<B, 1>) -> Self {
+        self.monitors.push((name, value));
+        self
+    }
+
+    /// The batch mean of the weighted terms. `[1]`
+    pub fn total(&self) -> Tensor<B, 1> {
+        let terms = self.terms.iter();
+        let sum = terms.map(Term::weighted).reduce(|sum, term| sum + term);
+        sum.expect("at least one term").mean()
+    }
 }
 
 /// A part of an objective's gradient that is computed after the rest of it, so that the two are never
@@ -72,7 +154,7 @@ impl<B: Backend> Objective<B> {
             monitors: Vec::new(),
             codes: None,
             active: None,
-            others: Vec::new(),
+            players: Vec::new(),
             portions: Vec::new(),
         }
     }
@@ -120,12 +202,12 @@ impl<B: Backend> Objective<B> {
         self
     }
 
-    /// Adds what another part of the model minimises. Both objectives are computed from the same
-    /// parameters, and their gradients are added: each must be cut off (`detach`, `no_grad`) from the
-    /// parameters that it is not meant for.
+    /// Adds what another part of the model minimises. Both are computed from the same parameters, and
+    /// their gradients are added: each must be cut off (`detach`, `no_grad`) from the parameters that
+    /// it is not meant for.
     #[must_use]
-    pub fn with_other(mut self, name: &'static str, objective: Objective<B>) -> Self {
-        self.others.push((name, objective));
+    pub fn with_player(mut self, player: Player<B>) -> Self {
+        self.players.push(player);
         self
     }
 
@@ -141,7 +223,7 @@ impl<B: Backend> Objective<B> {
         self.terms
             .iter()
             .fold(self.reconstruction.clone(), |total, term| {
-                total + scaled(term.value.clone(), term.weight)
+                total + term.weighted()
             })
     }
 
@@ -150,42 +232,37 @@ impl<B: Backend> Objective<B> {
         self.per_example().mean()
     }
 
-    /// The scalar whose gradient moves every part of the model: the total with those of the others,
+    /// The scalar whose gradient moves every part of the model: the total with those of the players,
     /// without the portions. `[1]`
     pub fn joint_total(&self) -> Tensor<B, 1> {
-        let others = self.others.iter();
-        others.fold(self.total(), |total, (_, other)| {
-            total + other.joint_total()
-        })
+        let players = self.players.iter();
+        players.fold(self.total(), |total, player| total + player.total())
     }
 
     /// The values alone, cut off from the graph of automatic differentiation.
     pub fn inner(&self) -> Objective<B::InnerBackend>
     where
-        B: burn::tensor::backend::AutodiffBackend,
+        B: AutodiffBackend,
     {
+        let terms = |terms: &[Term<B>]| terms.iter().map(Term::inner).collect();
+        let monitors = |monitors: &[(&'static str, Tensor<B, 1>)]| {
+            let monitors = monitors.iter();
+            let inner = monitors.map(|(name, value)| (*name, value.clone().inner()));
+            inner.collect()
+        };
+        let players = self.players.iter();
         Objective {
             reconstruction: self.reconstruction.clone().inner(),
-            terms: self
-                .terms
-                .iter()
-                .map(|term| Term {
-                    name: term.name,
-                    value: term.value.clone().inner(),
-                    weight: term.weight,
-                })
-                .collect(),
-            monitors: self
-                .monitors
-                .iter()
-                .map(|(name, value)| (*name, value.clone().inner()))
-                .collect(),
+            terms: terms(&self.terms),
+            monitors: monitors(&self.monitors),
             codes: None,
             active: None,
-            others: self
-                .others
-                .iter()
-                .map(|(name, other)| (*name, other.inner()))
+            players: players
+                .map(|player| Player {
+                    name: player.name,
+                    terms: terms(&player.terms),
+                    monitors: monitors(&player.monitors),
+                })
                 .collect(),
             portions: Vec::new(),
         }
@@ -198,15 +275,6 @@ impl<B: Backend> Objective<B> {
         } else {
             value.expand(batch)
         }
-    }
-}
-
-/// Weight 1 costs nothing.
-fn scaled<B: Backend>(value: Tensor<B, 1>, weight: f64) -> Tensor<B, 1> {
-    if weight == 1.0 {
-        value
-    } else {
-        value.mul_scalar(weight)
     }
 }
 

@@ -36,7 +36,7 @@ pub trait Decoder<B: Backend> {
 
 /// What training minimises.
 pub trait Loss<B: Backend> {
-    /// The objective on one batch, in nats per example; with [`Objective::others`] if parts of the
+    /// The objective on one batch, in nats per example; with [`Objective::players`] if parts of the
     /// model have objectives of their own.
     fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B>;
 

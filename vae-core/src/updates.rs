@@ -95,26 +95,73 @@ pub enum Pacing {
         /// Steps that the encoder takes alone at the most.
         most: u64,
     },
+    /// Keeps an adversary and its opponent near an equilibrium, as the programs of Larsen 2016 do: the
+    /// adversary rests while its loss on real or on fake examples is below `equilibrium - margin`, and
+    /// the opponent while either is above `equilibrium + margin`; if both were to rest, both move.
+    Equilibrium {
+        /// Name of the update, and of the player that has the terms `real` and `fake`.
+        adversary: &'static str,
+        /// Name of the other update.
+        opponent: &'static str,
+        /// Loss in nats at which neither wins; `ln 2` if the adversary tells nothing apart.
+        equilibrium: f64,
+        /// Distance from the equilibrium at which one of the two rests.
+        margin: f64,
+    },
 }
 
 impl Pacing {
     /// Which of `count` updates move in this step. A pure function of the values of the training so
     /// far, so that a resumed run decides as one without a break.
-    pub(crate) fn moves(&self, count: usize, readings: &Readings, pace: &mut Pace) -> Vec<bool> {
+    pub(crate) fn moves(
+        &self,
+        parts: &[Update],
+        readings: &Readings,
+        pace: &mut Pace,
+    ) -> Vec<bool> {
         match self {
+            Self::Equilibrium {
+                adversary,
+                opponent,
+                equilibrium,
+                margin,
+            } => {
+                let loss = |of| {
+                    readings
+                        .get(&format!("{adversary}.{of}"))
+                        .unwrap_or_default()
+                };
+                let (real, fake) = (loss("real"), loss("fake"));
+                let adversary_rests = real.min(fake) < equilibrium - margin;
+                let opponent_rests = real.max(fake) > equilibrium + margin;
+                let both = adversary_rests && opponent_rests;
+                let rests = |name| match name {
+                    _ if both => false,
+                    _ if name == *adversary => adversary_rests,
+                    _ if name == *opponent => opponent_rests,
+                    _ => false,
+                };
+                let moves = parts.iter().map(|part| !rests(part.name)).collect();
+                for name in [adversary, opponent] {
+                    pace.note(name, rests(name));
+                }
+                moves
+            }
             Self::EncoderLeads { most } if !pace.leader.over => {
                 let loss = readings.get("loss").unwrap_or_default();
                 let decoder = pace.leader.catches_up(loss, *most);
-                (0..count).map(|part| (part != 0) == decoder).collect()
+                (0..parts.len())
+                    .map(|part| (part != 0) == decoder)
+                    .collect()
             }
-            Self::Together | Self::EncoderLeads { .. } => vec![true; count],
+            Self::Together | Self::EncoderLeads { .. } => vec![true; parts.len()],
         }
     }
 
     /// Takes note of an evaluation at the end of an epoch.
     pub(crate) fn after_epoch(&self, evaluation: &Evaluation, pace: &mut Pace) {
         match self {
-            Self::Together => {}
+            Self::Together | Self::Equilibrium { .. } => {}
             Self::EncoderLeads { .. } => {
                 let information = evaluation
                     .latent
@@ -130,6 +177,21 @@ impl Pacing {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pace {
     leader: Leader,
+    /// For how many steps up to now each side of an equilibrium has rested, by name: so long the
+    /// other has been losing.
+    pub rests: Vec<(String, u64)>,
+}
+
+impl Pace {
+    fn note(&mut self, name: &str, rests: bool) {
+        let last = self.rests.iter().position(|(key, _)| key == name);
+        let index = last.unwrap_or_else(|| {
+            self.rests.push((name.to_owned(), 0));
+            self.rests.len() - 1
+        });
+        let streak = &mut self.rests[index].1;
+        *streak = if rests { *streak + 1 } else { 0 };
+    }
 }
 
 /// What [`Pacing::EncoderLeads`] remembers.
@@ -220,11 +282,53 @@ mod tests {
             values: vec![("loss".into(), 1.0)],
             weights: Vec::new(),
         };
-        let moves = |pace: &mut Pace| Pacing::EncoderLeads { most: 100 }.moves(2, &readings, pace);
+        let parts = ["encoder", "decoder"].map(|name| Update {
+            name,
+            parameters: None,
+        });
+        let pacing = Pacing::EncoderLeads { most: 100 };
+        let moves = |pace: &mut Pace| pacing.moves(&parts, &readings, pace);
         let first: Vec<_> = (0..30).map(|_| moves(&mut pace)).collect();
         assert!(first[..29].iter().all(|moves| *moves == [true, false]));
         assert_eq!(first[29], [false, true]);
         pace.leader.over = true;
         assert_eq!(moves(&mut pace), [true, true]);
+    }
+
+    /// By hand, around 0.7 with a margin of 0.4: the adversary rests below 0.3, its opponent above 1.1.
+    #[test]
+    fn who_wins_rests() {
+        let parts = ["encoder", "decoder", "critic"].map(|name| Update {
+            name,
+            parameters: None,
+        });
+        let pacing = Pacing::Equilibrium {
+            adversary: "critic",
+            opponent: "decoder",
+            equilibrium: 0.7,
+            margin: 0.4,
+        };
+        let mut pace = Pace::default();
+        for (real, fake, decoder, critic) in [
+            (0.7, 0.7, true, true),
+            (0.2, 0.7, true, false),
+            (0.7, 0.1, true, false),
+            (0.7, 1.2, false, true),
+            (1.3, 0.7, false, true),
+            (0.2, 1.2, true, true),
+            (0.2, 0.2, true, false),
+        ] {
+            let values = [("critic.real", real), ("critic.fake", fake)];
+            let readings = Readings {
+                values: values
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .to_vec(),
+                weights: Vec::new(),
+            };
+            let moves = pacing.moves(&parts, &readings, &mut pace);
+            assert_eq!(moves, [true, decoder, critic], "{real} {fake}");
+        }
+        let streaks = [("critic".to_owned(), 1), ("decoder".to_owned(), 0)];
+        assert_eq!(pace.rests, streaks);
     }
 }

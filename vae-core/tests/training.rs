@@ -16,7 +16,7 @@ use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use toy::{FEATURES, ToyVae, data, weights};
 use vae_core::{
-    Batch, Loss, Objective, Pacing, Portion, Result, StepContext, Update, Updates,
+    Batch, Loss, Objective, Pacing, Player, Portion, Result, StepContext, Update, Updates,
     train::{
         CheckpointStore, Ending, EpochReport, Observer, OptimizerConfig, Readings, StepReport,
         TrainConfig, Trainer,
@@ -289,7 +289,8 @@ impl<B: Backend> Loss<B> for Duel<B> {
             (chaser - runner).square().expand([batch.len()])
         };
         let away = distance(chaser.clone().detach(), runner.clone()).neg();
-        Objective::new(distance(chaser, runner.detach())).with_other("runner", Objective::new(away))
+        Objective::new(distance(chaser, runner.detach()))
+            .with_player(Player::new("runner", "away", away, 1.0))
     }
 
     fn updates(&self) -> Updates {

@@ -11,6 +11,7 @@ mod registry;
 mod saved;
 mod sparse;
 mod vae;
+mod vaegan;
 
 pub use ae::{Ae, AeConfig};
 pub use beta::{Beta, BetaConfig};
@@ -22,6 +23,7 @@ pub use registry::VariantInfo;
 pub use saved::{Description, load, save};
 pub use sparse::{Sparse, SparseConfig, Sparsity};
 pub use vae::{Vae, VaeConfig};
+pub use vaegan::{Vaegan, VaeganConfig};
 
 registry::registry! {
     Ae: AeConfig,
@@ -32,6 +34,7 @@ registry::registry! {
     Sparse: SparseConfig,
     Contractive: ContractiveConfig,
     Iwae: IwaeConfig,
+    Vaegan: VaeganConfig,
 }
 
 /// The examples of the README are compiled and run as tests.

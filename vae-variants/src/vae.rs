@@ -40,7 +40,7 @@ impl VariantConfig for VaeConfig {
 /// A variational autoencoder.
 #[derive(Module, Debug)]
 pub struct Vae<B: Backend> {
-    nets: Nets<B>,
+    pub(crate) nets: Nets<B>,
     likelihood: Likelihood<B>,
     #[module(skip)]
     objective: ObjectiveConfig,

@@ -168,6 +168,15 @@ impl<B: Backend> ConvEncoder<B> {
     /// - `x`: `[batch, channels * height * width]`
     /// - output: `[batch, code]`
     pub fn forward(&self, x: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
+        self.dense.forward(self.features(x, step), step)
+    }
+
+    /// The output of the last convolution.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, channels * height * width]`
+    /// - output: `[batch, last channels * its height * its width]`
+    pub fn features(&self, x: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
         let mut x = images(x, self.input);
         for block in &self.convs {
             x = block.forward(
@@ -177,7 +186,7 @@ impl<B: Backend> ConvEncoder<B> {
                 step,
             );
         }
-        self.dense.forward(rows(x), step)
+        rows(x)
     }
 }
 

@@ -85,12 +85,22 @@ impl<B: Backend> Mlp<B> {
     /// # Shapes
     /// - `x`: `[batch, inputs]`
     /// - output: `[batch, outputs]`
-    pub fn forward(&self, mut x: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
+    pub fn forward(&self, x: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
+        self.head
+            .forward(self.features(x, step), Activation::Identity)
+    }
+
+    /// The last hidden layer; the input itself if there is none.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, inputs]`
+    /// - output: `[batch, last hidden width]`
+    pub fn features(&self, mut x: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
         for block in &self.blocks {
             let affine = |activation| block.dense.forward(x, activation);
             x = self.hidden(affine, block.norm.as_ref(), step);
         }
-        self.head.forward(x, Activation::Identity)
+        x
     }
 
     /// A hidden layer: its affine part, normalisation, activation and dropout.

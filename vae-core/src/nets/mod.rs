@@ -51,6 +51,58 @@ pub enum EncoderNet<B: Backend> {
     Conv(ConvEncoder<B>),
 }
 
+impl<B: Backend> EncoderNet<B> {
+    /// Builds the network.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) if the settings are out of bounds or do not fit
+    /// the data.
+    pub fn init(config: &ModelConfig, spec: &NetSpec, init: &mut Init<'_, B>) -> Result<Self> {
+        config.check()?;
+        Ok(match config.arch {
+            Arch::Conv => Self::Conv(ConvEncoder::init(config, spec, init)?),
+            Arch::Linear | Arch::Mlp => {
+                let inputs = spec.input.features();
+                Self::Mlp(Mlp::init(config, inputs, &config.hidden(), spec.code, init))
+            }
+        })
+    }
+
+    /// # Shapes
+    /// - `input`: `[batch, input features]`
+    /// - output: `[batch, code]`
+    pub fn forward(&self, input: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
+        match self {
+            Self::Mlp(net) => net.forward(input, step),
+            Self::Conv(net) => net.forward(input, step),
+        }
+    }
+
+    /// The output of [`EncoderNet::forward`], and what the network computes it from: the last
+    /// convolution or else the last dense hidden layer.
+    ///
+    /// # Shapes
+    /// - `input`: `[batch, input features]`
+    /// - output: `[batch, features]`, `[batch, code]`
+    pub fn with_features(
+        &self,
+        input: Tensor<B, 2>,
+        step: &StepContext,
+    ) -> (Tensor<B, 2>, Tensor<B, 2>) {
+        match self {
+            Self::Mlp(net) => {
+                let features = net.features(input, step);
+                let code = net.head.forward(features.clone(), Activation::Identity);
+                (features, code)
+            }
+            Self::Conv(net) => {
+                let features = net.features(input, step);
+                (features.clone(), net.dense.forward(features, step))
+            }
+        }
+    }
+}
+
 /// The decoder's network.
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant)]
@@ -89,11 +141,11 @@ impl<B: Backend> Nets<B> {
                 "false with model.arch = \"conv\"",
             )?;
             return Ok(Self {
-                encoder: EncoderNet::Conv(ConvEncoder::init(config, spec, init)?),
+                encoder: EncoderNet::init(config, spec, init)?,
                 decoder: DecoderNet::Conv(ConvDecoder::init(config, spec, init)?),
             });
         }
-        let encoder = Mlp::init(config, spec.input.features(), &hidden, spec.code, init);
+        let encoder = EncoderNet::init(config, spec, init)?;
         let outputs = spec.output.features() * spec.parameters_per_feature;
         let decoder = if config.tied {
             check(
@@ -107,10 +159,7 @@ impl<B: Backend> Nets<B> {
             let mirrored: Vec<usize> = hidden.iter().rev().copied().collect();
             DecoderNet::Mlp(Mlp::init(config, spec.latent, &mirrored, outputs, init))
         };
-        Ok(Self {
-            encoder: EncoderNet::Mlp(encoder),
-            decoder,
-        })
+        Ok(Self { encoder, decoder })
     }
 
     /// Runs the encoder.
@@ -119,10 +168,7 @@ impl<B: Backend> Nets<B> {
     /// - `input`: `[batch, input features]`
     /// - output: `[batch, code]`
     pub fn encode(&self, input: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
-        match &self.encoder {
-            EncoderNet::Mlp(net) => net.forward(input, step),
-            EncoderNet::Conv(net) => net.forward(input, step),
-        }
+        self.encoder.forward(input, step)
     }
 
     /// Runs the decoder.

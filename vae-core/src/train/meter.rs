@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
 
-use crate::{Objective, error::Error};
+use crate::{Objective, Term, error::Error};
 
 /// The values of one objective, averaged over its batch, in nats per example.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -15,46 +15,19 @@ pub struct Readings {
 }
 
 impl Readings {
-    /// Reads an objective. What belongs to another part of the model carries that part's name, e.g.
-    /// `discriminator.loss`.
+    /// Reads an objective. The values of its players carry their names, e.g. `discriminator.loss`.
     pub(crate) fn of<B: Backend>(objective: &Objective<B>) -> Self {
-        let mut read = Self::default();
-        let mut tensors = Vec::new();
-        read.name(objective, "", &mut tensors);
-        // One transfer for all.
-        let values = Tensor::cat(tensors, 0).into_data();
-        for ((_, value), found) in read.values.iter_mut().zip(values.iter::<f32>()) {
-            *value = f64::from(found);
+        let mut read = Reader::default();
+        read.add("loss", "", objective.total());
+        let reconstruction = objective.reconstruction.clone();
+        read.add("reconstruction", "", reconstruction.mean());
+        read.list("", &objective.terms, &objective.monitors);
+        for player in &objective.players {
+            let prefix = format!("{}.", player.name);
+            read.add("loss", &prefix, player.total());
+            read.list(&prefix, &player.terms, &player.monitors);
         }
-        read
-    }
-
-    /// Lists the names with values to be read from `tensors`.
-    fn name<B: Backend>(
-        &mut self,
-        objective: &Objective<B>,
-        prefix: &str,
-        tensors: &mut Vec<Tensor<B, 1>>,
-    ) {
-        let mut add = |name: &str, value: Tensor<B, 1>| {
-            self.values.push((format!("{prefix}{name}"), 0.0));
-            tensors.push(value);
-        };
-        add("loss", objective.total());
-        add("reconstruction", objective.reconstruction.clone().mean());
-        for term in &objective.terms {
-            add(term.name, term.value.clone().mean());
-        }
-        for (name, value) in &objective.monitors {
-            add(name, value.clone().mean());
-        }
-        for term in &objective.terms {
-            let name = format!("{prefix}{}", term.name);
-            self.weights.push((name, term.weight));
-        }
-        for (name, other) in &objective.others {
-            self.name(other, &format!("{prefix}{name}."), tensors);
-        }
+        read.finish()
     }
 
     /// The value called `name`.
@@ -80,6 +53,50 @@ impl Readings {
                 value: *value,
                 advice: advice(),
             }),
+        }
+    }
+}
+
+/// Collects named values, to transfer them together.
+struct Reader<B: Backend> {
+    names: Vec<String>,
+    values: Vec<Tensor<B, 1>>,
+    weights: Vec<(String, f64)>,
+}
+
+impl<B: Backend> Default for Reader<B> {
+    fn default() -> Self {
+        Self {
+            names: Vec::new(),
+            values: Vec::new(),
+            weights: Vec::new(),
+        }
+    }
+}
+
+impl<B: Backend> Reader<B> {
+    fn add(&mut self, name: &str, prefix: &str, value: Tensor<B, 1>) {
+        self.names.push(format!("{prefix}{name}"));
+        self.values.push(value);
+    }
+
+    fn list(&mut self, prefix: &str, terms: &[Term<B>], monitors: &[(&str, Tensor<B, 1>)]) {
+        for term in terms {
+            self.add(term.name, prefix, term.value.clone().mean());
+            let name = format!("{prefix}{}", term.name);
+            self.weights.push((name, term.weight));
+        }
+        for (name, value) in monitors {
+            self.add(name, prefix, value.clone().mean());
+        }
+    }
+
+    fn finish(self) -> Readings {
+        let values = Tensor::cat(self.values, 0).into_data();
+        let values = values.iter::<f32>().map(f64::from);
+        Readings {
+            values: self.names.into_iter().zip(values).collect(),
+            weights: self.weights,
         }
     }
 }

@@ -43,6 +43,9 @@ pub struct EpochReport<'a> {
     pub samples_per_second: f64,
     /// Whether this is the best validation loss so far.
     pub is_best: bool,
+    /// Of two parts of the model that compete: for how many steps up to now each has rested because
+    /// it was winning, by name.
+    pub rests: &'a [(String, u64)],
 }
 
 /// Watches a run. Every method has a default that does nothing.

@@ -222,8 +222,8 @@ where
         let readings = Readings::of(&objective.inner());
         readings.check_finite(self.state.step + 1, || self.advice())?;
         let updates = self.model().updates();
-        let count = updates.parts.len();
-        let moves = updates.pacing.moves(count, &readings, &mut self.state.pace);
+        let pace = &mut self.state.pace;
+        let moves = updates.pacing.moves(&updates.parts, &readings, pace);
         let gradients = self.gradients(objective, &updates.parts);
         for (index, mut gradients) in gradients.into_iter().enumerate() {
             if !moves[index] {
@@ -319,6 +319,7 @@ where
             seconds: self.state.seconds,
             samples_per_second,
             is_best,
+            rests: &self.state.pace.rests,
         })?;
         self.state.epoch += 1;
         self.state.batch = 0;

@@ -220,6 +220,8 @@ pub fn all() -> Vec<Case> {
     let dae =
         |noise: &str, level: f64| json!({"name": "dae", "noise": noise, "noise_level": level});
 
+    // A code of the posterior and one of the prior.
+    let twice = vec![Draw::Normal(LATENT); 2];
     let iwae = |name, gradient: &str, model| Case {
         training: true,
         // Five codes for each example.
@@ -335,6 +337,22 @@ pub fn all() -> Vec<Case> {
         iwae("iwae-doubly-warm-up", "doubly-reparameterized", json!({})).objective(
             json!({"kl_schedule": {"kind": "linear", "from": 0.1, "to": 1.0, "until": 0.5}}),
         ),
+        Case {
+            draws: twice.clone(),
+            ..digits("vaegan", of("vaegan"), json!({}))
+        },
+        Case {
+            draws: twice.clone(),
+            ..digits(
+                "vaegan-gamma",
+                json!({"name": "vaegan", "gamma": {"kind": "linear", "from": 1, "to": 0.1}}),
+                json!({"likelihood": "gaussian-pixel", "norm": "layer", "activation": "gelu"}),
+            )
+        },
+        Case {
+            draws: twice,
+            ..conv("vaegan-conv", of("vaegan"), Odd, json!({}))
+        },
         digits("ae", of("ae"), json!({})),
         digits("ae-tied", of("ae"), json!({"tied": true})),
         digits(

@@ -11,7 +11,7 @@ use burn::{
     },
 };
 use serde::{Deserialize, Serialize};
-use vae_core::{Autoencoder, Batch, Loss, StepContext, files::save_parameters};
+use vae_core::{Autoencoder, Batch, Loss, StepContext, Term, files::save_parameters};
 use vae_data::{Stream, fill_normal, rng};
 use vae_variants::Model;
 
@@ -134,6 +134,12 @@ impl<B: Backend> ModuleMapper<B> for IntoGradients {
     }
 }
 
+/// A quantity that is reported.
+type Monitor<B> = (
+    &'static str,
+    Tensor<<B as AutodiffBackend>::InnerBackend, 1>,
+);
+
 /// A case with its model.
 pub struct Built<B: AutodiffBackend> {
     /// The model whose loss is taken.
@@ -163,21 +169,35 @@ impl<B: AutodiffBackend> Built<B> {
             label: None,
         };
         let objective = model.loss(&batch, &context(case));
-        let term = |term: &vae_core::Term<B::InnerBackend>| {
-            let (weight, values) = (term.weight, numbers(&term.value));
-            (term.name.to_owned(), Weighted { weight, values })
+        let (mut terms, mut monitors) = (BTreeMap::new(), BTreeMap::new());
+        let mut list = |prefix: &str, of: &[Term<B::InnerBackend>], watched: &[Monitor<B>]| {
+            for term in of {
+                let (weight, values) = (term.weight, numbers(&term.value));
+                terms.insert(
+                    format!("{prefix}{}", term.name),
+                    Weighted { weight, values },
+                );
+            }
+            for (name, values) in watched {
+                monitors.insert(format!("{prefix}{name}"), numbers(values));
+            }
         };
-        let monitors = objective.monitors.iter();
+        list("", &objective.terms, &objective.monitors);
+        for player in &objective.players {
+            list(
+                &format!("{}.", player.name),
+                &player.terms,
+                &player.monitors,
+            );
+        }
         // A pass of its own without dropout: it decodes the mean code.
         let output = model.reconstruct(&batch, &StepContext::evaluate(SEED, 3, STEP.0, STEP.1));
         Measured {
             inputs: self.inputs(case, file),
             loss: numbers(&objective.total())[0],
             reconstruction: numbers(&objective.reconstruction),
-            terms: objective.terms.iter().map(term).collect(),
-            monitors: monitors
-                .map(|(name, values)| ((*name).to_owned(), numbers(values)))
-                .collect(),
+            terms,
+            monitors,
             output: Digest::of_tensor(&output),
             gradients: self.gradients(case, file),
         }
@@ -207,7 +227,7 @@ impl<B: AutodiffBackend> Built<B> {
     }
 
     fn gradients(&self, case: &Case, file: &Path) -> BTreeMap<String, Digest> {
-        let loss = self.model.loss(&self.batch, &context(case)).total();
+        let loss = self.model.loss(&self.batch, &context(case)).joint_total();
         let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
         let model = self.model.valid().map(&mut IntoGradients(gradients));
         save_parameters(&model, file).unwrap();

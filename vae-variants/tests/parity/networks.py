@@ -71,6 +71,7 @@ class Network:
             x = F.linear(x, self[block + ".dense.weight"].T, self[block + ".dense.bias"])
             x = self.finish(x, block + ".norm")
             layer += 1
+        self.features = x
         return F.linear(x, self[name + ".head.weight"].T, self[name + ".head.bias"])
 
     def encode(self, x, condition=None):
@@ -88,7 +89,10 @@ class Network:
             name = f"encoder.convs.{layer}"
             x = F.conv2d(x, self[name + ".weight"], self[name + ".bias"], stride=2, padding=1)
             x = self.finish(x, name + ".norm")
-        return self.dense(x.flatten(1), "encoder.dense")
+        x = x.flatten(1)
+        code = self.dense(x, "encoder.dense")
+        self.features = x
+        return code
 
     def decode(self, z, condition=None):
         """Raw output of the decoder: parameters of the likelihood."""
@@ -152,6 +156,21 @@ class Network:
         if self.kind == "bernoulli":
             return torch.sigmoid(parameters)
         return self.likelihood(parameters).mean
+
+
+class Discriminator(Network):
+    """The discriminator of a VAE-GAN: a network like the encoder."""
+
+    def __getitem__(self, name):
+        return self.tensors[name.replace("encoder", "discriminator", 1)]
+
+    def __contains__(self, name):
+        return name.replace("encoder", "discriminator", 1) in self.tensors
+
+    def judge(self, x):
+        """Features and logits."""
+        logits = self.encode(x).squeeze(1)
+        return self.features, logits
 
 
 def bounded(log_sigma):

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch.distributions import Bernoulli, Normal, kl_divergence
 from torch.func import jacrev, vmap
 
-from networks import ACTIVATIONS, Network, at
+from networks import ACTIVATIONS, Discriminator, Network, at
 
 TERMS, GRADIENTS = 1e-4, 1e-3
 DIFFERENCES = 1e-3  # of the finite difference in the stochastic Jacobian, which loses digits
@@ -59,11 +60,17 @@ class Pass:
         self.name = self.variant["name"]
         if self.name != "cvae":
             self.condition = None
-        self.terms, self.monitors = {}, {}
+        # Terms of what is minimised, and of what other parts of the model minimise.
+        self.terms, self.players, self.monitors = {}, {}, {}
+        self.discriminator = None
         if self.name in ("vae", "beta", "cvae"):
             self.variational()
         elif self.name == "iwae":
             self.importance_weighted()
+        elif self.name == "vaegan":
+            networks = self.description, self.parameters, batch_statistics, masks
+            self.discriminator = Discriminator(*networks)
+            self.adversarial()
         else:
             self.deterministic()
         assert next(self.noise, None) is None, "noise is left over"
@@ -130,6 +137,37 @@ class Pass:
         self.monitors["kl"] = kl_divergence(posterior, prior).sum(1)
         self.code = mean
 
+    def adversarial(self):
+        mean, log_variance = self.network.encode(self.input).chunk(2, dim=1)
+        posterior = Normal(mean, torch.exp(log_variance / 2))
+        prior = Normal(torch.zeros_like(mean), torch.ones_like(mean))
+        z = mean + posterior.stddev * next(self.noise)
+        reconstructed, sampled = [
+            self.network.mean(self.network.decode(code)) for code in (z, next(self.noise))
+        ]
+        of_real, real = self.discriminator.judge(self.target)
+        of_reconstructed, fake = self.discriminator.judge(reconstructed)
+        _, fake_sample = self.discriminator.judge(sampled)
+        entropy = F.binary_cross_entropy_with_logits
+        ones, zeros = torch.ones_like(real), torch.zeros_like(real)
+        real_loss = entropy(real, ones, reduction="none")
+        fake_loss = entropy(fake, zeros, reduction="none")
+        fake_loss = (fake_loss + entropy(fake_sample, zeros, reduction="none")) / 2
+        self.reconstruction = -Normal(of_reconstructed, 1).log_prob(of_real).sum(1)
+        self.terms["kl"] = 1, kl_divergence(posterior, prior).sum(1)
+        gamma = at(self.variant["gamma"], self.progress)
+        self.players["decoder.features"] = gamma, self.reconstruction
+        self.players["decoder.fake"] = -2, fake_loss
+        self.players["discriminator.real"] = 1, real_loss
+        self.players["discriminator.fake"] = 2, fake_loss
+        right = torch.stack([real > 0, fake < 0, fake_sample < 0]).to(real.dtype)
+        self.monitors["discriminator.accuracy"] = right.mean(0)
+        self.code = mean
+
+    def of_player(self, name):
+        terms = [w * v for key, (w, v) in self.players.items() if key.startswith(name + ".")]
+        return sum(terms).mean()
+
     def deterministic(self):
         encode = self.network.encode
         if self.name == "contractive":
@@ -181,11 +219,24 @@ class Pass:
         return result.detach()
 
     def gradients(self):
-        names = [n for n, p in self.parameters.items() if p.requires_grad]
-        found = torch.autograd.grad(
-            self.loss, [self.parameters[n] for n in names], allow_unused=True
-        )
-        found = dict(zip(names, found))
+        losses = {"": self.loss}
+        if self.name == "vaegan":
+            # Algorithm 1 of the paper: each network by its own loss alone.
+            losses = {
+                "vae.nets.encoder.": self.loss,
+                "vae.nets.decoder.": self.of_player("decoder"),
+                "discriminator.": self.of_player("discriminator"),
+            }
+        found = {}
+        for prefix, loss in losses.items():
+            names = [
+                n for n, p in self.parameters.items() if p.requires_grad and n.startswith(prefix)
+            ]
+            parameters = [self.parameters[n] for n in names]
+            gradients = torch.autograd.grad(
+                loss, parameters, allow_unused=True, retain_graph=True
+            )
+            found |= dict(zip(names, gradients))
         return {
             n: torch.zeros_like(p) if found.get(n) is None else found[n]
             for n, p in self.parameters.items()
@@ -220,7 +271,7 @@ def measure(folder, dtype):
         "reconstruction": numbers(one.reconstruction),
         "terms": {
             name: {"weight": rounded(weight), "values": numbers(values)}
-            for name, (weight, values) in one.terms.items()
+            for name, (weight, values) in (one.terms | one.players).items()
         },
         "monitors": {name: numbers(values) for name, values in one.monitors.items()},
         "output": digest(one.output()),

@@ -1,0 +1,197 @@
+//! The VAE-GAN (Larsen 2016): a VAE whose decoder is also the generator of an adversarial game, and
+//! whose reconstruction is compared in the features of the discriminator instead of pixel by pixel.
+//! With `x~` the reconstruction, `x_p` the decoded prior sample and `Dis_l` the discriminator's features
+//! (eq. 5 to 9 and algorithm 1),
+//!
+//! - the encoder minimises `KL + L_features`, `L_features = -log N(Dis_l(x) | Dis_l(x~), I)`,
+//! - the decoder `gamma L_features - L_GAN`,
+//! - the discriminator `L_GAN = -log Dis(x) - log(1 - Dis(x~)) - log(1 - Dis(x_p))`.
+//!
+//! No other gradient flows: the discriminator does not learn from the reconstruction, nor the encoder
+//! from the game.
+
+use burn::{
+    module::Module,
+    tensor::{Tensor, activation::softplus, backend::Backend},
+};
+use serde::{Deserialize, Serialize};
+use vae_core::{
+    Autoencoder, Batch, Encoder, Loss, ModelSpec, Objective, OptionInfo, Pacing, Player, Result,
+    Schedule, StepContext, Update, Updates, VariantConfig,
+    error::check,
+    nets::{EncoderNet, Init},
+};
+
+use crate::{Vae, VaeConfig, vae::is_a_vae};
+
+const LOG_2_PI: f64 = 1.837_877_066_409_345_5;
+const DECODER: &str = "decoder";
+const DISCRIMINATOR: &str = "discriminator";
+
+/// Options of the VAE-GAN.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VaeganConfig {
+    /// Weight of the reconstruction in the decoder's objective.
+    pub gamma: Schedule,
+    /// Loss of the discriminator, in nats, at which neither side wins.
+    pub equilibrium: f64,
+    /// Distance from the equilibrium at which the side that wins rests.
+    pub margin: f64,
+}
+
+impl Default for VaeganConfig {
+    fn default() -> Self {
+        Self {
+            gamma: Schedule::Constant(1e-2),
+            equilibrium: 0.68,
+            margin: 0.4,
+        }
+    }
+}
+
+impl VariantConfig for VaeganConfig {
+    const NAME: &'static str = "vaegan";
+    const SUMMARY: &'static str =
+        "VAE with an adversary, compared in its features; sharper samples";
+    const PAPER: &'static str = "Larsen 2016";
+    const OPTIONS: &'static [OptionInfo] = &[
+        OptionInfo {
+            key: "gamma",
+            help: "Weight of the reconstruction against the game in the decoder, at least 0. A \
+                   number or a schedule",
+        },
+        OptionInfo {
+            key: "equilibrium",
+            help: "Loss of the discriminator in nats at which neither side wins, above 0",
+        },
+        OptionInfo {
+            key: "margin",
+            help: "Distance from the equilibrium at which the winner rests, at least 0; 100 for never",
+        },
+    ];
+    const EXAMPLE: &'static str = "--variant vaegan --arch conv";
+
+    type Model<B: Backend> = Vaegan<B>;
+
+    fn check(&self) -> Result<()> {
+        self.gamma.check_at_least("variant.gamma", 0.0)?;
+        let above = self.equilibrium > 0.0 && self.equilibrium.is_finite();
+        check("variant.equilibrium", self.equilibrium, above, "above 0")?;
+        let inside = self.margin >= 0.0 && self.margin.is_finite();
+        check("variant.margin", self.margin, inside, "at least 0")
+    }
+
+    fn build<B: Backend>(&self, spec: &ModelSpec, init: &mut Init<'_, B>) -> Result<Vaegan<B>> {
+        let aggressive = spec.objective.aggressive;
+        let none = "0 for vaegan, whose game sets the pace";
+        check("objective.aggressive", aggressive, aggressive == 0, none)?;
+        Ok(Vaegan {
+            vae: VaeConfig::default().build(spec, init)?,
+            discriminator: EncoderNet::init(&spec.model, &spec.nets(1), init)?,
+            gamma: self.gamma.clone(),
+            equilibrium: self.equilibrium,
+            margin: self.margin,
+        })
+    }
+}
+
+/// A VAE-GAN.
+#[derive(Module, Debug)]
+pub struct Vaegan<B: Backend> {
+    vae: Vae<B>,
+    /// From an example to one logit: positive if it takes it for real.
+    discriminator: EncoderNet<B>,
+    #[module(skip)]
+    gamma: Schedule,
+    #[module(skip)]
+    equilibrium: f64,
+    #[module(skip)]
+    margin: f64,
+}
+
+is_a_vae!(Vaegan);
+
+impl<B: Backend> Loss<B> for Vaegan<B> {
+    fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
+        let examples = batch.len();
+        let posterior = self.vae.encode(batch, step);
+        let noise = || step.normal(posterior.dims(), &posterior.device());
+        let (z, prior) = (posterior.sample(noise()), noise());
+        let (vae, judge) = (
+            self.vae.clone().no_grad(),
+            self.discriminator.clone().no_grad(),
+        );
+        let (real_features, _) = judge.with_features(batch.target.clone(), step);
+        let feature_nll = |features: Tensor<B, 2>| {
+            let [_, width] = features.dims();
+            let squares = (features - real_features.clone()).square().sum_dim(1);
+            let nll = squares
+                .squeeze_dim::<1>(1)
+                .add_scalar(LOG_2_PI * width as f64);
+            nll.mul_scalar(0.5)
+        };
+        let image = |vae: &Vae<B>, z| vae.likelihood().mean(vae.nets.decode(z, step));
+
+        // The encoder: through a decoder and a discriminator that stand still.
+        let (features, _) = judge.with_features(image(&vae, z.clone()), step);
+        let of_encoder = feature_nll(features);
+
+        // The decoder: from codes that stand still, against a discriminator that does.
+        let fakes = image(&self.vae, Tensor::cat(vec![z.detach(), prior], 0)); // [2 batch, features]
+        let (features, logits) = judge.with_features(fakes.clone(), step);
+        let of_decoder = feature_nll(features.narrow(0, 0, examples));
+        let decoder = Player::new(
+            DECODER,
+            "features",
+            of_decoder,
+            self.gamma.at(step.step, step.total_steps),
+        )
+        .with_term("fake", both(softplus(logits, 1.0)), -2.0);
+
+        // The discriminator: on images that stand still.
+        let shown = Tensor::cat(vec![batch.target.clone(), fakes.detach()], 0);
+        let logits = self.discriminator.forward(shown, step); // [3 batch, 1]
+        let real = logits.clone().narrow(0, 0, examples).squeeze_dim::<1>(1);
+        let fake = logits.narrow(0, examples, 2 * examples);
+        let right = real.clone().greater_elem(0.0).float();
+        let right = right + both(fake.clone().lower_elem(0.0).float()).mul_scalar(2.0);
+        let discriminator = Player::new(DISCRIMINATOR, "real", softplus(real.neg(), 1.0), 1.0)
+            .with_term("fake", both(softplus(fake, 1.0)), 2.0)
+            .with_monitor("accuracy", right.div_scalar(3.0));
+
+        let config = self.vae.objective();
+        config
+            .add_kl(Objective::new(of_encoder), posterior, 1.0, step)
+            .with_player(decoder)
+            .with_player(discriminator)
+    }
+
+    fn updates(&self) -> Updates {
+        let encoder = Update::of("encoder", &self.vae.nets.encoder);
+        Updates {
+            parts: vec![
+                Update::without(DECODER, &self.vae, &encoder),
+                Update::of(DISCRIMINATOR, &self.discriminator),
+                encoder,
+            ],
+            pacing: Pacing::Equilibrium {
+                adversary: DISCRIMINATOR,
+                opponent: DECODER,
+                equilibrium: self.equilibrium,
+                margin: self.margin,
+            },
+        }
+    }
+}
+
+/// For each example the mean over its reconstruction and its prior sample.
+///
+/// # Shapes
+/// - `values`: `[2 batch, 1]`, reconstructions first
+/// - output: `[batch]`
+fn both<B: Backend>(values: Tensor<B, 2>) -> Tensor<B, 1> {
+    let examples = values.dims()[0] / 2;
+    let rows = values.reshape([2, examples]);
+    rows.mean_dim(0).squeeze_dim(0)
+}
