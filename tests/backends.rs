@@ -32,12 +32,15 @@ fn assert_same(what: &str, expected: &[f64], found: &[f64]) {
 }
 
 /// Dense and convolutional networks; one variant of each kind of step.
-const RUNS: [&str; 5] = [
+const RUNS: [&str; 8] = [
     "--variant vae --hidden 64",
     "--variant vae --arch conv --channels 4,8 --hidden 32",
     "--variant cvae --hidden 64 --dropout 0.1",
     "--variant dae --hidden 64 --norm layer",
     "--variant contractive --hidden 64 --activation tanh",
+    "--variant iwae --samples 5 --hidden 64",
+    "--variant vaegan --hidden 64",
+    "--variant semi --labels 30 --hidden 64",
 ];
 
 #[test]

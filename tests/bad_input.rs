@@ -47,6 +47,19 @@ fn settings_that_do_not_fit() {
             &["model.channels", "28x28", "at most 4"],
         ),
         ("--lr=-0.1", &["train.lr", "-0.1"]),
+        (
+            "--variant semi --labels 5",
+            &["`labels` is `5`", "at least 10", "one for each class"],
+        ),
+        (
+            "--variant semi --labels 9000",
+            &["`labels` is `9000`", "of class", "there are only"],
+        ),
+        (
+            "--variant semi --labelled-share 1",
+            &["variant.labelled_share", "below 1", "--labelled-share"],
+        ),
+        ("--codes-of nowhere", &["codes_of", "nowhere", "model.json"]),
         ("--epochs 0", &["train.epochs", "at least 1"]),
         (
             "--validation 0 --patience 2",

@@ -70,6 +70,8 @@ fn a_killed_run_resumes_bit_for_bit() {
         ("flex", ""),
         ("ndarray", "--aggressive 8"),
         ("flex", portions),
+        ("flex", "--variant vaegan"),
+        ("ndarray", "--variant semi --labels 30"),
     ];
     for (number, (backend, more)) in runs.into_iter().enumerate() {
         let whole = place.join("whole");

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
-use vae_core::{Autoencoder, Batch, Decoder, StepContext};
+use vae_core::{Autoencoder, Batch, Decoder, Encoder, Posterior, StepContext};
 use vae_data::{Batcher, Subset, fill_normal, random::Stream, rng};
 use vae_variants::{Description, Model};
 
@@ -51,6 +51,62 @@ pub fn reconstruct<B: Backend>(
     })
 }
 
+/// Decodes codes, `[count, latent]`, all under one condition, to the mean of the likelihood.
+pub fn decode<B: Backend>(
+    model: &Model<B>,
+    codes: &[f32],
+    condition: Option<&[f32]>,
+    device: &B::Device,
+) -> Vec<f32> {
+    let latent = Autoencoder::<B>::latent(model);
+    let step = StepContext::evaluate(0, 0, 0, 1);
+    let rows = |values: Vec<f32>, width: usize| {
+        let count = values.len() / width;
+        Tensor::<B, 2>::from_data(TensorData::new(values, [count, width]), device)
+    };
+    let mut values = Vec::new();
+    for chunk in codes.chunks(BATCH * latent) {
+        let z = rows(chunk.to_vec(), latent);
+        let condition = condition.map(|row| rows(row.repeat(z.dims()[0]), row.len()));
+        let parameters = model.decode(z, condition.as_ref(), &step);
+        values.extend(to_vec(model.likelihood().mean(parameters)));
+    }
+    values
+}
+
+/// Style transfer: the first `count` examples of `subset`, and then, for each of `conditions`, what
+/// the decoder makes of their codes under it. `[1 + conditions, count, features]`
+///
+/// # Errors
+/// If the data cannot be read.
+pub fn restyle<B: Backend>(
+    model: &Model<B>,
+    description: &Description,
+    subset: &Subset,
+    conditions: &[Vec<f32>],
+    count: usize,
+    seed: u64,
+    device: &B::Device,
+) -> Result<Vec<f32>> {
+    let batcher = Batcher::sequential(subset.first(count), count.max(1), seed);
+    let Some(host) = batcher
+        .binarize(description.binarize)
+        .epoch(0, 0)
+        .next()
+        .transpose()?
+    else {
+        bail!("there are no examples to restyle");
+    };
+    let mut values = host.target.clone();
+    let batch = Batch::<B>::from_host(host, device);
+    let posterior: Posterior<B> = model.encode(&batch, &StepContext::evaluate(seed, 0, 0, 1));
+    let codes = to_vec(posterior.mean());
+    for condition in conditions {
+        values.extend(decode(model, &codes, Some(condition), device));
+    }
+    Ok(values)
+}
+
 /// Draws `count` new examples for each of `conditions` (one unconditional set if that is empty):
 /// codes from `N(0, I)`, decoded to the mean of the likelihood. Every condition gets the same
 /// codes, so that a row shows one class in the styles of the other rows.
@@ -64,28 +120,13 @@ pub fn sample<B: Backend>(
     let latent = Autoencoder::<B>::latent(model);
     let mut codes = vec![0.0; count * latent];
     fill_normal(&mut rng(seed, Stream::Sample, 0), &mut codes);
-    let step = StepContext::evaluate(seed, 0, 0, 1);
-    let mut values = Vec::new();
-    let sets: Vec<Option<&Vec<f32>>> = if conditions.is_empty() {
-        vec![None]
-    } else {
-        conditions.iter().map(Some).collect()
-    };
-    for condition in sets {
-        for chunk in codes.chunks(BATCH * latent) {
-            let rows = chunk.len() / latent;
-            let z =
-                Tensor::<B, 2>::from_data(TensorData::new(chunk.to_vec(), [rows, latent]), device);
-            let condition = condition.map(|row| {
-                let width = row.len();
-                let all = row.repeat(rows);
-                Tensor::<B, 2>::from_data(TensorData::new(all, [rows, width]), device)
-            });
-            let parameters = model.decode(z, condition.as_ref(), &step);
-            values.extend(to_vec(model.likelihood().mean(parameters)));
-        }
+    if conditions.is_empty() {
+        return decode(model, &codes, None, device);
     }
-    values
+    let conditions = conditions.iter();
+    conditions
+        .flat_map(|condition| decode(model, &codes, Some(condition), device))
+        .collect()
 }
 
 /// The condition of each class with average attributes; one row of average attributes where there
@@ -141,6 +182,6 @@ pub fn class_index(description: &Description, class: &str) -> Result<usize> {
 }
 
 /// A tensor's values on the host, in single precision.
-fn to_vec<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
+pub fn to_vec<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }

@@ -1,6 +1,7 @@
 //! The `vae` binary: train, compare and use autoencoders.
 
 mod backend;
+mod codes;
 mod commands;
 mod inference;
 mod options;

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use vae_core::{ObjectiveConfig, nets::ModelConfig, train::TrainConfig};
-use vae_data::DataConfig;
+use vae_data::{Binarize, DataConfig};
 use vae_variants::Variant;
 
 pub use backend::{Backend, Ops};
@@ -38,6 +38,9 @@ pub struct Settings {
     /// Folder of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub out: Option<PathBuf>,
+    /// Folder of a run whose encoder turns the data into codes, on which the model is trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub codes_of: Option<PathBuf>,
     /// The variant and its options.
     pub variant: Variant,
     /// The data.
@@ -58,11 +61,22 @@ impl Default for Settings {
             ops: Ops::default(),
             threads: 0,
             out: None,
+            codes_of: None,
             variant: Variant::Vae(vae_variants::VaeConfig::default()),
             data: DataConfig::default(),
             model: ModelConfig::default(),
             objective: ObjectiveConfig::default(),
             train: TrainConfig::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// How the values that the model is trained on become binary: codes do not.
+    pub fn binarize(&self) -> Binarize {
+        match self.codes_of {
+            Some(_) => Binarize::None,
+            None => self.data.binarize,
         }
     }
 }
@@ -76,7 +90,7 @@ pub struct Resolved {
     pub layers: BTreeMap<String, String>,
 }
 
-/// Puts all layers together: defaults, preset, `vae.toml` of the working folder, `--config` files,
+/// Puts all layers together: defaults, those of the variant, preset, `vae.toml` of the working folder, `--config` files,
 /// environment, flags.
 ///
 /// # Errors
@@ -110,6 +124,7 @@ fn resolve_in(
     if let Some(preset) = layers::take_preset(&mut all)? {
         all.insert(0, preset);
     }
+    all.insert(0, layers::of_variant(&all));
     settle(all)
 }
 

@@ -369,7 +369,7 @@ mod tests {
     fn an_epoch_is_one_line() {
         let readings = |loss: f64| Readings {
             values: vec![("loss".into(), loss), ("kl".into(), 2.0)],
-            weights: Vec::new(),
+            ..Readings::default()
         };
         let evaluation = Evaluation {
             examples: 10,

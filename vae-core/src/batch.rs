@@ -3,6 +3,8 @@
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use vae_data::HostBatch;
 
+use crate::posterior::select_rows;
+
 /// One batch of examples. Every row is one example with its features flattened.
 #[derive(Debug, Clone)]
 pub struct Batch<B: Backend> {
@@ -45,6 +47,25 @@ impl<B: Backend> Batch<B> {
             label: host.labels.map(|labels| {
                 Tensor::<B, 1, Int>::from_data(TensorData::new(labels, [len]), device)
             }),
+        }
+    }
+
+    /// The examples at `positions`, in that order.
+    ///
+    /// # Panics
+    /// If one is not below [`Batch::len`].
+    #[must_use]
+    pub fn select(&self, positions: &[usize]) -> Self {
+        let rows = |of: &Tensor<B, 2>| select_rows(of, positions);
+        let label = self.label.as_ref().map(|label| {
+            let rows: Tensor<B, 2, Int> = label.clone().unsqueeze_dim(1);
+            select_rows(&rows, positions).squeeze_dim(1)
+        });
+        Self {
+            input: rows(&self.input),
+            target: rows(&self.target),
+            condition: self.condition.as_ref().map(rows),
+            label,
         }
     }
 

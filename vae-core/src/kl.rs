@@ -1,6 +1,9 @@
 //! The KL term and the settings that shape it, shared by every variant with a Gaussian posterior.
 
-use burn::{module::Module, tensor::backend::Backend};
+use burn::{
+    module::Module,
+    tensor::{Tensor, backend::Backend},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -80,17 +83,33 @@ impl ObjectiveConfig {
         weight: f64,
         step: &StepContext,
     ) -> Objective<B> {
+        let per_dimension = || posterior.kl_per_dimension();
+        self.add_kl_of(objective, posterior.kl(), per_dimension, weight, step)
+            .with_codes(posterior)
+    }
+
+    /// [`ObjectiveConfig::add_kl`] where the KL is computed otherwise.
+    ///
+    /// # Shapes
+    /// - `kl`: `[batch]`
+    /// - `per_dimension`: gives `[batch, latent]`
+    pub fn add_kl_of<B: Backend>(
+        &self,
+        objective: Objective<B>,
+        kl: Tensor<B, 1>,
+        per_dimension: impl FnOnce() -> Tensor<B, 2>,
+        weight: f64,
+        step: &StepContext,
+    ) -> Objective<B> {
         let weight = weight * self.kl_weight(step);
-        let kl = posterior.kl(); // [batch]
-        let objective = if let Some(capacity) = &self.capacity {
+        if let Some(capacity) = &self.capacity {
             let capacity = capacity.at(step.step, step.total_steps);
             let distance = kl.clone().mean().sub_scalar(capacity).abs();
             objective
                 .with_term("capacity_distance", distance, self.capacity_weight)
                 .with_monitor("kl", kl)
         } else if self.free_bits > 0.0 {
-            let charged = posterior
-                .kl_per_dimension() // [batch, latent]
+            let charged = per_dimension() // [batch, latent]
                 .mean_dim(0) // [1, latent]
                 .clamp_min(self.free_bits)
                 .sum_dim(1)
@@ -100,8 +119,7 @@ impl ObjectiveConfig {
                 .with_monitor("kl", kl)
         } else {
             objective.with_term("kl", kl, weight)
-        };
-        objective.with_codes(posterior)
+        }
     }
 }
 
@@ -139,7 +157,6 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::Tensor;
     use burn_flex::Flex;
 
     fn total(config: &ObjectiveConfig, weight: f64, step: u64) -> f64 {

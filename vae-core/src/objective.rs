@@ -50,7 +50,8 @@ pub struct Objective<B: Backend> {
     pub reconstruction: Tensor<B, 1>,
     /// Regularisers.
     pub terms: Vec<Term<B>>,
-    /// Quantities that are logged but not minimised. `[batch]` each
+    /// Quantities that are logged but not minimised. `[batch]` each, or shorter if it has a value only
+    /// for some examples
     pub monitors: Vec<(&'static str, Tensor<B, 1>)>,
     /// The codes of the batch, for the diagnostics of an evaluation.
     pub codes: Option<Posterior<B>>,
@@ -69,7 +70,8 @@ pub struct Player<B: Backend> {
     pub name: &'static str,
     /// What it minimises, at least one term.
     pub terms: Vec<Term<B>>,
-    /// Quantities that are logged but not minimised. `[batch]` each
+    /// Quantities that are logged but not minimised. `[batch]` each, or shorter if it has a value only
+    /// for some examples
     pub monitors: Vec<(&'static str, Tensor<B, 1>)>,
 }
 
@@ -104,7 +106,7 @@ impl<B: Backend> Player<B> {
     /// Adds a quantity that is logged but not minimised.
     ///
     /// # Shapes
-    /// - `value`: `[batch]`
+    /// - `value`: `[batch]`, or `[examples that have one]`
     #[must_use]
     pub fn with_monitor(mut self, name: &'static str, value: Tensor<B, 1>) -> Self {
         self.monitors.push((name, value));
@@ -181,6 +183,16 @@ impl<B: Backend> Objective<B> {
     #[must_use]
     pub fn with_monitor(mut self, name: &'static str, value: Tensor<B, 1>) -> Self {
         let value = self.broadcast(value);
+        self.monitors.push((name, value));
+        self
+    }
+
+    /// Adds a quantity that only some examples of the batch have, and that is logged but not minimised.
+    ///
+    /// # Shapes
+    /// - `value`: `[examples that have one]`
+    #[must_use]
+    pub fn with_monitor_of_some(mut self, name: &'static str, value: Tensor<B, 1>) -> Self {
         self.monitors.push((name, value));
         self
     }

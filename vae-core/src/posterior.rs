@@ -1,6 +1,6 @@
 //! Posteriors over the latent code: diagonal Gaussian or deterministic.
 
-use burn::tensor::{Tensor, backend::Backend};
+use burn::tensor::{BasicOps, Tensor, TensorData, backend::Backend};
 
 use crate::{importance::LogSum, ops};
 
@@ -58,6 +58,12 @@ impl<B: Backend> DiagonalGaussian<B> {
     /// - output: `[batch, latent]`
     pub fn sample(&self, noise: Tensor<B, 2>) -> Tensor<B, 2> {
         ops::reparameterise(self.parameters.clone(), noise)
+    }
+
+    /// The Gaussians at `positions`, in that order.
+    #[must_use]
+    pub fn select(&self, positions: &[usize]) -> Self {
+        Self::from_parameters(select_rows(&self.parameters, positions))
     }
 
     /// The same Gaussians as constants: no gradient reaches what they were made of.
@@ -118,10 +124,23 @@ impl<B: Backend> DiagonalGaussian<B> {
 /// # Shapes
 /// - `x`: `[rows, width]`
 /// - output: `[count * rows, width]`
-pub(crate) fn repeat_rows<B: Backend>(x: Tensor<B, 2>, count: usize) -> Tensor<B, 2> {
+pub fn repeat_rows<B: Backend>(x: Tensor<B, 2>, count: usize) -> Tensor<B, 2> {
     let [rows, width] = x.dims();
+    if rows == 0 {
+        return x;
+    }
     let copies = x.unsqueeze_dim::<3>(0).expand([count, rows, width]);
     copies.reshape([count * rows, width])
+}
+
+/// The rows at `positions`, in that order.
+pub(crate) fn select_rows<B: Backend, K: BasicOps<B>>(
+    x: &Tensor<B, 2, K>,
+    positions: &[usize],
+) -> Tensor<B, 2, K> {
+    let indices: Vec<i32> = positions.iter().map(|&position| position as i32).collect();
+    let indices = TensorData::new(indices, [positions.len()]);
+    x.clone().select(0, Tensor::from_data(indices, &x.device()))
 }
 
 /// What an encoder says about the code of each example.

@@ -52,6 +52,15 @@ pub trait Autoencoder<B: Backend>: Module<B> + Encoder<B> + Decoder<B> + Loss<B>
     /// The likelihood of the data given the decoder's output.
     fn likelihood(&self) -> &Likelihood<B>;
 
+    /// The condition that codes of `batch` are decoded under: its own, unless the model completes it,
+    /// as where it guesses the class of examples without label.
+    ///
+    /// # Shapes
+    /// - output: `[batch, classes + attributes]`
+    fn condition(&self, batch: &Batch<B>, _step: &StepContext) -> Option<Tensor<B, 2>> {
+        batch.condition.clone()
+    }
+
     /// Width of the code.
     fn latent(&self) -> usize;
 
@@ -64,7 +73,8 @@ pub trait Autoencoder<B: Backend>: Module<B> + Encoder<B> + Decoder<B> + Loss<B>
     /// - output: `[batch, features]`
     fn reconstruct(&self, batch: &Batch<B>, step: &StepContext) -> Tensor<B, 2> {
         let posterior: Posterior<B> = self.encode(batch, step).into();
-        let parameters = self.decode(posterior.mean(), batch.condition.as_ref(), step);
+        let condition = self.condition(batch, step);
+        let parameters = self.decode(posterior.mean(), condition.as_ref(), step);
         self.likelihood().mean(parameters)
     }
 }

@@ -280,7 +280,7 @@ mod tests {
         let mut pace = Pace::default();
         let readings = Readings {
             values: vec![("loss".into(), 1.0)],
-            weights: Vec::new(),
+            ..Readings::default()
         };
         let parts = ["encoder", "decoder"].map(|name| Update {
             name,
@@ -323,7 +323,7 @@ mod tests {
                 values: values
                     .map(|(name, value)| (name.to_owned(), value))
                     .to_vec(),
-                weights: Vec::new(),
+                ..Readings::default()
             };
             let moves = pacing.moves(&parts, &readings, &mut pace);
             assert_eq!(moves, [true, decoder, critic], "{real} {fake}");

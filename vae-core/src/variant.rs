@@ -22,6 +22,8 @@ pub struct ModelSpec {
     pub objective: ObjectiveConfig,
     /// Shape of one example.
     pub shape: DataShape,
+    /// Number of classes.
+    pub classes: usize,
     /// Width of the condition: classes + attributes.
     pub condition: usize,
 }
@@ -62,6 +64,8 @@ pub trait VariantConfig:
     const OPTIONS: &'static [OptionInfo];
     /// Arguments of an example run.
     const EXAMPLE: &'static str;
+    /// Settings whose defaults do not suit this variant: dotted keys, and what they are instead.
+    const SETTINGS: &'static [(&'static str, &'static str)] = &[];
 
     /// The model.
     type Model<B: Backend>: Autoencoder<B>;
@@ -84,6 +88,12 @@ pub trait VariantConfig:
 
     /// What is done to the encoder's input, in training and evaluation alike.
     fn corruption(&self) -> Option<Corruption> {
+        None
+    }
+
+    /// The share of each training batch that labelled examples are to have where the data have fewer,
+    /// above 0 and below 1.
+    fn labelled_share(&self) -> Option<f64> {
         None
     }
 

@@ -49,6 +49,18 @@ pub struct Batcher {
     binarize: Binarize,
     corruption: Option<Corruption>,
     workers: usize,
+    enriched: Option<Arc<Enriched>>,
+}
+
+/// Batches with more labelled examples than the subset has on average.
+#[derive(Debug)]
+struct Enriched {
+    /// Positions of the labelled examples.
+    labelled: Vec<u32>,
+    /// Positions of the others.
+    others: Vec<u32>,
+    /// Labelled examples in a batch.
+    per_batch: usize,
 }
 
 impl Batcher {
@@ -79,6 +91,7 @@ impl Batcher {
             binarize: Binarize::None,
             corruption: None,
             workers: (cores / 4).clamp(1, 4),
+            enriched: None,
         }
     }
 
@@ -104,6 +117,27 @@ impl Batcher {
         Self { corruption, ..self }
     }
 
+    /// Gives labelled examples this share of every shuffled batch, from above 0 to below 1, if the
+    /// subset has fewer of them. They are repeated, and an epoch is one pass over the others.
+    #[must_use]
+    pub fn labelled_share(self, share: f64) -> Self {
+        let (labelled, others) = self.subset.by_label();
+        let natural = labelled.len() as f64 / self.subset.len().max(1) as f64;
+        if labelled.is_empty() || natural >= share || self.batch_size < 2 {
+            return self;
+        }
+        let per_batch = (share * self.batch_size as f64).round() as usize;
+        let enriched = Enriched {
+            labelled,
+            others,
+            per_batch: per_batch.clamp(1, self.batch_size - 1),
+        };
+        Self {
+            enriched: Some(Arc::new(enriched)),
+            ..self
+        }
+    }
+
     /// Number of threads that prepare batches, at least 1. The batches do not depend on
     /// it. The default is a quarter of the cores, from 1 to 4.
     #[must_use]
@@ -116,7 +150,14 @@ impl Batcher {
 
     /// Number of examples in an epoch.
     pub fn examples(&self) -> usize {
-        self.subset.len()
+        match &self.enriched {
+            Some(enriched) if self.shuffled => {
+                let others = enriched.others.len();
+                let batches = others.div_ceil(self.batch_size - enriched.per_batch);
+                others + batches * enriched.per_batch
+            }
+            _ => self.subset.len(),
+        }
     }
 
     /// Largest number of examples in a batch.
@@ -155,12 +196,33 @@ impl Batcher {
 
     /// Positions in the subset, in the order of `epoch`.
     fn order(&self, epoch: usize) -> Vec<u32> {
-        if self.shuffled {
-            let mut rng = rng(self.seed, Stream::Shuffle, epoch as u64);
-            permutation(&mut rng, self.examples())
-        } else {
-            (0..self.examples() as u32).collect()
+        match &self.enriched {
+            _ if !self.shuffled => (0..self.subset.len() as u32).collect(),
+            Some(enriched) => self.enriched_order(enriched, epoch),
+            None => {
+                let mut rng = rng(self.seed, Stream::Shuffle, epoch as u64);
+                permutation(&mut rng, self.subset.len())
+            }
         }
+    }
+
+    /// In each batch first the labelled examples, then the others.
+    fn enriched_order(&self, enriched: &Enriched, epoch: usize) -> Vec<u32> {
+        let shuffled = |of: &[u32], stream, index| -> Vec<u32> {
+            let order = permutation(&mut rng(self.seed, stream, index), of.len());
+            order.into_iter().map(|i| of[i as usize]).collect()
+        };
+        let mut labelled = (0..).flat_map(|pass| {
+            let index = epoch_index(epoch, pass);
+            shuffled(&enriched.labelled, Stream::ShuffleLabelled, index)
+        });
+        let others = shuffled(&enriched.others, Stream::Shuffle, epoch as u64);
+        let mut order = Vec::with_capacity(self.examples());
+        for others in others.chunks(self.batch_size - enriched.per_batch) {
+            order.extend(labelled.by_ref().take(enriched.per_batch));
+            order.extend_from_slice(others);
+        }
+        order
     }
 
     /// Prepares the batches with these `numbers` until nobody wants them any more.

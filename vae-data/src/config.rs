@@ -169,6 +169,10 @@ pub struct DataConfig {
     /// Train on only this many examples, chosen at random.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+    /// Keep the labels of only this many training examples, chosen at random, from each class as many
+    /// as from any other; the rest count as [`crate::UNLABELLED`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<usize>,
 }
 
 impl Default for DataConfig {
@@ -187,6 +191,7 @@ impl Default for DataConfig {
             test: 0.1,
             binarize: Binarize::None,
             limit: None,
+            labels: None,
         }
     }
 }
@@ -220,6 +225,9 @@ impl DataConfig {
         }
         if self.limit == Some(0) {
             return Err(DataError::setting("limit", 0, "must be at least 1"));
+        }
+        if self.labels == Some(0) {
+            return Err(DataError::setting("labels", 0, "must be at least 1"));
         }
         if let Some(size) = self.image_size {
             ImageSize::new(size.height, size.width)?;
@@ -273,7 +281,7 @@ mod tests {
 
     #[test]
     fn refuses_unknown_keys_and_names() {
-        assert!(toml::from_str::<DataConfig>("labels = 'x'").is_err());
+        assert!(toml::from_str::<DataConfig>("tag = 'x'").is_err());
         assert!(toml::from_str::<DataConfig>("scale = 'minmax'").is_err());
         let error = "minmax".parse::<Scale>().unwrap_err().to_string();
         assert_eq!(

@@ -56,7 +56,7 @@ pub fn load(config: &DataConfig, seed: u64, progress: &dyn Progress) -> Result<D
 impl Data {
     /// Splits and scales examples from any source; this is how data made by a program,
     /// or read by a reader of your own, comes in. Only the settings `scale`,
-    /// `validation`, `test`, `binarize` and `limit` of `config` matter.
+    /// `validation`, `test`, `binarize`, `limit` and `labels` of `config` matter.
     ///
     /// # Errors
     /// [`DataError`], if a setting does not fit the data or the data has faults.
@@ -87,6 +87,10 @@ impl Data {
             split.test,
         )?)?;
         let train = scale(train)?;
+        let train = match config.labels {
+            Some(count) => train.with_few_labels(count, seed)?,
+            None => train,
+        };
         check_binarize(config.binarize, &train)?;
         Ok(Self {
             name: source.name,
@@ -121,6 +125,24 @@ impl Data {
             *subset = subset.clone().scaled(scalers.0, scalers.1)?;
         }
         Ok(self)
+    }
+
+    /// The same splits, labels and attributes with other features, such as codes: `values` holds those
+    /// of training, validation and test, `[examples, features]` each.
+    ///
+    /// # Errors
+    /// [`DataError::Length`] if there are not as many examples.
+    pub fn replaced(self, shape: DataShape, values: [Vec<f32>; 3]) -> Result<Self, DataError> {
+        let [train, validation, test] = values;
+        Ok(Self {
+            train: self.train.replaced(&shape, train)?,
+            validation: self.validation.replaced(&shape, validation)?,
+            test: self.test.replaced(&shape, test)?,
+            shape,
+            columns: Vec::new(),
+            scaler: None,
+            ..self
+        })
     }
 
     /// The smallest and the largest scaled value of all splits, from a scan of every

@@ -344,6 +344,23 @@ pub(crate) fn open(path: &Path) -> Result<Source, DataError> {
     })
 }
 
+/// Numbers of 32 bits as the content of a `.npy` file.
+///
+/// # Panics
+/// If `values` do not fill `shape`.
+pub fn to_npy(shape: &[usize], values: &[f32]) -> Vec<u8> {
+    assert_eq!(shape.iter().product::<usize>(), values.len(), "{shape:?}");
+    let lengths: String = shape.iter().map(|length| format!("{length}, ")).collect();
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({lengths}), }}");
+    // Magic, version, length, header and a line break together are a multiple of 64 bytes.
+    let length = (10 + header.len() + 1).next_multiple_of(64) - 10;
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((length as u16).to_le_bytes());
+    bytes.extend(format!("{header:<width$}\n", width = length - 1).into_bytes());
+    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    bytes
+}
+
 #[cfg(test)]
 #[path = "npy_tests.rs"]
 mod tests;

@@ -230,3 +230,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_written_is_read_again() {
+    let values: Vec<f32> = (0..24).map(|i| i as f32 / 3.0 - 2.0).collect();
+    let array = |shape: &[usize]| {
+        let bytes = Bytes::Owned(to_npy(shape, &values));
+        Array::new("a.npy".into(), bytes).unwrap()
+    };
+    for shape in [&[2, 12][..], &[2, 3, 4], &[2, 3, 2, 2]] {
+        let array = array(shape);
+        assert_eq!(array.offset % 64, 0);
+        let dataset = ArrayDataset::new(array, Labels::default()).unwrap();
+        let mut out = [0.0; 12];
+        dataset.read(1, &mut out).unwrap();
+        assert_eq!(out, values[12..], "{shape:?}");
+    }
+}

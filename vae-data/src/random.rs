@@ -38,6 +38,10 @@ pub enum Stream {
     Evaluate = 11,
     /// Anything else; free for applications.
     Other = 12,
+    /// Choice of the examples that keep their labels.
+    Labels = 13,
+    /// Order of the labelled examples in an epoch.
+    ShuffleLabelled = 14,
 }
 
 /// The generator for `(seed, stream, index)`.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::{DataError, DataShape, Dataset, Scaler};
+use crate::random::{Stream, permutation, rng};
+use crate::{DataError, DataShape, Dataset, MemoryDataset, Scaler};
 
 /// The smallest and the largest of some values.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,6 +37,8 @@ pub struct Subset {
     indices: Arc<[u32]>,
     scaler: Option<Arc<Scaler>>,
     attribute_scaler: Option<Arc<Scaler>>,
+    /// Indices of the examples whose label may be seen, increasing; `None` means all.
+    labelled: Option<Arc<[u32]>>,
 }
 
 impl std::fmt::Debug for Subset {
@@ -65,6 +68,7 @@ impl Subset {
             indices,
             scaler: None,
             attribute_scaler: None,
+            labelled: None,
         })
     }
 
@@ -95,6 +99,24 @@ impl Subset {
             indices: self.indices.iter().copied().take(n).collect(),
             ..self.clone()
         }
+    }
+
+    /// The same examples with other features: labels and scaled attributes stay.
+    pub(crate) fn replaced(&self, shape: &DataShape, values: Vec<f32>) -> Result<Self, DataError> {
+        let (count, classes) = (self.len(), self.classes().len());
+        let mut attributes = Vec::with_capacity(count * self.attributes().len());
+        let mut condition = vec![0.0; self.condition_width()];
+        for i in 0..count {
+            self.read_condition(i, &mut condition)?;
+            attributes.extend_from_slice(&condition[classes..]);
+        }
+        let mut dataset = MemoryDataset::new(shape.clone(), values)?
+            .with_attributes(self.attributes().to_vec(), attributes)?;
+        if classes > 0 {
+            let labels = (0..count).map(|i| self.label(i)).collect();
+            dataset = dataset.with_labels(self.classes().to_vec(), labels)?;
+        }
+        Self::new(Arc::new(dataset), (0..count as u32).collect::<Vec<_>>())
     }
 
     /// Number of examples.
@@ -151,7 +173,64 @@ impl Subset {
     /// such example.
     pub fn label(&self, i: usize) -> i32 {
         self.index(i)
-            .map_or(crate::UNLABELLED, |index| self.dataset.label(index))
+            .map_or(crate::UNLABELLED, |index| self.label_of(index))
+    }
+
+    fn label_of(&self, index: usize) -> i32 {
+        match &self.labelled {
+            Some(seen) if seen.binary_search(&(index as u32)).is_err() => crate::UNLABELLED,
+            _ => self.dataset.label(index),
+        }
+    }
+
+    /// The same examples, of which only `count` keep their labels: chosen at random with
+    /// `seed`, and from each class as many as from any other, or one more.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`], for the key `labels`, if there are no classes, or too few
+    /// labelled examples of one.
+    pub fn with_few_labels(mut self, count: usize, seed: u64) -> Result<Self, DataError> {
+        let refuse = |bound: String| Err(DataError::setting("labels", count, bound));
+        let classes = self.classes().len();
+        if classes == 0 {
+            return refuse(
+                "has nothing to choose from, as the data have no labels: leave it out, or name the \
+                 column of a table with `label` (--label)"
+                    .into(),
+            );
+        }
+        if count < classes {
+            return refuse(format!(
+                "must be at least {classes}, one for each class of the data"
+            ));
+        }
+        let mut of_class = vec![Vec::new(); classes];
+        for position in permutation(&mut rng(seed, Stream::Labels, 0), self.len()) {
+            if let Ok(class) = usize::try_from(self.label(position as usize)) {
+                of_class[class].push(self.indices[position as usize]);
+            }
+        }
+        let mut seen = Vec::with_capacity(count);
+        for (class, examples) in of_class.iter().enumerate() {
+            let wanted = count / classes + usize::from(class < count % classes);
+            let Some(chosen) = examples.get(..wanted) else {
+                return refuse(format!(
+                    "takes {wanted} from each class, and of class `{}` there are only {} in the \
+                     training split",
+                    self.classes()[class],
+                    examples.len()
+                ));
+            };
+            seen.extend_from_slice(chosen);
+        }
+        seen.sort_unstable();
+        self.labelled = Some(seen.into());
+        Ok(self)
+    }
+
+    /// Positions of the labelled examples, and of the others.
+    pub fn by_label(&self) -> (Vec<u32>, Vec<u32>) {
+        (0..self.len() as u32).partition(|&position| self.label(position as usize) >= 0)
     }
 
     /// Length of a condition: the number of classes and of attributes.
@@ -175,7 +254,7 @@ impl Subset {
         }
         let (classes, attributes) = out.split_at_mut(self.classes().len());
         classes.fill(0.0);
-        let label = usize::try_from(self.dataset.label(index)).ok();
+        let label = usize::try_from(self.label_of(index)).ok();
         if let Some(hot) = label.and_then(|label| classes.get_mut(label)) {
             *hot = 1.0;
         }

@@ -220,6 +220,7 @@ mod tests {
             likelihood: LikelihoodConfig::new(LikelihoodKind::Gaussian),
             objective: ObjectiveConfig::default(),
             shape: DataShape::flat(FEATURES),
+            classes: 0,
             condition: 0,
         };
         let config = ContractiveConfig {

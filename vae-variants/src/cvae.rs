@@ -73,10 +73,10 @@ impl VariantConfig for CvaeConfig {
 /// A conditional VAE.
 #[derive(Module, Debug)]
 pub struct Cvae<B: Backend> {
-    nets: Nets<B>,
+    pub(crate) nets: Nets<B>,
     likelihood: Likelihood<B>,
     #[module(skip)]
-    objective: ObjectiveConfig,
+    pub(crate) objective: ObjectiveConfig,
     #[module(skip)]
     latent: usize,
     #[module(skip)]

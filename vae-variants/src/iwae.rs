@@ -121,6 +121,7 @@ mod tests {
             likelihood: LikelihoodConfig::new(LikelihoodKind::Bernoulli),
             objective: serde_json::from_str::<ObjectiveConfig>(objective).unwrap(),
             shape: DataShape::flat(6),
+            classes: 0,
             condition: 0,
         }
     }

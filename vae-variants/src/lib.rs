@@ -9,6 +9,7 @@ mod deterministic;
 mod iwae;
 mod registry;
 mod saved;
+mod semi;
 mod sparse;
 mod vae;
 mod vaegan;
@@ -21,6 +22,7 @@ pub use dae::{Dae, DaeConfig};
 pub use iwae::{Iwae, IwaeConfig};
 pub use registry::VariantInfo;
 pub use saved::{Description, load, save};
+pub use semi::{Semi, SemiConfig};
 pub use sparse::{Sparse, SparseConfig, Sparsity};
 pub use vae::{Vae, VaeConfig};
 pub use vaegan::{Vaegan, VaeganConfig};
@@ -35,6 +37,7 @@ registry::registry! {
     Contractive: ContractiveConfig,
     Iwae: IwaeConfig,
     Vaegan: VaeganConfig,
+    Semi: SemiConfig,
 }
 
 /// The examples of the README are compiled and run as tests.

@@ -15,6 +15,8 @@ pub struct VariantInfo {
     pub options: &'static [OptionInfo],
     /// Arguments of an example run.
     pub example: &'static str,
+    /// Settings that have other defaults with it, by dotted key.
+    pub settings: &'static [(&'static str, &'static str)],
 }
 
 /// Generates [`Variant`](crate::Variant), [`Model`](crate::Model) and their delegation from lines
@@ -57,6 +59,7 @@ macro_rules! registry {
                         paper: $config::PAPER,
                         options: $config::OPTIONS,
                         example: $config::EXAMPLE,
+                        settings: $config::SETTINGS,
                     },)*
                 }
             }
@@ -75,6 +78,13 @@ macro_rules! registry {
             pub fn corruption(&self) -> Option<vae_data::Corruption> {
                 match self {
                     $(Self::$model(config) => vae_core::VariantConfig::corruption(config),)*
+                }
+            }
+
+            /// The share of each training batch that labelled examples are to have.
+            pub fn labelled_share(&self) -> Option<f64> {
+                match self {
+                    $(Self::$model(config) => vae_core::VariantConfig::labelled_share(config),)*
                 }
             }
 
@@ -153,6 +163,16 @@ macro_rules! registry {
             fn likelihood(&self) -> &vae_core::Likelihood<B> {
                 match self {
                     $(Self::$model(model) => model.likelihood(),)*
+                }
+            }
+
+            fn condition(
+                &self,
+                batch: &vae_core::Batch<B>,
+                step: &vae_core::StepContext,
+            ) -> Option<burn::tensor::Tensor<B, 2>> {
+                match self {
+                    $(Self::$model(model) => model.condition(batch, step),)*
                 }
             }
 

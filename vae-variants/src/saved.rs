@@ -115,6 +115,7 @@ impl Description {
             likelihood: self.likelihood,
             objective: self.objective.clone(),
             shape: self.shape.clone(),
+            classes: self.classes.len(),
             condition: self.classes.len() + self.attributes.len(),
         };
         self.variant.build(&spec, &mut Init::new(seed, device))

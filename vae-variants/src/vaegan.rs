@@ -19,7 +19,7 @@ use vae_core::{
     Autoencoder, Batch, Encoder, Loss, ModelSpec, Objective, OptionInfo, Pacing, Player, Result,
     Schedule, StepContext, Update, Updates, VariantConfig,
     error::check,
-    nets::{EncoderNet, Init},
+    nets::{Activation, EncoderNet, Init, ModelConfig, NormKind},
 };
 
 use crate::{Vae, VaeConfig, vae::is_a_vae};
@@ -88,11 +88,24 @@ impl VariantConfig for VaeganConfig {
         check("objective.aggressive", aggressive, aggressive == 0, none)?;
         Ok(Vaegan {
             vae: VaeConfig::default().build(spec, init)?,
-            discriminator: EncoderNet::init(&spec.model, &spec.nets(1), init)?,
+            discriminator: EncoderNet::init(&judging(&spec.model), &spec.nets(1), init)?,
             gamma: self.gamma.clone(),
             equilibrium: self.equilibrium,
             margin: self.margin,
         })
+    }
+}
+
+/// The networks of a discriminator: leaky ReLUs (Radford 2016), and no batch normalisation, whose
+/// statistics would tell real examples from fake ones, as the two go through it apart.
+fn judging(model: &ModelConfig) -> ModelConfig {
+    ModelConfig {
+        activation: Activation::LeakyRelu,
+        norm: match model.norm {
+            NormKind::Batch => NormKind::None,
+            other => other,
+        },
+        ..model.clone()
     }
 }
 
@@ -141,6 +154,7 @@ impl<B: Backend> Loss<B> for Vaegan<B> {
         let fakes = image(&self.vae, Tensor::cat(vec![z.detach(), prior], 0)); // [2 batch, features]
         let (features, logits) = judge.with_features(fakes.clone(), step);
         let of_decoder = feature_nll(features.narrow(0, 0, examples));
+        let squared_error = (fakes.clone().narrow(0, 0, examples) - batch.target.clone()).square();
         let decoder = Player::new(
             DECODER,
             "features",
@@ -163,6 +177,10 @@ impl<B: Backend> Loss<B> for Vaegan<B> {
         let config = self.vae.objective();
         config
             .add_kl(Objective::new(of_encoder), posterior, 1.0, step)
+            .with_monitor(
+                "squared_error",
+                squared_error.detach().sum_dim(1).squeeze_dim(1),
+            )
             .with_player(decoder)
             .with_player(discriminator)
     }

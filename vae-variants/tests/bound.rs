@@ -38,6 +38,7 @@ fn vae() -> Vae<Ad> {
         likelihood: LikelihoodConfig::new(LikelihoodKind::Bernoulli),
         objective: ObjectiveConfig::default(),
         shape: DataShape::flat(FEATURES),
+        classes: 0,
         condition: 0,
     };
     let device = Default::default();

@@ -13,11 +13,12 @@ use serde_json::json;
 use vae_core::nets::Upsample;
 use vae_core::train::{Observer, StepReport, TrainConfig, Trainer};
 use vae_core::{Batch, Encoder, StepContext, importance_nll};
-use vae_data::{Batcher, Data, NoProgress, load};
+use vae_data::{Batcher, Data, NoProgress};
 use vae_variants::{Description, Model};
 
 use super::train::{describe, training_batches};
 use crate::backend::{self, Job};
+use crate::codes::load_data;
 use crate::options::{BenchArgs, Format, Work};
 use crate::settings::{Resolved, resolve};
 
@@ -34,7 +35,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     let resolved = resolve(&args.layers)?;
     let settings = &resolved.settings;
     let threads = backend::prepare(settings.threads, settings.ops)?;
-    let data = load(&settings.data, settings.seed, &NoProgress)?;
+    let data = load_data(settings, &NoProgress)?;
     let description = describe(&resolved, &data)?;
     let job = Bench {
         args,

@@ -8,7 +8,8 @@ use vae_data::{Batcher, Data};
 use vae_variants::{Description, Model};
 
 use crate::{
-    inference::{conditions, reconstruct, sample},
+    codes::Shown,
+    inference::{conditions, reconstruct, restyle, sample},
     pictures::{self, Epoch},
     run_folder::RunFolder,
 };
@@ -21,7 +22,8 @@ const SAMPLES: usize = 64;
 /// Rows of a table that are reconstructed or sampled.
 const ROWS: usize = 500;
 
-/// Writes `reconstructions.png`, `curves.png` and, for generative variants, `samples.png`.
+/// Writes `reconstructions.png`, `curves.png`, for generative variants `samples.png`, and for images
+/// under classes `styles.png`.
 ///
 /// # Errors
 /// If the data cannot be read or a file cannot be written.
@@ -33,21 +35,33 @@ pub fn write<B: Backend>(
     seed: u64,
     device: &B::Device,
 ) -> Result<()> {
-    let is_image = description.shape.image().is_some();
+    let shown_as = Shown::<B>::open(folder.path(), description, device)?;
+    let shown = &shown_as.description;
+    let is_image = shown.shape.image().is_some();
     let subsets = [&data.test, &data.validation, &data.train];
-    let shown = subsets.into_iter().find(|subset| !subset.is_empty());
-    if let Some(subset) = shown {
+    let subset = subsets.into_iter().find(|subset| !subset.is_empty());
+    let rows = conditions(description);
+    let has_rows = !rows.is_empty() && rows.len() == description.classes.len();
+    if let Some(subset) = subset {
         let count = if is_image { COLUMNS } else { ROWS };
         let of = reconstruct(model, description, subset, count, seed, device)?;
+        let corrupted = of.corrupted.map(|values| shown_as.data(values, device));
         let png = pictures::reconstructions(&pictures::Reconstructions {
-            shape: &description.shape,
-            input: &of.target,
-            corrupted: of.corrupted.as_deref(),
-            reconstructed: &of.reconstructed,
-            range: description.range,
-            names: &description.columns,
+            shape: &shown.shape,
+            input: &shown_as.data(of.target, device),
+            corrupted: corrupted.as_deref(),
+            reconstructed: &shown_as.data(of.reconstructed, device),
+            range: shown.range,
+            names: &shown.columns,
         })?;
         folder.write("reconstructions.png", &png)?;
+        if is_image && has_rows {
+            let values = restyle(model, description, subset, &rows, PER_CLASS, seed, device)?;
+            let names = ["input".to_owned()].into_iter();
+            let names: Vec<_> = names.chain(description.classes.iter().cloned()).collect();
+            let png = samples(&shown_as.data(values, device), &names, shown)?;
+            folder.write("styles.png", &png)?;
+        }
     }
 
     folder.write(
@@ -57,8 +71,6 @@ pub fn write<B: Backend>(
 
     if Autoencoder::<B>::is_generative(model) {
         let png = if is_image {
-            let rows = conditions(description);
-            let has_rows = !rows.is_empty() && rows.len() == description.classes.len();
             let count = if has_rows { PER_CLASS } else { SAMPLES };
             let values = sample(model, &rows, count, seed, device);
             let labels = if has_rows {
@@ -66,13 +78,14 @@ pub fn write<B: Backend>(
             } else {
                 &[]
             };
-            samples(&values, labels, description)?
+            samples(&shown_as.data(values, device), labels, shown)?
         } else {
-            let values = sample(model, &conditions(description), ROWS, seed, device);
+            let values = shown_as.data(sample(model, &rows, ROWS, seed, device), device);
             let batcher = Batcher::sequential(data.train.clone(), ROWS, seed);
             let train = batcher.epoch(0, 0).next().transpose()?;
             let train = train.map(|batch| batch.target).unwrap_or_default();
-            pictures::sample_histograms(&train, &values, &description.shape, &description.columns)?
+            let train = shown_as.data(train, device);
+            pictures::sample_histograms(&train, &values, &shown.shape, &shown.columns)?
         };
         folder.write("samples.png", &png)?;
     }

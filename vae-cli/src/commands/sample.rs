@@ -5,10 +5,12 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use burn::tensor::backend::Backend;
 use vae_core::{Autoencoder, files::write_atomically};
+use vae_data::to_npy;
 use vae_variants::{Description, load};
 
 use crate::{
     backend::{self, Job},
+    codes::Shown,
     commands::figures,
     inference::{class_index, conditions, sample},
     options::SampleArgs,
@@ -16,7 +18,7 @@ use crate::{
     settings::resolve_run,
 };
 
-/// Draws samples and writes them as a picture (images) or a table (CSV, original units).
+/// Draws samples and writes them as a picture (images), or in the units of the data as a table or array.
 ///
 /// # Errors
 /// If the model cannot be loaded, cannot generate, or has no such class.
@@ -46,8 +48,12 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     });
     let bytes = if path.extension().is_some_and(|e| e == "csv") {
         table(&values, &description)
+    } else if path.extension().is_some_and(|e| e == "npy") {
+        let count = values.len() / description.shape.features();
+        let shape: Vec<usize> = [&[count], description.shape.dims()].concat();
+        to_npy(&shape, &in_units_of_data(&values, &description))
     } else if !is_image {
-        bail!("samples of a table are written as a table: --out FILE.csv");
+        bail!("samples of a table are written as numbers: --out FILE.csv or FILE.npy");
     } else {
         // One class fills a square, all classes a row each.
         let labels: &[String] = match &args.class {
@@ -82,8 +88,20 @@ impl Job for Sampling<'_> {
             );
         }
         let values = sample(&model, self.rows, self.args.count, self.seed, &device);
-        Ok((values, description))
+        let shown = Shown::<B>::open(&self.args.run, &description, &device)?;
+        Ok((shown.data(values, &device), shown.description))
     }
+}
+
+/// Samples as the original data were before they were scaled.
+fn in_units_of_data(values: &[f32], description: &Description) -> Vec<f32> {
+    let mut values = values.to_vec();
+    if let Some(scaler) = &description.scaler {
+        for row in values.chunks_mut(description.shape.features()) {
+            scaler.invert(row);
+        }
+    }
+    values
 }
 
 /// Comma-separated values in the units of the original data.
@@ -91,11 +109,7 @@ fn table(values: &[f32], description: &Description) -> Vec<u8> {
     let features = description.shape.features();
     let names = figures::column_names(description);
     let mut text = names.join(",") + "\n";
-    for row in values.chunks(features) {
-        let mut row = row.to_vec();
-        if let Some(scaler) = &description.scaler {
-            scaler.invert(&mut row);
-        }
+    for row in in_units_of_data(values, description).chunks(features) {
         let cells: Vec<String> = row.iter().map(f32::to_string).collect();
         text += &cells.join(",");
         text.push('\n');

@@ -15,11 +15,12 @@ use burn_autodiff::Autodiff;
 use serde_json::{Value, json};
 use vae_core::Autoencoder as _;
 use vae_core::train::{CheckpointStore, Ending, Evaluation, Trainer, evaluate, evaluate_nll};
-use vae_data::{Batcher, Corruption, Data, Subset, fingerprint, load};
+use vae_data::{Batcher, Corruption, Data, Subset, fingerprint};
 use vae_variants::{Description, Model, save};
 
 use crate::{
     backend::{self, Job},
+    codes::{self, load_data},
     commands::figures,
     options::TrainArgs,
     run_folder::{Origin, RunFolder},
@@ -46,7 +47,10 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
                 println!("{} is finished already; nothing to do", path.display());
                 return Ok(ExitCode::SUCCESS);
             }
-            let resolved = resolve_run(&folder.config(), &args.layers)?;
+            let mut resolved = resolve_run(&folder.config(), &args.layers)?;
+            if let Some(run) = &mut resolved.settings.codes_of {
+                *run = folder.path().join(codes::FOLDER);
+            }
             (Some(folder), resolved)
         }
         None => (None, resolve(&args.layers)?),
@@ -58,7 +62,7 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
         version: env!("CARGO_PKG_VERSION").into(),
         data: fingerprint(&settings.data)?,
     };
-    let data = load(&settings.data, settings.seed, &Loading::new(&screen))?;
+    let data = load_data(settings, &Loading::new(&screen))?;
     let description = describe(&resolved, &data)?;
     let job = Training {
         screen,
@@ -123,7 +127,7 @@ impl Job for Training<'_> {
             (!subset.is_empty()).then(|| {
                 Batcher::sequential(subset.clone(), EVALUATION_BATCH, settings.seed)
                     .workers(workers(self.threads))
-                    .binarize(settings.data.binarize)
+                    .binarize(settings.binarize())
                     .corrupt(corruption)
             })
         };
@@ -139,6 +143,9 @@ impl Job for Training<'_> {
                 let folder = RunFolder::create(settings)?;
                 folder.note_origin(&self.origin)?;
                 description.write(folder.path())?;
+                if let Some(run) = &settings.codes_of {
+                    codes::keep(run, folder.path())?;
+                }
                 folder
             }
         };
@@ -231,6 +238,7 @@ impl Job for Training<'_> {
             "ops": settings.ops,
             "threads": self.threads,
             "binarize": settings.data.binarize,
+            "codes_of": settings.codes_of,
             "likelihood": description.likelihood.kind,
             "ending": match outcome.ending {
                 Ending::StoppedEarly => "stopped early",
@@ -280,7 +288,7 @@ pub fn describe(resolved: &Resolved, data: &Data) -> Result<Description> {
         settings.model.clone(),
         settings.objective.clone(),
         data,
-        settings.data.binarize,
+        settings.binarize(),
     )
     .map_err(|error| resolved.blame(error))
 }
@@ -297,10 +305,14 @@ pub fn training_batches(
 ) -> Result<Batcher> {
     let settings = &resolved.settings;
     let batcher = Batcher::new(data.train.clone(), settings.train.batch_size, settings.seed)?;
+    let batcher = match description.variant.labelled_share() {
+        Some(share) => batcher.labelled_share(share),
+        None => batcher,
+    };
     Ok(batcher
         .shuffled()
         .workers(workers(threads))
-        .binarize(settings.data.binarize)
+        .binarize(settings.binarize())
         .corrupt(corruption(description)))
 }
 
@@ -368,6 +380,9 @@ fn closing(summary: &Value, folder: &std::path::Path) -> String {
         .and_then(|(_, values)| values.as_object())
         .map(|object| object.keys().cloned().collect::<Vec<_>>())
         .unwrap_or_default();
+    let (accuracies, names): (Vec<_>, Vec<_>) = names
+        .into_iter()
+        .partition(|name| name.ends_with("accuracy"));
     let order = ["loss", "reconstruction", "kl"];
     let known = order.iter().map(|name| (*name).to_owned());
     let known = known.filter(|name| names.contains(name));
@@ -381,6 +396,17 @@ fn closing(summary: &Value, folder: &std::path::Path) -> String {
             };
         }
         text.push('\n');
+    }
+    if let (Some((split, values)), false) = (columns.last(), accuracies.is_empty()) {
+        let shown = accuracies.iter().map(|name| {
+            let percent = 100.0 * number(&values[name.as_str()]);
+            match name.strip_suffix(".accuracy") {
+                Some(part) => format!("{part} {percent:.2} %"),
+                None => format!("{percent:.2} %"),
+            }
+        });
+        let shown: Vec<_> = shown.collect();
+        text += &format!("\naccuracy ({split}): {}\n", shown.join("; "));
     }
     if let Some(nll) = summary["test"]["nll"].as_f64() {
         let samples = thousands(number(&summary["nll_samples"]));

@@ -45,6 +45,7 @@ fn object(variant: &Variant) -> Result<Json> {
         "summary": info.summary,
         "paper": info.paper,
         "options": options,
+        "settings": info.settings.iter().copied().collect::<std::collections::BTreeMap<_, _>>(),
         "example": info.example,
     }))
 }
@@ -61,6 +62,9 @@ fn text(out: &mut dyn Write) -> Result<()> {
                 .map_or(String::new(), Value::to_string);
             writeln!(out, "              variant.{} = {default}", option.key)?;
             writeln!(out, "                       {}", option.help)?;
+        }
+        for (key, default) in info.settings {
+            writeln!(out, "              by default {key} = {default}")?;
         }
         writeln!(out, "              example: vae {}", info.example)?;
         writeln!(out)?;

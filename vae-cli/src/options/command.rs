@@ -221,7 +221,8 @@ fn sample_args() -> [Arg; 7] {
             .value_name("FILE")
             .value_parser(value_parser!(PathBuf))
             .help(
-                "Picture (.png) or table (.csv) to write [default: one in the folder of the run]",
+                "Picture (.png), table (.csv) or array (.npy) to write [default: one in the folder of the \
+                 run]",
             ),
         Arg::new("seed")
             .long("seed")

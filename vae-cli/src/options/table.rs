@@ -79,6 +79,14 @@ pub const GROUPS: &[(&str, &[Flag])] = &[
                 "the user's cache folder",
             ),
             Flag(
+                "codes-of",
+                "codes_of",
+                "RUN",
+                "Train on the codes that the encoder of an earlier run gives for the data, instead of \
+                 on the data",
+                "the data themselves",
+            ),
+            Flag(
                 "image-size",
                 "data.image_size",
                 "H[xW]",
@@ -133,6 +141,14 @@ pub const GROUPS: &[(&str, &[Flag])] = &[
                 "data.limit",
                 "N",
                 "Train on only this many examples, chosen at random",
+                "all",
+            ),
+            Flag(
+                "labels",
+                "data.labels",
+                "N",
+                "Keep the labels of only this many training examples, of each class as many, and \
+                 treat the rest as unlabelled",
                 "all",
             ),
             Flag(

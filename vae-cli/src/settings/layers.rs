@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use toml::Value;
+use vae_variants::Variant;
 
 use super::presets::PRESETS;
 use super::schema::{self, flatten};
@@ -14,6 +15,8 @@ use super::text::{self, Document};
 pub const USER_FILE: &str = "vae.toml";
 /// The key that chooses a preset in a settings file or variable.
 const PRESET: &str = "preset";
+/// The key that chooses the variant.
+const VARIANT: &str = "variant.name";
 /// Start of the names of environment variables that are settings.
 const PREFIX: &str = "VAE_";
 /// Variables with that start that are not.
@@ -137,6 +140,27 @@ pub fn overrides(args: &LayerArgs) -> Vec<Entry> {
         source: flag.source.clone(),
     };
     args.flags.iter().map(entry).collect()
+}
+
+/// The defaults that go with the variant which `layers` choose in the end.
+pub fn of_variant(layers: &[Vec<Entry>]) -> Vec<Entry> {
+    let choices = layers.iter().flatten().rev();
+    let name = choices
+        .filter(|entry| entry.key == VARIANT)
+        .find_map(|entry| match &entry.raw {
+            Raw::Text(name) => Some(name.as_str()),
+            Raw::Value(name) => name.as_str(),
+        });
+    let all = Variant::all().into_iter().map(|variant| variant.info());
+    let chosen = all.filter(|info| Some(info.name) == name);
+    let settings = chosen.flat_map(|info| info.settings.iter().map(move |pair| (info.name, pair)));
+    settings
+        .map(|(name, (key, text))| Entry {
+            key: (*key).to_owned(),
+            raw: Raw::Text((*text).to_owned()),
+            source: format!("default of {name}"),
+        })
+        .collect()
 }
 
 /// Takes the choice of a preset out of all layers and reads the preset.

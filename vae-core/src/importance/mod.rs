@@ -47,10 +47,14 @@ pub fn importance_nll<B: Backend>(
     let Posterior::Gaussian(posterior) = model.encode(batch, step).into() else {
         return None;
     };
+    let batch = Batch {
+        condition: model.condition(batch, step),
+        ..batch.clone()
+    };
     let portions = portions(samples, posterior.dims()[0]).into_iter();
     let sums = portions.map(|count| {
         let codes = Codes::draw(&posterior, count, step);
-        LogSum::of(codes.weigh(model, batch, 1.0, step).log_weights)
+        LogSum::of(codes.weigh(model, &batch, 1.0, step).log_weights)
     });
     let sum = sums.reduce(LogSum::add)?;
     Some(sum.log_mean(samples).neg())

@@ -12,12 +12,15 @@ pub struct Readings {
     pub values: Vec<(String, f64)>,
     /// Weight in force of each term.
     pub weights: Vec<(String, f64)>,
+    /// Of how many examples a value is the mean, where it is not all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counts: Vec<(String, u64)>,
 }
 
 impl Readings {
     /// Reads an objective. The values of its players carry their names, e.g. `discriminator.loss`.
     pub(crate) fn of<B: Backend>(objective: &Objective<B>) -> Self {
-        let mut read = Reader::default();
+        let mut read = Reader::new(objective.reconstruction.dims()[0]);
         read.add("loss", "", objective.total());
         let reconstruction = objective.reconstruction.clone();
         read.add("reconstruction", "", reconstruction.mean());
@@ -59,22 +62,24 @@ impl Readings {
 
 /// Collects named values, to transfer them together.
 struct Reader<B: Backend> {
+    batch: usize,
     names: Vec<String>,
     values: Vec<Tensor<B, 1>>,
     weights: Vec<(String, f64)>,
-}
-
-impl<B: Backend> Default for Reader<B> {
-    fn default() -> Self {
-        Self {
-            names: Vec::new(),
-            values: Vec::new(),
-            weights: Vec::new(),
-        }
-    }
+    counts: Vec<(String, u64)>,
 }
 
 impl<B: Backend> Reader<B> {
+    fn new(batch: usize) -> Self {
+        Self {
+            batch,
+            names: Vec::new(),
+            values: Vec::new(),
+            weights: Vec::new(),
+            counts: Vec::new(),
+        }
+    }
+
     fn add(&mut self, name: &str, prefix: &str, value: Tensor<B, 1>) {
         self.names.push(format!("{prefix}{name}"));
         self.values.push(value);
@@ -87,7 +92,13 @@ impl<B: Backend> Reader<B> {
             self.weights.push((name, term.weight));
         }
         for (name, value) in monitors {
-            self.add(name, prefix, value.clone().mean());
+            let [count] = value.dims();
+            if count != self.batch {
+                self.counts.push((format!("{prefix}{name}"), count as u64));
+            }
+            if count > 0 {
+                self.add(name, prefix, value.clone().mean());
+            }
         }
     }
 
@@ -97,6 +108,7 @@ impl<B: Backend> Reader<B> {
         Readings {
             values: self.names.into_iter().zip(values).collect(),
             weights: self.weights,
+            counts: self.counts,
         }
     }
 }
@@ -105,8 +117,16 @@ impl<B: Backend> Reader<B> {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Meter {
     examples: u64,
-    sums: Vec<(String, f64)>,
+    sums: Vec<Sum>,
     weights: Vec<(String, f64)>,
+}
+
+/// The sum of a value over the examples that have it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Sum {
+    name: String,
+    sum: f64,
+    examples: u64,
 }
 
 impl Meter {
@@ -115,10 +135,18 @@ impl Meter {
         self.examples += examples as u64;
         self.weights.clone_from(&readings.weights);
         for (name, value) in &readings.values {
-            let share = value * examples as f64;
-            match self.sums.iter_mut().find(|(key, _)| key == name) {
-                Some((_, sum)) => *sum += share,
-                None => self.sums.push((name.clone(), share)),
+            let count = readings.counts.iter().find(|(key, _)| key == name);
+            let examples = count.map_or(examples as u64, |(_, count)| *count);
+            let sum = value * examples as f64;
+            match self.sums.iter_mut().find(|sum| sum.name == *name) {
+                Some(known) => {
+                    (known.sum, known.examples) = (known.sum + sum, known.examples + examples)
+                }
+                None => self.sums.push(Sum {
+                    name: name.clone(),
+                    sum,
+                    examples,
+                }),
             }
         }
     }
@@ -130,14 +158,14 @@ impl Meter {
 
     /// The means, with the weights last in force.
     pub fn mean(&self) -> Readings {
-        let examples = self.examples.max(1) as f64;
+        let sums = self.sums.iter();
+        let counts = self.sums.iter().filter(|sum| sum.examples != self.examples);
         Readings {
-            values: self
-                .sums
-                .iter()
-                .map(|(name, sum)| (name.clone(), sum / examples))
+            values: sums
+                .map(|sum| (sum.name.clone(), sum.sum / sum.examples.max(1) as f64))
                 .collect(),
             weights: self.weights.clone(),
+            counts: counts.map(|sum| (sum.name.clone(), sum.examples)).collect(),
         }
     }
 }
@@ -149,8 +177,43 @@ mod tests {
     fn readings(loss: f64) -> Readings {
         Readings {
             values: vec![("loss".into(), loss), ("reconstruction".into(), 2.0 * loss)],
-            weights: Vec::new(),
+            ..Readings::default()
         }
+    }
+
+    /// By hand: 3 right of 4, then 1 of 1, then none to judge: 4 of 5. The loss is that of all 6.
+    #[test]
+    fn what_only_some_examples_have_is_a_mean_over_those() {
+        let mut meter = Meter::default();
+        for (right, count, examples) in [(Some(0.75), 4, 4), (Some(1.0), 1, 1), (None, 0, 1)] {
+            let mut readings = readings(3.0);
+            readings
+                .values
+                .extend(right.map(|right| ("accuracy".into(), right)));
+            readings.counts.push(("accuracy".into(), count));
+            meter.add(&readings, examples);
+        }
+        let mean = meter.mean();
+        assert_eq!(mean.get("accuracy"), Some(0.8));
+        assert_eq!((mean.get("loss"), meter.examples()), (Some(3.0), 6));
+        assert_eq!(mean.counts, [("accuracy".to_owned(), 5)]);
+    }
+
+    /// The objective says by the length of a monitor how many examples have it.
+    #[test]
+    fn short_monitors_are_counted() {
+        use burn_flex::Flex;
+        let vector = |values: &[f32]| Tensor::<Flex, 1>::from_data(values, &Default::default());
+        let objective = Objective::new(vector(&[1.0, 3.0]))
+            .with_monitor_of_some("accuracy", vector(&[1.0]))
+            .with_monitor_of_some("nobody", Tensor::empty([0], &Default::default()));
+        let read = Readings::of(&objective);
+        assert_eq!(read.get("accuracy"), Some(1.0));
+        assert_eq!(read.get("nobody"), None);
+        assert_eq!(
+            read.counts,
+            [("accuracy".to_owned(), 1), ("nobody".to_owned(), 0)]
+        );
     }
 
     /// By hand: (128 * 1 + 72 * 3) / 200 = 1.72. Averaging batch means would give 2.

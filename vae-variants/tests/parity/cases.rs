@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use vae_core::{ObjectiveConfig, nets::ModelConfig};
 use vae_data::{
     Batcher, Binarize, Data, DataConfig, DataShape, HostBatch, MemoryDataset, NoProgress, Source,
-    load,
+    UNLABELLED, load,
 };
 use vae_variants::{Description, Variant};
 
@@ -125,6 +125,8 @@ pub struct Case {
     objective: Value,
     /// Whether the pass is one of training, which matters to dropout.
     pub training: bool,
+    /// Whether only the first and every other example has a label.
+    pub half_labelled: bool,
     /// The noise of the pass in the order in which it is drawn.
     pub draws: Vec<Draw>,
 }
@@ -150,6 +152,7 @@ impl Case {
             model,
             objective: json!({}),
             training: false,
+            half_labelled: false,
             draws: if gaussian {
                 vec![Draw::Normal(LATENT)]
             } else {
@@ -180,7 +183,18 @@ impl Case {
 
     /// The examples.
     pub fn batch(&self, sets: &Sets) -> HostBatch {
-        first(sets.get(self.images), Some(&parse(&self.variant)))
+        let data = sets.get(self.images);
+        let mut batch = first(data, Some(&parse(&self.variant)));
+        if let (true, Some(labels), Some(condition)) =
+            (self.half_labelled, &mut batch.labels, &mut batch.condition)
+        {
+            let rows = condition.chunks_exact_mut(data.classes.len() + data.attributes.len());
+            for (label, row) in labels.iter_mut().zip(rows).skip(1).step_by(2) {
+                *label = UNLABELLED;
+                row[..data.classes.len()].fill(0.0);
+            }
+        }
+        batch
     }
 }
 
@@ -231,6 +245,13 @@ pub fn all() -> Vec<Case> {
             json!({"name": "iwae", "samples": 5, "gradient": gradient}),
             model,
         )
+    };
+
+    let semi = |case: Case| Case {
+        half_labelled: true,
+        // 8 labelled examples, and 8 under 10 classes each: 88 codes, 5.5 for each example.
+        draws: vec![Draw::Normal(11 * LATENT / 2)],
+        ..case
     };
 
     vec![
@@ -353,6 +374,14 @@ pub fn all() -> Vec<Case> {
             draws: twice,
             ..conv("vaegan-conv", of("vaegan"), Odd, json!({}))
         },
+        semi(digits("semi", of("semi"), json!({}))),
+        semi(Case::new(
+            "semi-attributes",
+            json!({"name": "semi", "alpha": {"kind": "linear", "from": 1, "to": 0.1}}),
+            Odd,
+            json!({"likelihood": "gaussian-pixel", "norm": "layer", "activation": "gelu"}),
+        )),
+        semi(conv("semi-conv", of("semi"), Odd, json!({}))),
         digits("ae", of("ae"), json!({})),
         digits("ae-tied", of("ae"), json!({"tied": true})),
         digits(

@@ -166,7 +166,7 @@ impl<B: AutodiffBackend> Built<B> {
             input: self.batch.input.clone().inner(),
             target: self.batch.target.clone().inner(),
             condition: self.batch.condition.clone().map(Tensor::inner),
-            label: None,
+            label: self.batch.label.clone().map(Tensor::inner),
         };
         let objective = model.loss(&batch, &context(case));
         let (mut terms, mut monitors) = (BTreeMap::new(), BTreeMap::new());

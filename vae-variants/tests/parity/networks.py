@@ -158,18 +158,24 @@ class Network:
         return self.likelihood(parameters).mean
 
 
-class Discriminator(Network):
-    """The discriminator of a VAE-GAN: a network like the encoder."""
+class Judge(Network):
+    """A network like the encoder that judges examples: a discriminator or a classifier."""
+
+    def __init__(self, name, *network):
+        super().__init__(*network)
+        self.name = name
+        if name == "discriminator":
+            self.activation = F.leaky_relu
 
     def __getitem__(self, name):
-        return self.tensors[name.replace("encoder", "discriminator", 1)]
+        return self.tensors[name.replace("encoder", self.name, 1)]
 
     def __contains__(self, name):
-        return name.replace("encoder", "discriminator", 1) in self.tensors
+        return name.replace("encoder", self.name, 1) in self.tensors
 
     def judge(self, x):
         """Features and logits."""
-        logits = self.encode(x).squeeze(1)
+        logits = self.encode(x)
         return self.features, logits
 
 

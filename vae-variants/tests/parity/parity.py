@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch.distributions import Bernoulli, Normal, kl_divergence
 from torch.func import jacrev, vmap
 
-from networks import ACTIVATIONS, Discriminator, Network, at
+from networks import ACTIVATIONS, Judge, Network, at
 
 TERMS, GRADIENTS = 1e-4, 1e-3
 DIFFERENCES = 1e-3  # of the finite difference in the stochastic Jacobian, which loses digits
@@ -58,19 +58,22 @@ class Pass:
         self.network = Network(self.description, self.parameters, batch_statistics, masks)
         self.variant = self.description["variant"]
         self.name = self.variant["name"]
-        if self.name != "cvae":
+        if self.name not in ("cvae", "semi"):
             self.condition = None
         # Terms of what is minimised, and of what other parts of the model minimise.
         self.terms, self.players, self.monitors = {}, {}, {}
-        self.discriminator = None
+        networks = self.description, self.parameters, batch_statistics, masks
         if self.name in ("vae", "beta", "cvae"):
             self.variational()
         elif self.name == "iwae":
             self.importance_weighted()
         elif self.name == "vaegan":
-            networks = self.description, self.parameters, batch_statistics, masks
-            self.discriminator = Discriminator(*networks)
+            self.discriminator = Judge("discriminator", *networks)
             self.adversarial()
+        elif self.name == "semi":
+            self.classifier = Judge("classifier", *networks)
+            self.baseline = Judge("baseline", *networks)
+            self.semi_supervised()
         else:
             self.deterministic()
         assert next(self.noise, None) is None, "noise is left over"
@@ -148,11 +151,13 @@ class Pass:
         of_real, real = self.discriminator.judge(self.target)
         of_reconstructed, fake = self.discriminator.judge(reconstructed)
         _, fake_sample = self.discriminator.judge(sampled)
+        real, fake, fake_sample = (logits.squeeze(1) for logits in (real, fake, fake_sample))
         entropy = F.binary_cross_entropy_with_logits
         ones, zeros = torch.ones_like(real), torch.zeros_like(real)
         real_loss = entropy(real, ones, reduction="none")
         fake_loss = entropy(fake, zeros, reduction="none")
         fake_loss = (fake_loss + entropy(fake_sample, zeros, reduction="none")) / 2
+        self.monitors["squared_error"] = (reconstructed - self.target).square().sum(1)
         self.reconstruction = -Normal(of_reconstructed, 1).log_prob(of_real).sum(1)
         self.terms["kl"] = 1, kl_divergence(posterior, prior).sum(1)
         gamma = at(self.variant["gamma"], self.progress)
@@ -163,6 +168,49 @@ class Pass:
         right = torch.stack([real > 0, fake < 0, fake_sample < 0]).to(real.dtype)
         self.monitors["discriminator.accuracy"] = right.mean(0)
         self.code = mean
+
+    def semi_supervised(self):
+        """One example and one class at a time."""
+        classes = len(self.description["classes"])
+        known = [i for i, row in enumerate(self.condition[:, :classes]) if row.sum() > 0]
+        labels = self.condition[known, :classes].argmax(1)
+        others = [i for i in range(len(self.input)) if i not in known]
+        _, logits = self.classifier.judge(self.input)
+        log_q = torch.log_softmax(logits, 1)
+        rows = [(i, int(label), 1.0) for i, label in zip(known, labels)]
+        rows += [(i, y, log_q[i, y].exp()) for y in range(classes) for i in others]
+        noise = next(self.noise).reshape(len(rows), -1)
+        of_kl = [0.0] * len(self.input)
+        of_nll, of_class = list(of_kl), list(of_kl)
+        self.code, completed = [None] * len(self.input), self.condition.clone()
+        for (i, y, probability), draw in zip(rows, noise):
+            condition = completed[i : i + 1].clone()
+            condition[:, :classes] = F.one_hot(torch.tensor([y]), classes)
+            mean, log_variance = self.network.encode(self.input[i : i + 1], condition).chunk(2, 1)
+            posterior = Normal(mean, torch.exp(log_variance / 2))
+            decoded = self.network.decode(mean + posterior.stddev * draw, condition)
+            nll = self.network.negative_log_likelihood(decoded, self.target[i : i + 1])
+            prior = Normal(torch.zeros_like(mean), torch.ones_like(mean))
+            of_nll[i] = of_nll[i] + probability * nll
+            of_kl[i] = of_kl[i] + probability * kl_divergence(posterior, prior).sum(1)
+            if i in known or y == logits[i].argmax():
+                self.code[i] = mean
+        for i, row in enumerate(log_q):
+            of_class[i] = torch.tensor(math.log(classes), dtype=row.dtype)
+            if i in others:
+                of_class[i] = of_class[i] - torch.distributions.Categorical(logits=row).entropy()
+                completed[i, :classes] = F.one_hot(row.argmax(), classes)
+        self.condition, self.code = completed, torch.cat(self.code)
+        self.reconstruction = torch.cat(of_nll)
+        self.terms["kl"] = 1, torch.cat(of_kl)
+        self.terms["class_kl"] = 1, torch.stack(of_class)
+        charged = F.cross_entropy(logits[known], labels)
+        self.terms["classification"] = at(self.variant["alpha"], self.progress), self.each(charged)
+        self.monitors["accuracy"] = (logits[known].argmax(1) == labels).to(logits.dtype)
+        _, logits = self.baseline.judge(self.input[known])
+        charged = F.cross_entropy(logits, labels, reduction="none")
+        self.players["baseline.classification"] = 1, charged
+        self.monitors["baseline.accuracy"] = (logits.argmax(1) == labels).to(logits.dtype)
 
     def of_player(self, name):
         terms = [w * v for key, (w, v) in self.players.items() if key.startswith(name + ".")]
@@ -227,6 +275,8 @@ class Pass:
                 "vae.nets.decoder.": self.of_player("decoder"),
                 "discriminator.": self.of_player("discriminator"),
             }
+        if self.name == "semi":
+            losses["baseline."] = self.of_player("baseline")
         found = {}
         for prefix, loss in losses.items():
             names = [

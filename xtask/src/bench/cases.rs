@@ -18,11 +18,16 @@ pub struct Case {
     pub vae: &'static str,
     /// Arguments of the script for PyTorch; empty if it has no such model.
     torch: &'static str,
+    /// The script for PyTorch.
+    script: &'static str,
     /// Whether the programs that know only the MLP take the same arguments.
     others: bool,
     /// Images to make for it: height, width and channels.
     images: Option<[usize; 3]>,
 }
+
+/// The script of the plain VAE.
+const STEP: &str = "torch_step.py";
 
 const fn mlp(name: &'static str, steps: usize, vae: &'static str, torch: &'static str) -> Case {
     Case {
@@ -30,6 +35,7 @@ const fn mlp(name: &'static str, steps: usize, vae: &'static str, torch: &'stati
         steps,
         vae,
         torch,
+        script: STEP,
         others: true,
         images: None,
     }
@@ -41,6 +47,19 @@ const fn other(name: &'static str, vae: &'static str) -> Case {
         steps: 50,
         vae,
         torch: "",
+        script: STEP,
+        others: false,
+        images: None,
+    }
+}
+
+const fn variant(name: &'static str, steps: usize, vae: &'static str, torch: &'static str) -> Case {
+    Case {
+        name,
+        steps,
+        vae,
+        torch,
+        script: "torch_variants.py",
         others: false,
         images: None,
     }
@@ -107,6 +126,7 @@ pub const CASES: &[Case] = &[
         steps: 10,
         vae: "--arch conv --channels 32,64 --hidden 256 --latent 10 --batch-size 64",
         torch: "--arch conv --channels 32,64 --hidden 256 --latent 10 --batch 64",
+        script: STEP,
         others: false,
         images: None,
     },
@@ -116,6 +136,7 @@ pub const CASES: &[Case] = &[
         vae: "--arch conv --channels 32,32,64,64 --hidden 256 --latent 10 --batch-size 64",
         torch: "--arch conv --shape 3,64,64 --channels 32,32,64,64 --hidden 256 --latent 10 \
                 --batch 64",
+        script: STEP,
         others: false,
         images: Some([64, 64, 3]),
     },
@@ -124,6 +145,7 @@ pub const CASES: &[Case] = &[
         steps: 100,
         vae: "--work encode --hidden 512 --latent 20 --batch-size 512",
         torch: "--work encode --hidden 512 --latent 20 --batch 512",
+        script: STEP,
         others: false,
         images: None,
     },
@@ -132,6 +154,7 @@ pub const CASES: &[Case] = &[
         steps: 5,
         vae: "--work importance --hidden 512 --latent 20 --batch-size 512",
         torch: "--work importance --hidden 512 --latent 20 --batch 512",
+        script: STEP,
         others: false,
         images: None,
     },
@@ -142,6 +165,24 @@ pub const CASES: &[Case] = &[
     other(
         "sparse",
         "--variant sparse --hidden 512 --latent 128 --batch-size 128",
+    ),
+    variant(
+        "iwae",
+        50,
+        "--variant iwae --samples 50 --hidden 200,200 --activation tanh --latent 50 --batch-size 20",
+        "--variant iwae --samples 50 --hidden 200,200 --activation tanh --latent 50 --batch 20",
+    ),
+    variant(
+        "vaegan",
+        20,
+        "--variant vaegan --hidden 512 --latent 20 --batch-size 128",
+        "--variant vaegan --hidden 512 --latent 20 --batch 128",
+    ),
+    variant(
+        "semi",
+        20,
+        "--variant semi --labels 100 --hidden 500 --latent 50 --batch-size 200",
+        "--variant semi --labelled 20 --hidden 500 --latent 50 --batch 200",
     ),
 ];
 
@@ -193,9 +234,8 @@ impl Case {
             ("ndarray", Ok(vae(built(), "ndarray", "fast"))),
         ];
         if !self.torch.is_empty() {
-            let script = "torch_step.py";
-            all.push(("PyTorch", python(&programs.torch, script, "")));
-            let compiled = python(&programs.torch, script, "--compile");
+            all.push(("PyTorch", python(&programs.torch, self.script, "")));
+            let compiled = python(&programs.torch, self.script, "--compile");
             all.push(("PyTorch compiled", compiled));
         }
         if self.others {

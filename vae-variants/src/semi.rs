@@ -1,0 +1,306 @@
+//! The semi-supervised VAE (Kingma 2014, "Semi-supervised learning with deep generative models", model
+//! M2): a VAE conditioned on the class `y`, and a classifier `q(y|x)` for the examples whose class is
+//! not known. With `L(x, y) = -log p(x|y,z) - log p(y) + KL(q(z|x,y) || N(0, I))`, `z` drawn from
+//! `q(z|x,y)` and a uniform `p(y)`, an example contributes
+//!
+//! - `L(x, y)` if its class is known (eq. 6),
+//! - `sum_y q(y|x) (L(x, y) + log q(y|x))` if it is not, summed over all classes (eq. 7),
+//!
+//! and the classifier is also trained on the known classes, `-alpha log q(y|x)` (eq. 9), as it would
+//! otherwise learn nothing from them.
+
+mod rows;
+
+use burn::{
+    module::Module,
+    tensor::{Int, Tensor, TensorData, activation::log_softmax, backend::Backend},
+};
+use serde::{Deserialize, Serialize};
+use vae_core::{
+    Autoencoder, Batch, Decoder, DiagonalGaussian, Encoder, Error, Likelihood, Loss, ModelSpec,
+    Objective, OptionInfo, Player, Result, Schedule, StepContext, Updates, VariantConfig,
+    error::check,
+    nets::{EncoderNet, Init},
+};
+
+use crate::{Cvae, CvaeConfig};
+use rows::{Rows, in_order, joined, labels, part};
+
+/// Options of the semi-supervised VAE.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SemiConfig {
+    /// Weight of the classification loss.
+    pub alpha: Schedule,
+    /// Share of a batch that labelled examples have at least.
+    pub labelled_share: f64,
+    /// Whether to train a second classifier on the labelled examples alone.
+    pub baseline: bool,
+}
+
+impl Default for SemiConfig {
+    fn default() -> Self {
+        Self {
+            alpha: Schedule::Constant(10.0),
+            labelled_share: 0.1,
+            baseline: true,
+        }
+    }
+}
+
+impl VariantConfig for SemiConfig {
+    const NAME: &'static str = "semi";
+    const SUMMARY: &'static str = "VAE that learns to classify from few labels and many examples";
+    const PAPER: &'static str = "Kingma 2014 (M2)";
+    const OPTIONS: &'static [OptionInfo] = &[
+        OptionInfo {
+            key: "alpha",
+            help: "Weight of the classification loss in nats, averaged over the labelled examples of a \
+                   batch, at least 0. A number or a schedule",
+        },
+        OptionInfo {
+            key: "labelled_share",
+            help: "Share of each batch that labelled examples are to have where the data have fewer, \
+                   above 0 and below 1; they are repeated",
+        },
+        OptionInfo {
+            key: "baseline",
+            help: "Also train a classifier that sees the labelled examples only, to compare with",
+        },
+    ];
+    const EXAMPLE: &'static str = "--variant semi --labels 100";
+
+    type Model<B: Backend> = Semi<B>;
+
+    fn check(&self) -> Result<()> {
+        self.alpha.check_at_least("variant.alpha", 0.0)?;
+        let share = self.labelled_share;
+        let inside = share > 0.0 && share < 1.0;
+        check(
+            "variant.labelled_share",
+            share,
+            inside,
+            "above 0 and below 1",
+        )
+    }
+
+    fn build<B: Backend>(&self, spec: &ModelSpec, init: &mut Init<'_, B>) -> Result<Semi<B>> {
+        if spec.classes < 2 {
+            return Err(Error::Unfit(format!(
+                "the semi variant needs at least 2 classes, and the data have {}: name the column of \
+                 the class with --label, sort images into one folder per class, or choose another \
+                 --variant",
+                spec.classes
+            )));
+        }
+        let mut classifier = || EncoderNet::init(&spec.model, &spec.nets(spec.classes), init);
+        let (main, baseline) = (
+            classifier()?,
+            self.baseline.then(&mut classifier).transpose()?,
+        );
+        Ok(Semi {
+            cvae: CvaeConfig::default().build(spec, init)?,
+            classifier: main,
+            baseline,
+            alpha: self.alpha.clone(),
+            classes: spec.classes,
+            attributes: spec.condition - spec.classes,
+        })
+    }
+
+    fn labelled_share(&self) -> Option<f64> {
+        Some(self.labelled_share)
+    }
+
+    fn is_conditional(&self) -> bool {
+        true
+    }
+}
+
+/// A semi-supervised VAE.
+#[derive(Module, Debug)]
+pub struct Semi<B: Backend> {
+    /// `q(z|x,y)` and `p(x|y,z)`.
+    cvae: Cvae<B>,
+    /// The logits of `q(y|x)`.
+    classifier: EncoderNet<B>,
+    /// The same, trained on the labelled examples only.
+    baseline: Option<EncoderNet<B>>,
+    #[module(skip)]
+    alpha: Schedule,
+    #[module(skip)]
+    classes: usize,
+    #[module(skip)]
+    attributes: usize,
+}
+
+impl<B: Backend> Semi<B> {
+    /// The conditional VAE `q(z|x,y)`, `p(x|y,z)`.
+    pub fn cvae(&self) -> &Cvae<B> {
+        &self.cvae
+    }
+
+    /// Rows of zeros with a 1 at the class. `[classes.len(), self.classes]`
+    fn one_hot(&self, classes: &[usize], device: &B::Device) -> Tensor<B, 2> {
+        let mut rows = vec![0.0f32; classes.len() * self.classes];
+        for (row, class) in rows.chunks_exact_mut(self.classes).zip(classes) {
+            row[*class] = 1.0;
+        }
+        Tensor::from_data(TensorData::new(rows, [classes.len(), self.classes]), device)
+    }
+
+    /// The condition of the examples of `batch` with other classes: their attributes stay, or are average.
+    ///
+    /// # Shapes
+    /// - `classes`: `[batch, classes]`
+    /// - output: `[batch, classes + attributes]`
+    fn with_classes(&self, batch: &Batch<B>, classes: Tensor<B, 2>) -> Tensor<B, 2> {
+        if self.attributes == 0 {
+            return classes;
+        }
+        let attributes = match &batch.condition {
+            Some(given) => given.clone().narrow(1, self.classes, self.attributes),
+            None => Tensor::zeros([batch.len(), self.attributes], &classes.device()),
+        };
+        Tensor::cat(vec![classes, attributes], 1)
+    }
+
+    /// The class of each example: its label, or else the most probable one.
+    fn classes_of(&self, batch: &Batch<B>, step: &StepContext) -> Vec<usize> {
+        let labels = labels(batch);
+        if labels.iter().all(Option::is_some) {
+            return labels.into_iter().flatten().collect();
+        }
+        let guesses = self.classifier.forward(batch.input.clone(), step).argmax(1);
+        let guesses = guesses.into_data();
+        let guesses = guesses.iter::<i64>().map(|guess| guess as usize);
+        let classes = labels.into_iter().zip(guesses);
+        classes
+            .map(|(label, guess)| label.unwrap_or(guess))
+            .collect()
+    }
+
+    /// What a classifier with these logits is charged for the labelled examples, and which of them it
+    /// gets right. `[labelled]` each
+    fn judge(&self, logits: Tensor<B, 2>, labels: &[usize]) -> (Tensor<B, 1>, Tensor<B, 1>) {
+        let hot = self.one_hot(labels, &logits.device());
+        let loss = (log_softmax(logits.clone(), 1) * hot).sum_dim(1).neg();
+        let indices: Vec<i32> = labels.iter().map(|&label| label as i32).collect();
+        let indices = TensorData::new(indices, [labels.len(), 1]);
+        let labels = Tensor::<B, 2, Int>::from_data(indices, &logits.device());
+        let right = logits.argmax(1).equal(labels).float();
+        (loss.squeeze_dim(1), right.squeeze_dim(1))
+    }
+}
+
+impl<B: Backend> Encoder<B> for Semi<B> {
+    type Code = DiagonalGaussian<B>;
+
+    /// Under the class of each example, or the most probable one where that is not known.
+    fn encode(&self, batch: &Batch<B>, step: &StepContext) -> DiagonalGaussian<B> {
+        let batch = Batch {
+            condition: self.condition(batch, step),
+            ..batch.clone()
+        };
+        self.cvae.encode(&batch, step)
+    }
+}
+
+impl<B: Backend> Decoder<B> for Semi<B> {
+    fn decode(
+        &self,
+        z: Tensor<B, 2>,
+        condition: Option<&Tensor<B, 2>>,
+        step: &StepContext,
+    ) -> Tensor<B, 2> {
+        self.cvae.decode(z, condition, step)
+    }
+}
+
+impl<B: Backend> Loss<B> for Semi<B> {
+    fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
+        let labels = labels(batch);
+        let (known, open): (Vec<usize>, Vec<usize>) =
+            (0..batch.len()).partition(|&example| labels[example].is_some());
+        let labels: Vec<usize> = labels.into_iter().flatten().collect();
+        let (labelled, others) = (batch.select(&known), batch.select(&open));
+        let rows = Rows::of(self, &labelled, &labels, &others);
+        // What is computed with the labelled examples first goes back to the order of the batch.
+        let order: Vec<usize> = known.iter().chain(&open).copied().collect();
+        let in_order = |values: Tensor<B, 1>| in_order(values, &order);
+
+        let posterior = self.cvae.encode(&rows.batch, step);
+        let z = posterior.sample(step.normal(posterior.dims(), &posterior.device()));
+        let parameters = self.cvae.decode(z, rows.batch.condition.as_ref(), step);
+        let nll = self
+            .cvae
+            .likelihood()
+            .nll(parameters, rows.batch.target.clone()); // [rows]
+
+        let inputs = joined(vec![labelled.input.clone(), others.input.clone()]);
+        let logits = self.classifier.forward(inputs, step); // [batch, classes]
+        let log_q = log_softmax(logits.clone(), 1);
+        let log_q_others = part(&log_q, known.len(), open.len());
+        let q = log_q_others.clone().exp(); // [others, classes]
+        let mean =
+            |values: Tensor<B, 1>| in_order(rows.mean(values.unsqueeze_dim(1), &q).squeeze_dim(1));
+        // KL(q(y|x) || p(y)); for a labelled example -log p(y).
+        let certain = Tensor::zeros([known.len()], &q.device());
+        let uncertain = (q.clone() * log_q_others.clone()).sum_dim(1).squeeze_dim(1);
+        let class_kl = joined(vec![certain, uncertain]).add_scalar((self.classes as f64).ln());
+
+        let config = &self.cvae.objective;
+        let per_dimension = || rows.mean(posterior.kl_per_dimension(), &q);
+        let mut objective = config
+            .add_kl_of(
+                Objective::new(mean(nll)),
+                mean(posterior.kl()),
+                per_dimension,
+                1.0,
+                step,
+            )
+            .with_term("class_kl", in_order(class_kl), 1.0);
+        if !labels.is_empty() {
+            let of_labelled = part(&logits, 0, known.len());
+            let (loss, right) = self.judge(of_labelled, &labels);
+            let alpha = self.alpha.at(step.step, step.total_steps);
+            objective = objective
+                .with_term("classification", loss.mean(), alpha)
+                .with_monitor_of_some("accuracy", right);
+            if let Some(baseline) = &self.baseline {
+                let (loss, right) = self.judge(baseline.forward(labelled.input, step), &labels);
+                let baseline = Player::new("baseline", "classification", loss, 1.0);
+                objective = objective.with_player(baseline.with_monitor("accuracy", right));
+            }
+        }
+        if step.is_training() {
+            return objective;
+        }
+        let guesses = log_q_others.argmax(1).into_data();
+        let guesses: Vec<usize> = guesses.iter::<i64>().map(|guess| guess as usize).collect();
+        objective.with_codes(posterior.select(&rows.under(&guesses)))
+    }
+
+    fn updates(&self) -> Updates {
+        self.cvae.objective.updates(&self.cvae.nets.encoder, self)
+    }
+}
+
+impl<B: Backend> Autoencoder<B> for Semi<B> {
+    fn likelihood(&self) -> &Likelihood<B> {
+        self.cvae.likelihood()
+    }
+
+    fn condition(&self, batch: &Batch<B>, step: &StepContext) -> Option<Tensor<B, 2>> {
+        let hot = self.one_hot(&self.classes_of(batch, step), &batch.input.device());
+        Some(self.with_classes(batch, hot))
+    }
+
+    fn latent(&self) -> usize {
+        Autoencoder::<B>::latent(&self.cvae)
+    }
+
+    fn is_generative(&self) -> bool {
+        true
+    }
+}
