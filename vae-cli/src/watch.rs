@@ -249,6 +249,13 @@ fn epoch_line(report: &EpochReport<'_>, epochs: usize) -> String {
         None => report.train,
     };
     text += &format!("  {}", list(shown, 4));
+    let accuracies = shown
+        .values
+        .iter()
+        .filter(|(name, _)| name.ends_with("accuracy"));
+    for (name, value) in accuracies {
+        text += &format!("  {name} {:.1} %", 100.0 * value);
+    }
     if let Some(latent) = report.validation.and_then(|e| e.latent.as_ref()) {
         let units = latent.mean_variance.len();
         text += &format!("  active {}/{units}", latent.active_units);

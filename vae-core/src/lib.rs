@@ -28,7 +28,7 @@ pub use importance::{BoundGradient, importance_nll, importance_weighted};
 pub use kl::{ObjectiveConfig, negative_elbo};
 pub use likelihood::{Likelihood, LikelihoodConfig, LikelihoodKind};
 pub use objective::{Objective, Player, Portion, Term};
-pub use posterior::{DiagonalGaussian, Posterior, repeat_rows};
+pub use posterior::{DiagonalGaussian, Posterior, select_rows};
 pub use schedule::{Moving, Schedule};
 pub use step::{Mode, StepContext};
 pub use traits::{Autoencoder, Decoder, Encoder, Loss};

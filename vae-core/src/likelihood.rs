@@ -10,6 +10,7 @@ use vae_data::ValueRange;
 
 use crate::{
     error::{Error, Result, check},
+    nets::Activation,
     ops,
 };
 
@@ -156,7 +157,7 @@ impl<B: Backend> Likelihood<B> {
     /// - output: `[batch, features]`
     pub fn mean(&self, parameters: Tensor<B, 2>) -> Tensor<B, 2> {
         match self.config.kind {
-            LikelihoodKind::Bernoulli => activation::sigmoid(parameters),
+            LikelihoodKind::Bernoulli => ops::activate(parameters, Activation::Sigmoid),
             LikelihoodKind::ContinuousBernoulli => continuous_bernoulli_mean(parameters),
             LikelihoodKind::Gaussian | LikelihoodKind::GaussianGlobal => parameters,
             LikelihoodKind::GaussianPixel => {

@@ -124,17 +124,14 @@ impl<B: Backend> DiagonalGaussian<B> {
 /// # Shapes
 /// - `x`: `[rows, width]`
 /// - output: `[count * rows, width]`
-pub fn repeat_rows<B: Backend>(x: Tensor<B, 2>, count: usize) -> Tensor<B, 2> {
+pub(crate) fn repeat_rows<B: Backend>(x: Tensor<B, 2>, count: usize) -> Tensor<B, 2> {
     let [rows, width] = x.dims();
-    if rows == 0 {
-        return x;
-    }
     let copies = x.unsqueeze_dim::<3>(0).expand([count, rows, width]);
     copies.reshape([count * rows, width])
 }
 
 /// The rows at `positions`, in that order.
-pub(crate) fn select_rows<B: Backend, K: BasicOps<B>>(
+pub fn select_rows<B: Backend, K: BasicOps<B>>(
     x: &Tensor<B, 2, K>,
     positions: &[usize],
 ) -> Tensor<B, 2, K> {

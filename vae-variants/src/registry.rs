@@ -35,7 +35,6 @@ macro_rules! registry {
 
         /// A model of any variant.
         #[derive(burn::module::Module, Debug)]
-        #[allow(clippy::large_enum_variant)]
         pub enum Model<B: burn::tensor::backend::Backend> {
             $(
                 #[doc = concat!("See [`", stringify!($model), "`](struct@", stringify!($model), ").")]

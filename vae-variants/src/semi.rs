@@ -21,10 +21,11 @@ use vae_core::{
     Objective, OptionInfo, Player, Result, Schedule, StepContext, Updates, VariantConfig,
     error::check,
     nets::{EncoderNet, Init},
+    select_rows,
 };
 
 use crate::{Cvae, CvaeConfig};
-use rows::{Rows, in_order, joined, labels, part};
+use rows::{Rows, labels};
 
 /// Options of the semi-supervised VAE.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,7 +42,7 @@ pub struct SemiConfig {
 impl Default for SemiConfig {
     fn default() -> Self {
         Self {
-            alpha: Schedule::Constant(10.0),
+            alpha: Schedule::Constant(50.0),
             labelled_share: 0.1,
             baseline: true,
         }
@@ -171,13 +172,8 @@ impl<B: Backend> Semi<B> {
         if labels.iter().all(Option::is_some) {
             return labels.into_iter().flatten().collect();
         }
-        let guesses = self.classifier.forward(batch.input.clone(), step).argmax(1);
-        let guesses = guesses.into_data();
-        let guesses = guesses.iter::<i64>().map(|guess| guess as usize);
-        let classes = labels.into_iter().zip(guesses);
-        classes
-            .map(|(label, guess)| label.unwrap_or(guess))
-            .collect()
+        let logits = self.classifier.forward(batch.input.clone(), step);
+        most_probable(&labels, logits)
     }
 
     /// What a classifier with these logits is charged for the labelled examples, and which of them it
@@ -191,6 +187,16 @@ impl<B: Backend> Semi<B> {
         let right = logits.argmax(1).equal(labels).float();
         (loss.squeeze_dim(1), right.squeeze_dim(1))
     }
+}
+
+/// The label of each example, or else its class of the largest logit.
+fn most_probable<B: Backend>(labels: &[Option<usize>], logits: Tensor<B, 2>) -> Vec<usize> {
+    let guesses = logits.argmax(1).into_data();
+    let guesses = guesses.iter::<i64>().map(|guess| guess as usize);
+    let classes = labels.iter().zip(guesses);
+    classes
+        .map(|(label, guess)| label.unwrap_or(guess))
+        .collect()
 }
 
 impl<B: Backend> Encoder<B> for Semi<B> {
@@ -220,38 +226,21 @@ impl<B: Backend> Decoder<B> for Semi<B> {
 impl<B: Backend> Loss<B> for Semi<B> {
     fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
         let labels = labels(batch);
-        let (known, open): (Vec<usize>, Vec<usize>) =
-            (0..batch.len()).partition(|&example| labels[example].is_some());
-        let labels: Vec<usize> = labels.into_iter().flatten().collect();
-        let (labelled, others) = (batch.select(&known), batch.select(&open));
-        let rows = Rows::of(self, &labelled, &labels, &others);
-        // What is computed with the labelled examples first goes back to the order of the batch.
-        let order: Vec<usize> = known.iter().chain(&open).copied().collect();
-        let in_order = |values: Tensor<B, 1>| in_order(values, &order);
+        let logits = self.classifier.forward(batch.input.clone(), step); // [batch, classes]
+        let rows = Rows::of(self, batch, &labels, logits.clone());
 
         let posterior = self.cvae.encode(&rows.batch, step);
-        let z = posterior.sample(step.normal(posterior.dims(), &posterior.device()));
+        let [_, latent] = posterior.dims();
+        // Drawn for every class, so that it does not matter which are left out.
+        let noise = step.normal([batch.len() * self.classes, latent], &logits.device());
+        let z = posterior.sample(rows.select(noise));
         let parameters = self.cvae.decode(z, rows.batch.condition.as_ref(), step);
-        let nll = self
-            .cvae
-            .likelihood()
-            .nll(parameters, rows.batch.target.clone()); // [rows]
+        let target = rows.batch.target.clone();
+        let nll = self.cvae.likelihood().nll(parameters, target); // [rows]
 
-        let inputs = joined(vec![labelled.input.clone(), others.input.clone()]);
-        let logits = self.classifier.forward(inputs, step); // [batch, classes]
-        let log_q = log_softmax(logits.clone(), 1);
-        let log_q_others = part(&log_q, known.len(), open.len());
-        let q = log_q_others.clone().exp(); // [others, classes]
-        let mean =
-            |values: Tensor<B, 1>| in_order(rows.mean(values.unsqueeze_dim(1), &q).squeeze_dim(1));
-        // KL(q(y|x) || p(y)); for a labelled example -log p(y).
-        let certain = Tensor::zeros([known.len()], &q.device());
-        let uncertain = (q.clone() * log_q_others.clone()).sum_dim(1).squeeze_dim(1);
-        let class_kl = joined(vec![certain, uncertain]).add_scalar((self.classes as f64).ln());
-
-        let config = &self.cvae.objective;
-        let per_dimension = || rows.mean(posterior.kl_per_dimension(), &q);
-        let mut objective = config
+        let mean = |values: Tensor<B, 1>| rows.mean(values.unsqueeze_dim(1)).squeeze_dim(1);
+        let per_dimension = || rows.mean(posterior.kl_per_dimension());
+        let mut objective = (self.cvae.objective)
             .add_kl_of(
                 Objective::new(mean(nll)),
                 mean(posterior.kl()),
@@ -259,16 +248,18 @@ impl<B: Backend> Loss<B> for Semi<B> {
                 1.0,
                 step,
             )
-            .with_term("class_kl", in_order(class_kl), 1.0);
-        if !labels.is_empty() {
-            let of_labelled = part(&logits, 0, known.len());
-            let (loss, right) = self.judge(of_labelled, &labels);
+            .with_term("class_kl", rows.class_kl.clone(), 1.0);
+        let known: Vec<usize> = (0..labels.len()).filter(|i| labels[*i].is_some()).collect();
+        if !known.is_empty() {
+            let classes: Vec<usize> = labels.iter().flatten().copied().collect();
+            let labelled = batch.select(&known);
+            let (loss, right) = self.judge(select_rows(&logits, &known), &classes);
             let alpha = self.alpha.at(step.step, step.total_steps);
             objective = objective
                 .with_term("classification", loss.mean(), alpha)
                 .with_monitor_of_some("accuracy", right);
             if let Some(baseline) = &self.baseline {
-                let (loss, right) = self.judge(baseline.forward(labelled.input, step), &labels);
+                let (loss, right) = self.judge(baseline.forward(labelled.input, step), &classes);
                 let baseline = Player::new("baseline", "classification", loss, 1.0);
                 objective = objective.with_player(baseline.with_monitor("accuracy", right));
             }
@@ -276,9 +267,8 @@ impl<B: Backend> Loss<B> for Semi<B> {
         if step.is_training() {
             return objective;
         }
-        let guesses = log_q_others.argmax(1).into_data();
-        let guesses: Vec<usize> = guesses.iter::<i64>().map(|guess| guess as usize).collect();
-        objective.with_codes(posterior.select(&rows.under(&guesses)))
+        let classes = most_probable(&labels, logits);
+        objective.with_codes(posterior.select(&rows.under(&classes)))
     }
 
     fn updates(&self) -> Updates {

@@ -43,7 +43,7 @@ pub struct VaeganConfig {
 impl Default for VaeganConfig {
     fn default() -> Self {
         Self {
-            gamma: Schedule::Constant(1e-2),
+            gamma: Schedule::Constant(1.0),
             equilibrium: 0.68,
             margin: 0.4,
         }
@@ -71,6 +71,8 @@ impl VariantConfig for VaeganConfig {
         },
     ];
     const EXAMPLE: &'static str = "--variant vaegan --arch conv";
+    // Less momentum, as the other side moves too (Radford 2016).
+    const SETTINGS: &'static [(&'static str, &'static str)] = &[("train.optimizer.beta1", "0.5")];
 
     type Model<B: Backend> = Vaegan<B>;
 
@@ -135,7 +137,21 @@ impl<B: Backend> Loss<B> for Vaegan<B> {
             self.vae.clone().no_grad(),
             self.discriminator.clone().no_grad(),
         );
-        let (real_features, _) = judge.with_features(batch.target.clone(), step);
+        let image = |vae: &Vae<B>, z| vae.likelihood().mean(vae.nets.decode(z, step));
+        let codes = Tensor::cat(vec![z.clone().detach(), prior], 0);
+        let fakes = image(&self.vae, codes); // [2 batch, features]
+
+        // The discriminator: on images that stand still.
+        let shown = Tensor::cat(vec![batch.target.clone(), fakes.clone().detach()], 0);
+        let (features, logits) = self.discriminator.with_features(shown, step); // [3 batch, ...]
+        let real_features = features.detach().narrow(0, 0, examples);
+        let real = logits.clone().narrow(0, 0, examples).squeeze_dim::<1>(1);
+        let fake = logits.narrow(0, examples, 2 * examples);
+        let right = real.clone().greater_elem(0.0).float();
+        let right = right + both(fake.clone().lower_elem(0.0).float()).mul_scalar(2.0);
+        let discriminator = Player::new(DISCRIMINATOR, "real", softplus(real.neg(), 1.0), 1.0)
+            .with_term("fake", both(softplus(fake, 1.0)), 2.0)
+            .with_monitor("accuracy", right.div_scalar(3.0));
         let feature_nll = |features: Tensor<B, 2>| {
             let [_, width] = features.dims();
             let squares = (features - real_features.clone()).square().sum_dim(1);
@@ -144,43 +160,26 @@ impl<B: Backend> Loss<B> for Vaegan<B> {
                 .add_scalar(LOG_2_PI * width as f64);
             nll.mul_scalar(0.5)
         };
-        let image = |vae: &Vae<B>, z| vae.likelihood().mean(vae.nets.decode(z, step));
-
-        // The encoder: through a decoder and a discriminator that stand still.
-        let (features, _) = judge.with_features(image(&vae, z.clone()), step);
-        let of_encoder = feature_nll(features);
 
         // The decoder: from codes that stand still, against a discriminator that does.
-        let fakes = image(&self.vae, Tensor::cat(vec![z.detach(), prior], 0)); // [2 batch, features]
         let (features, logits) = judge.with_features(fakes.clone(), step);
         let of_decoder = feature_nll(features.narrow(0, 0, examples));
-        let squared_error = (fakes.clone().narrow(0, 0, examples) - batch.target.clone()).square();
-        let decoder = Player::new(
-            DECODER,
-            "features",
-            of_decoder,
-            self.gamma.at(step.step, step.total_steps),
-        )
-        .with_term("fake", both(softplus(logits, 1.0)), -2.0);
+        let gamma = self.gamma.at(step.step, step.total_steps);
+        let decoder = Player::new(DECODER, "features", of_decoder, gamma).with_term(
+            "fake",
+            both(softplus(logits, 1.0)),
+            -2.0,
+        );
 
-        // The discriminator: on images that stand still.
-        let shown = Tensor::cat(vec![batch.target.clone(), fakes.detach()], 0);
-        let logits = self.discriminator.forward(shown, step); // [3 batch, 1]
-        let real = logits.clone().narrow(0, 0, examples).squeeze_dim::<1>(1);
-        let fake = logits.narrow(0, examples, 2 * examples);
-        let right = real.clone().greater_elem(0.0).float();
-        let right = right + both(fake.clone().lower_elem(0.0).float()).mul_scalar(2.0);
-        let discriminator = Player::new(DISCRIMINATOR, "real", softplus(real.neg(), 1.0), 1.0)
-            .with_term("fake", both(softplus(fake, 1.0)), 2.0)
-            .with_monitor("accuracy", right.div_scalar(3.0));
+        // The encoder: through a decoder and a discriminator that stand still.
+        let (features, _) = judge.with_features(image(&vae, z), step);
+        let of_encoder = feature_nll(features);
 
+        let error = fakes.detach().narrow(0, 0, examples) - batch.target.clone();
         let config = self.vae.objective();
         config
             .add_kl(Objective::new(of_encoder), posterior, 1.0, step)
-            .with_monitor(
-                "squared_error",
-                squared_error.detach().sum_dim(1).squeeze_dim(1),
-            )
+            .with_monitor("squared_error", error.square().sum_dim(1).squeeze_dim(1))
             .with_player(decoder)
             .with_player(discriminator)
     }

@@ -28,6 +28,14 @@ pub const PRESETS: &[Preset] = &[
         text: include_str!("../presets/sparse-overcomplete.toml"),
     },
     Preset {
+        name: "semi",
+        text: include_str!("../presets/semi.toml"),
+    },
+    Preset {
+        name: "semi-codes",
+        text: include_str!("../presets/semi-codes.toml"),
+    },
+    Preset {
         name: "contractive",
         text: include_str!("../presets/contractive.toml"),
     },

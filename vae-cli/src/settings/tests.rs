@@ -232,6 +232,42 @@ fn what_is_serialised_gives_the_same_again() {
     }
 }
 
+/// They lie above the defaults of the types and below every other layer, and go with the variant.
+#[test]
+fn a_variant_brings_its_own_defaults() {
+    let own = Variant::all().into_iter().map(|variant| variant.info());
+    let own = own.filter(|info| !info.settings.is_empty());
+    for info in own {
+        let named = resolved(&[], &[], &[("variant.name", info.name)]).unwrap();
+        for (key, _) in info.settings {
+            let layer = format!("default of {}", info.name);
+            assert_eq!(named.layers[*key], layer, "{key}");
+        }
+        let other = resolved(&[], &[], &[("variant.name", "ae")]).unwrap();
+        assert!(
+            other
+                .layers
+                .values()
+                .all(|layer| !layer.starts_with("default of"))
+        );
+    }
+    let vaegan = [("variant.name", "vaegan")];
+    let of = |resolved: Resolved| resolved.settings.train.optimizer;
+    let plain = of(resolved(&[], &[], &vaegan).unwrap());
+    assert!(
+        matches!(plain, OptimizerConfig::Adam { beta1: 0.5, .. }),
+        "{plain:?}"
+    );
+    let chosen = of(resolved(&["train.optimizer.beta1 = 0.8"], &[], &vaegan).unwrap());
+    assert!(
+        matches!(chosen, OptimizerConfig::Adam { beta1: 0.8, .. }),
+        "{chosen:?}"
+    );
+    let file = "[train.optimizer]\nkind = \"sgd\"";
+    let chosen = of(resolved(&[file], &[], &vaegan).unwrap());
+    assert!(matches!(chosen, OptimizerConfig::Sgd { .. }), "{chosen:?}");
+}
+
 #[test]
 fn presets_are_what_they_say() {
     let of = |name| settings(&[], &[], &[("preset", name)]);

@@ -1,9 +1,15 @@
-//! A batch of which only some examples have labels, as the networks of [`Semi`] see it.
+//! What the networks of [`Semi`] see of a batch: examples under classes.
 
-use burn::tensor::{Tensor, TensorData, backend::Backend};
-use vae_core::{Batch, repeat_rows};
+use burn::tensor::{
+    IndexingUpdateOp, Int, Tensor, TensorData, activation::log_softmax, backend::Backend,
+};
+use vae_core::Batch;
 
 use super::Semi;
+
+/// Classes of a smaller probability are left out: what they add to a mean over the classes is below
+/// its rounding error.
+const NO_SHARE: f32 = 1e-8;
 
 /// The labels of a batch.
 pub fn labels<B: Backend>(batch: &Batch<B>) -> Vec<Option<usize>> {
@@ -17,91 +23,172 @@ pub fn labels<B: Backend>(batch: &Batch<B>) -> Vec<Option<usize>> {
     }
 }
 
-/// The rows that the networks see of a batch: each labelled example once, under its class; then all
-/// others under the first class, all under the second, and so on.
+/// Examples under classes, a row each: a labelled example under its class, the others under every class
+/// that the classifier holds possible.
 pub struct Rows<B: Backend> {
+    /// What the networks see. `[rows, ...]`
     pub batch: Batch<B>,
-    labelled: usize,
-    others: usize,
+    /// Example and class of each row, as `example * classes + class`.
+    places: Vec<usize>,
+    examples: usize,
     classes: usize,
+    /// How much a row counts in the mean of its example. `[rows, 1]`
+    weights: Tensor<B, 2>,
+    /// `KL(q(y|x) || p(y))` in nats; for a labelled example `-log p(y)`. `[batch]`
+    pub class_kl: Tensor<B, 1>,
 }
 
 impl<B: Backend> Rows<B> {
-    pub fn of(model: &Semi<B>, labelled: &Batch<B>, labels: &[usize], others: &Batch<B>) -> Self {
-        let (examples, device) = (others.len(), others.input.device());
-        let hot = model.one_hot(labels, &device);
-        let mut conditions = vec![model.with_classes(labelled, hot)];
-        for class in 0..model.classes {
-            let hot = model.one_hot(&vec![class; examples], &device);
-            conditions.push(model.with_classes(others, hot));
-        }
-        let rows = |of: fn(&Batch<B>) -> &Tensor<B, 2>| {
-            let repeated = repeat_rows(of(others).clone(), model.classes);
-            joined(vec![of(labelled).clone(), repeated])
+    /// # Shapes
+    /// - `logits`: `[batch, classes]`
+    pub fn of(
+        model: &Semi<B>,
+        batch: &Batch<B>,
+        labels: &[Option<usize>],
+        logits: Tensor<B, 2>,
+    ) -> Self {
+        let (examples, classes, device) = (batch.len(), model.classes, logits.device());
+        let log_q = log_softmax(logits, 1);
+        let q = log_q.clone().exp();
+        let seen: Vec<f32> = q.to_data().iter::<f32>().collect();
+        let possible = |place: &usize| match labels[place / classes] {
+            Some(label) => place % classes == label,
+            None => seen[*place] >= NO_SHARE,
         };
+        let places: Vec<usize> = (0..examples * classes).filter(possible).collect();
+        let (of, under): (Vec<_>, Vec<_>) =
+            places.iter().map(|p| (p / classes, p % classes)).unzip();
+        let of_batch = batch.select(&of);
+        let hot = model.one_hot(&under, &device);
+
+        // 1 for an example without label.
+        let open: Vec<f32> = labels
+            .iter()
+            .map(|l| f32::from(u8::from(l.is_none())))
+            .collect();
+        let open = Tensor::<B, 2>::from_data(TensorData::new(open, [examples, 1]), &device);
+        let certain: Vec<usize> = labels.iter().map(|label| label.unwrap_or(0)).collect();
+        let certain = model.one_hot(&certain, &device) * (open.clone().neg().add_scalar(1.0));
+        let weights = certain + q.clone() * open.clone();
+        let weights = weights.reshape([examples * classes, 1]);
+        let entropy = (q * log_q).sum_dim(1) * open;
         Self {
             batch: Batch {
-                input: rows(|batch| &batch.input),
-                target: rows(|batch| &batch.target),
-                condition: Some(joined(conditions)),
-                label: None,
+                condition: Some(model.with_classes(&of_batch, hot)),
+                ..of_batch
             },
-            labelled: labels.len(),
-            others: examples,
-            classes: model.classes,
+            weights: weights.select(0, indices(&places, &device)),
+            class_kl: entropy
+                .squeeze_dim::<1>(1)
+                .add_scalar((classes as f64).ln()),
+            places,
+            examples,
+            classes,
         }
     }
 
-    /// For each example the mean over its rows, under the probabilities of the classes.
+    /// Of numbers for each example under each class those of the rows.
+    ///
+    /// # Shapes
+    /// - `all`: `[batch * classes, width]`
+    /// - output: `[rows, width]`
+    pub fn select(&self, all: Tensor<B, 2>) -> Tensor<B, 2> {
+        let device = all.device();
+        all.select(0, indices(&self.places, &device))
+    }
+
+    /// For each example the mean over its rows, under the probabilities of their classes.
     ///
     /// # Shapes
     /// - `values`: `[rows, width]`
-    /// - `probabilities`: `[others, classes]`
-    /// - output: `[batch, width]`, labelled examples first
-    pub fn mean(&self, values: Tensor<B, 2>, probabilities: &Tensor<B, 2>) -> Tensor<B, 2> {
-        let [rows, width] = values.dims();
-        let labelled = part(&values, 0, self.labelled);
-        if self.others == 0 {
-            return labelled;
-        }
-        let under = values.narrow(0, self.labelled, rows - self.labelled);
-        let under = under.reshape([self.classes, self.others, width]);
-        let weights = probabilities.clone().transpose().unsqueeze_dim::<3>(2);
-        joined(vec![labelled, (under * weights).sum_dim(0).squeeze_dim(0)])
+    /// - output: `[batch, width]`
+    pub fn mean(&self, values: Tensor<B, 2>) -> Tensor<B, 2> {
+        let ([_, width], device) = (values.dims(), values.device());
+        let of: Vec<usize> = self
+            .places
+            .iter()
+            .map(|place| place / self.classes)
+            .collect();
+        let sums = Tensor::zeros([self.examples, width], &device);
+        let values = values * self.weights.clone();
+        sums.select_assign(0, indices(&of, &device), values, IndexingUpdateOp::Add)
     }
 
-    /// The row of each example under its class. Labelled examples come first.
-    pub fn under(&self, classes_of_others: &[usize]) -> Vec<usize> {
-        let others = classes_of_others.iter().enumerate();
-        let others = others.map(|(i, class)| self.labelled + class * self.others + i);
-        (0..self.labelled).chain(others).collect()
+    /// The row of each example under this class of it.
+    pub fn under(&self, classes: &[usize]) -> Vec<usize> {
+        let places = classes.iter().enumerate();
+        let places = places.map(|(example, class)| example * self.classes + class);
+        places
+            .map(|place| self.places.partition_point(|p| *p < place))
+            .collect()
     }
 }
 
-/// `count` rows from `start` on, which may be none.
-pub fn part<B: Backend>(rows: &Tensor<B, 2>, start: usize, count: usize) -> Tensor<B, 2> {
-    if count == 0 {
-        return Tensor::empty([0, rows.dims()[1]], &rows.device());
-    }
-    rows.clone().narrow(0, start, count)
+fn indices<B: Backend>(of: &[usize], device: &B::Device) -> Tensor<B, 1, Int> {
+    let indices: Vec<i32> = of.iter().map(|&index| index as i32).collect();
+    Tensor::from_data(TensorData::new(indices, [of.len()]), device)
 }
 
-/// All rows, one tensor after the other; those without rows are left out.
-pub fn joined<B: Backend, const D: usize>(mut parts: Vec<Tensor<B, D>>) -> Tensor<B, D> {
-    parts.retain(|part| part.dims()[0] > 0);
-    Tensor::cat(parts, 0)
-}
+#[cfg(test)]
+mod tests {
+    use burn_flex::Flex;
+    use vae_core::{
+        LikelihoodConfig, LikelihoodKind, ModelSpec, VariantConfig,
+        nets::{Init, ModelConfig},
+    };
+    use vae_data::DataShape;
 
-/// Puts values into the order of the batch, where value `i` belongs to example `order[i]`.
-pub fn in_order<B: Backend>(values: Tensor<B, 1>, order: &[usize]) -> Tensor<B, 1> {
-    if order.is_sorted() {
-        return values;
+    use super::*;
+    use crate::SemiConfig;
+
+    /// By hand: `q` of logits 0, -30 and ln 3 is 1/4, 2e-14 and 3/4; that of equal ones 1/3 each.
+    #[test]
+    fn impossible_classes_are_left_out_of_the_mean() {
+        let device = Default::default();
+        let spec = ModelSpec {
+            model: ModelConfig {
+                hidden: Some(vec![4]),
+                ..ModelConfig::default()
+            },
+            likelihood: LikelihoodConfig::new(LikelihoodKind::Gaussian),
+            objective: Default::default(),
+            shape: DataShape::flat(2),
+            classes: 3,
+            condition: 3,
+        };
+        let model = SemiConfig::default().build(&spec, &mut Init::new(1, &device));
+        let model: Semi<Flex> = model.unwrap();
+        let batch = Batch::unlabelled(Tensor::from_data(
+            [[0.0, 0.1], [1.0, 1.1], [2.0, 2.1]],
+            &device,
+        ));
+        let logits = [
+            [0.0, -30.0, 3.0f32.ln()],
+            [9.0, 5.0, -70.0],
+            [2.0, 2.0, 2.0],
+        ];
+        let labels = [None, Some(1), None];
+        let rows = Rows::of(&model, &batch, &labels, Tensor::from_data(logits, &device));
+        let values = |tensor: Tensor<Flex, 2>| -> Vec<f32> { tensor.into_data().to_vec().unwrap() };
+        assert_eq!(rows.places, [0, 2, 4, 6, 7, 8]);
+        assert_eq!(
+            values(rows.batch.input.clone()),
+            [0.0, 0.1, 0.0, 0.1, 1.0, 1.1, 2.0, 2.1, 2.0, 2.1, 2.0, 2.1]
+        );
+        // Values 10 * example + class.
+        let all = [0.0, 1.0, 2.0, 10.0, 11.0, 12.0, 20.0, 21.0, 22.0];
+        let all = Tensor::<Flex, 1>::from_data(all, &device).unsqueeze_dim(1);
+        let means = values(rows.mean(rows.select(all)));
+        let kl: Vec<f32> = rows.class_kl.to_data().to_vec().unwrap();
+        let close = |found: &[f32], expected: [f32; 3]| {
+            for (a, b) in found.iter().zip(expected) {
+                assert!((a - b).abs() < 1e-5, "{found:?}, not {expected:?}");
+            }
+        };
+        close(&means, [1.5, 11.0, 21.0]);
+        let (quarter, three) = (0.25f32, 0.75f32);
+        let entropy = -quarter * quarter.ln() - three * three.ln();
+        close(&kl, [3.0f32.ln() - entropy, 3.0f32.ln(), 0.0]);
+        assert_eq!(rows.under(&[2, 1, 0]), [1, 2, 3]);
     }
-    let mut places = vec![0; order.len()];
-    for (place, example) in order.iter().enumerate() {
-        places[*example] = place as i32;
-    }
-    let places = TensorData::new(places, [order.len()]);
-    let places = Tensor::from_data(places, &values.device());
-    values.select(0, places)
 }

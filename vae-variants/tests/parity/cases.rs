@@ -249,8 +249,8 @@ pub fn all() -> Vec<Case> {
 
     let semi = |case: Case| Case {
         half_labelled: true,
-        // 8 labelled examples, and 8 under 10 classes each: 88 codes, 5.5 for each example.
-        draws: vec![Draw::Normal(11 * LATENT / 2)],
+        // A code under each of 10 classes.
+        draws: vec![Draw::Normal(10 * LATENT)],
         ..case
     };
 

@@ -179,16 +179,16 @@ class Pass:
         log_q = torch.log_softmax(logits, 1)
         rows = [(i, int(label), 1.0) for i, label in zip(known, labels)]
         rows += [(i, y, log_q[i, y].exp()) for y in range(classes) for i in others]
-        noise = next(self.noise).reshape(len(rows), -1)
+        noise = next(self.noise).unflatten(1, (classes, -1))
         of_kl = [0.0] * len(self.input)
         of_nll, of_class = list(of_kl), list(of_kl)
         self.code, completed = [None] * len(self.input), self.condition.clone()
-        for (i, y, probability), draw in zip(rows, noise):
+        for i, y, probability in rows:
             condition = completed[i : i + 1].clone()
             condition[:, :classes] = F.one_hot(torch.tensor([y]), classes)
             mean, log_variance = self.network.encode(self.input[i : i + 1], condition).chunk(2, 1)
             posterior = Normal(mean, torch.exp(log_variance / 2))
-            decoded = self.network.decode(mean + posterior.stddev * draw, condition)
+            decoded = self.network.decode(mean + posterior.stddev * noise[i, y], condition)
             nll = self.network.negative_log_likelihood(decoded, self.target[i : i + 1])
             prior = Normal(torch.zeros_like(mean), torch.ones_like(mean))
             of_nll[i] = of_nll[i] + probability * nll
