@@ -117,7 +117,7 @@ fn examples_and_options_of_every_variant_train() {
         "--variant vae --optimizer rmsprop --patience 1",
         "--variant vaegan --arch conv --gamma 0.1",
         "--variant semi --labels 20 --alpha 0 --arch conv",
-        "--variant semi --baseline false --free-bits 0.1",
+        "--variant semi --baseline=false --free-bits 0.1",
         "--preset semi --labels 30",
         "--preset conv",
         "--preset sparse-overcomplete",
@@ -270,7 +270,8 @@ fn sampling_shows_every_sample_it_was_asked_for() {
 #[test]
 fn a_few_labels_are_learned_from() {
     let place = Place::new();
-    let semi = format!("--variant semi --labels 30 {SMALL}");
+    let semi = "--variant semi --labels 100 --hidden 32 --latent 4 --limit 1500 --epochs 6 \
+                --batch-size 50 --threads 1 --seed 5";
     place.run(&format!("{semi} --out alone"));
     place.run(&format!("--variant vae --out first {SMALL}"));
     let output = place.run(&format!(
@@ -285,7 +286,7 @@ fn a_few_labels_are_learned_from() {
         for name in ["accuracy", "baseline.accuracy"] {
             let accuracy = test[name].as_f64().unwrap();
             assert!(
-                (0.11..=1.0).contains(&accuracy),
+                (0.3..=1.0).contains(&accuracy),
                 "{run}: {name} is {accuracy}"
             );
         }
