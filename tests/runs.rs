@@ -273,7 +273,7 @@ fn a_few_labels_are_learned_from() {
     let semi = "--variant semi --labels 100 --hidden 32 --latent 4 --limit 1500 --epochs 6 \
                 --batch-size 50 --threads 1 --seed 5";
     place.run(&format!("{semi} --out alone"));
-    place.run(&format!("--variant vae --out first {SMALL}"));
+    place.run("--variant vae --hidden 64 --latent 10 --limit 3000 --epochs 6 --seed 5 --out first");
     let output = place.run(&format!(
         "{semi} --codes-of first --likelihood gaussian-pixel --out codes"
     ));
