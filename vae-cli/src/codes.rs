@@ -1,7 +1,10 @@
 //! Models of the codes that another model gives (`codes_of`): the data become codes, and what such a
 //! model says of codes is shown decoded.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::backend::Backend;
@@ -16,7 +19,8 @@ use crate::{
 };
 
 /// Where a run keeps the model whose codes it learned.
-pub const FOLDER: &str = "codes-of";
+const FOLDER: &str = "codes-of";
+/// Its files, in the order in which they are copied.
 const FILES: [&str; 2] = ["model.json", "model.safetensors"];
 /// Examples encoded at a time.
 const BATCH: usize = 512;
@@ -100,11 +104,23 @@ fn encode<B: Backend>(
     Ok(codes)
 }
 
-/// Copies the model in the folder `from` into the folder of a run.
+/// The model that the folder of a run keeps, if the copy is whole.
+pub fn kept(run: &Path) -> Option<PathBuf> {
+    let folder = run.join(FOLDER);
+    FILES
+        .iter()
+        .all(|name| folder.join(name).exists())
+        .then_some(folder)
+}
+
+/// Copies the model in the folder `from` into the folder of a run, unless that has it.
 ///
 /// # Errors
 /// If a file cannot be read or written.
 pub fn keep(from: &Path, run: &Path) -> Result<()> {
+    if kept(run).is_some() {
+        return Ok(());
+    }
     let folder = run.join(FOLDER);
     fs::create_dir_all(&folder).with_context(|| format!("cannot write to {}", folder.display()))?;
     for name in FILES {
@@ -128,13 +144,12 @@ impl<B: Backend> Shown<B> {
     /// # Errors
     /// If it was trained on codes and their model cannot be read.
     pub fn open(run: &Path, description: &Description, device: &B::Device) -> Result<Self> {
-        let folder = run.join(FOLDER);
-        if !folder.exists() {
+        let Some(folder) = kept(run) else {
             return Ok(Self {
                 description: description.clone(),
                 decoder: None,
             });
-        }
+        };
         let (model, of_data) = load::<B>(&folder, device)?;
         Ok(Self {
             description: Description {

@@ -48,8 +48,9 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
                 return Ok(ExitCode::SUCCESS);
             }
             let mut resolved = resolve_run(&folder.config(), &args.layers)?;
-            if let Some(run) = &mut resolved.settings.codes_of {
-                *run = folder.path().join(codes::FOLDER);
+            let codes_of = &mut resolved.settings.codes_of;
+            if codes_of.is_some() {
+                *codes_of = codes::kept(folder.path()).or(codes_of.take());
             }
             (Some(folder), resolved)
         }
@@ -143,12 +144,12 @@ impl Job for Training<'_> {
                 let folder = RunFolder::create(settings)?;
                 folder.note_origin(&self.origin)?;
                 description.write(folder.path())?;
-                if let Some(run) = &settings.codes_of {
-                    codes::keep(run, folder.path())?;
-                }
                 folder
             }
         };
+        if let Some(run) = &settings.codes_of {
+            codes::keep(run, folder.path())?;
+        }
 
         let store = CheckpointStore::new(folder.checkpoints(), model_name(description));
         let trainer = Trainer::<Autodiff<B>, Model<Autodiff<B>>>::new(
