@@ -14,7 +14,7 @@ use vae_variants::{Description, Model, load};
 
 use crate::{
     backend::{self, Job},
-    inference::{decode, to_vec},
+    inference::{BATCH, decode, to_vec},
     settings::Settings,
 };
 
@@ -22,8 +22,6 @@ use crate::{
 const FOLDER: &str = "codes-of";
 /// Its files, in the order in which they are copied.
 const FILES: [&str; 2] = ["model.json", "model.safetensors"];
-/// Examples encoded at a time.
-const BATCH: usize = 512;
 
 /// Loads the data of `settings`; as codes, if it asks for that.
 ///

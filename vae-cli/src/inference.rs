@@ -3,11 +3,11 @@
 use anyhow::{Result, bail};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use vae_core::{Autoencoder, Batch, Decoder, Encoder, Posterior, StepContext};
-use vae_data::{Batcher, Subset, fill_normal, random::Stream, rng};
+use vae_data::{Batcher, HostBatch, Subset, fill_normal, random::Stream, rng};
 use vae_variants::{Description, Model};
 
-/// Examples decoded at a time.
-const BATCH: usize = 512;
+/// Examples encoded or decoded at a time.
+pub const BATCH: usize = 512;
 
 /// Examples, what the encoder saw of them, and what the model made of that. Row-major
 /// `[count, features]` each.
@@ -33,14 +33,7 @@ pub fn reconstruct<B: Backend>(
     seed: u64,
     device: &B::Device,
 ) -> Result<Reconstructions> {
-    let corruption = description.variant.corruption();
-    let first = subset.first(count);
-    let batcher = Batcher::sequential(first, count.max(1), seed)
-        .binarize(description.binarize)
-        .corrupt(corruption.map(|c| c.with_range(description.range())));
-    let Some(host) = batcher.epoch(0, 0).next().transpose()? else {
-        bail!("there are no examples to reconstruct");
-    };
+    let host = first(description, subset, count, seed)?;
     let (target, corrupted) = (host.target.clone(), host.corrupted.clone());
     let batch = Batch::<B>::from_host(host, device);
     let step = StepContext::evaluate(seed, 0, 0, 1);
@@ -49,6 +42,18 @@ pub fn reconstruct<B: Backend>(
         corrupted,
         reconstructed: to_vec(model.reconstruct(&batch, &step)),
     })
+}
+
+/// The first `count` examples of `subset` as the model is to see them.
+fn first(description: &Description, subset: &Subset, count: usize, seed: u64) -> Result<HostBatch> {
+    let corruption = description.variant.corruption();
+    let batcher = Batcher::sequential(subset.first(count), count.max(1), seed)
+        .binarize(description.binarize)
+        .corrupt(corruption.map(|c| c.with_range(description.range())));
+    match batcher.epoch(0, 0).next().transpose()? {
+        Some(host) => Ok(host),
+        None => bail!("there are no examples to show"),
+    }
 }
 
 /// Decodes codes, `[count, latent]`, all under one condition, to the mean of the likelihood.
@@ -88,15 +93,7 @@ pub fn restyle<B: Backend>(
     seed: u64,
     device: &B::Device,
 ) -> Result<Vec<f32>> {
-    let batcher = Batcher::sequential(subset.first(count), count.max(1), seed);
-    let Some(host) = batcher
-        .binarize(description.binarize)
-        .epoch(0, 0)
-        .next()
-        .transpose()?
-    else {
-        bail!("there are no examples to restyle");
-    };
+    let host = first(description, subset, count, seed)?;
     let mut values = host.target.clone();
     let batch = Batch::<B>::from_host(host, device);
     let posterior: Posterior<B> = model.encode(&batch, &StepContext::evaluate(seed, 0, 0, 1));

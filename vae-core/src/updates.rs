@@ -111,7 +111,7 @@ pub enum Pacing {
 }
 
 impl Pacing {
-    /// Which of `count` updates move in this step. A pure function of the values of the training so
+    /// Which of `parts` move in this step. A pure function of the values of the training so
     /// far, so that a resumed run decides as one without a break.
     pub(crate) fn moves(
         &self,

@@ -13,7 +13,7 @@ mod rows;
 
 use burn::{
     module::Module,
-    tensor::{Int, Tensor, TensorData, activation::log_softmax, backend::Backend},
+    tensor::{Tensor, TensorData, activation::log_softmax, backend::Backend},
 };
 use serde::{Deserialize, Serialize};
 use vae_core::{
@@ -180,11 +180,10 @@ impl<B: Backend> Semi<B> {
     /// gets right. `[labelled]` each
     fn judge(&self, logits: Tensor<B, 2>, labels: &[usize]) -> (Tensor<B, 1>, Tensor<B, 1>) {
         let hot = self.one_hot(labels, &logits.device());
-        let loss = (log_softmax(logits.clone(), 1) * hot).sum_dim(1).neg();
-        let indices: Vec<i32> = labels.iter().map(|&label| label as i32).collect();
-        let indices = TensorData::new(indices, [labels.len(), 1]);
-        let labels = Tensor::<B, 2, Int>::from_data(indices, &logits.device());
-        let right = logits.argmax(1).equal(labels).float();
+        let loss = (log_softmax(logits.clone(), 1) * hot.clone())
+            .sum_dim(1)
+            .neg();
+        let right = logits.argmax(1).equal(hot.argmax(1)).float();
         (loss.squeeze_dim(1), right.squeeze_dim(1))
     }
 }
@@ -252,14 +251,14 @@ impl<B: Backend> Loss<B> for Semi<B> {
         let known: Vec<usize> = (0..labels.len()).filter(|i| labels[*i].is_some()).collect();
         if !known.is_empty() {
             let classes: Vec<usize> = labels.iter().flatten().copied().collect();
-            let labelled = batch.select(&known);
             let (loss, right) = self.judge(select_rows(&logits, &known), &classes);
             let alpha = self.alpha.at(step.step, step.total_steps);
             objective = objective
                 .with_term("classification", loss.mean(), alpha)
                 .with_monitor_of_some("accuracy", right);
             if let Some(baseline) = &self.baseline {
-                let (loss, right) = self.judge(baseline.forward(labelled.input, step), &classes);
+                let labelled = select_rows(&batch.input, &known);
+                let (loss, right) = self.judge(baseline.forward(labelled, step), &classes);
                 let baseline = Player::new("baseline", "classification", loss, 1.0);
                 objective = objective.with_player(baseline.with_monitor("accuracy", right));
             }

@@ -20,6 +20,7 @@ use vae_core::{
     Schedule, StepContext, Update, Updates, VariantConfig,
     error::check,
     nets::{Activation, EncoderNet, Init, ModelConfig, NormKind},
+    ops::squared_error,
 };
 
 use crate::{Vae, VaeConfig, vae::is_a_vae};
@@ -154,11 +155,8 @@ impl<B: Backend> Loss<B> for Vaegan<B> {
             .with_monitor("accuracy", right.div_scalar(3.0));
         let feature_nll = |features: Tensor<B, 2>| {
             let [_, width] = features.dims();
-            let squares = (features - real_features.clone()).square().sum_dim(1);
-            let nll = squares
-                .squeeze_dim::<1>(1)
-                .add_scalar(LOG_2_PI * width as f64);
-            nll.mul_scalar(0.5)
+            let squares = squared_error(features, real_features.clone());
+            squares.add_scalar(LOG_2_PI * width as f64).mul_scalar(0.5)
         };
 
         // The decoder: from codes that stand still, against a discriminator that does.
@@ -175,11 +173,14 @@ impl<B: Backend> Loss<B> for Vaegan<B> {
         let (features, _) = judge.with_features(image(&vae, z), step);
         let of_encoder = feature_nll(features);
 
-        let error = fakes.detach().narrow(0, 0, examples) - batch.target.clone();
+        let reconstructed = fakes.detach().narrow(0, 0, examples);
         let config = self.vae.objective();
         config
             .add_kl(Objective::new(of_encoder), posterior, 1.0, step)
-            .with_monitor("squared_error", error.square().sum_dim(1).squeeze_dim(1))
+            .with_monitor(
+                "squared_error",
+                squared_error(reconstructed, batch.target.clone()),
+            )
             .with_player(decoder)
             .with_player(discriminator)
     }

@@ -76,6 +76,21 @@ def adam(*networks):
     return torch.optim.Adam(parameters, lr=1e-3, fused=True)
 
 
+def one_loss(loss_of, optimizer):
+    """A step along the gradient of one loss."""
+    if args.compile:
+        loss_of = torch.compile(loss_of)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        loss = loss_of(next(source))
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
 def iwae():
     """Burda 2016, eq. 8."""
     optimizer = adam(encoder, decoder)
@@ -88,17 +103,7 @@ def iwae():
         ratio = 0.5 * (noise**2 + log_variance - z**2).sum(2)
         return (math.log(args.samples) - torch.logsumexp(ratio - nll, 0)).mean()
 
-    if args.compile:
-        loss_of = torch.compile(loss_of)
-
-    def step():
-        optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(next(source))
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
+    return one_loss(loss_of, optimizer)
 
 
 def vaegan():
@@ -159,17 +164,7 @@ def semi():
         alone = F.cross_entropy(baseline(labelled), labels)
         return torch.cat([bound[:known], unlabelled]).mean() + charged + alone
 
-    if args.compile:
-        loss_of = torch.compile(loss_of)
-
-    def step():
-        optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(next(source))
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
+    return one_loss(loss_of, optimizer)
 
 
 take_turns({"iwae": iwae, "vaegan": vaegan, "semi": semi}[args.variant](), args.steps)

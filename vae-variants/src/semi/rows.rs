@@ -3,7 +3,7 @@
 use burn::tensor::{
     IndexingUpdateOp, Int, Tensor, TensorData, activation::log_softmax, backend::Backend,
 };
-use vae_core::Batch;
+use vae_core::{Batch, select_rows};
 
 use super::Semi;
 
@@ -30,6 +30,8 @@ pub struct Rows<B: Backend> {
     pub batch: Batch<B>,
     /// Example and class of each row, as `example * classes + class`.
     places: Vec<usize>,
+    /// Example of each row. `[rows]`
+    of: Tensor<B, 1, Int>,
     examples: usize,
     classes: usize,
     /// How much a row counts in the mean of its example. `[rows, 1]`
@@ -60,6 +62,7 @@ impl<B: Backend> Rows<B> {
             places.iter().map(|p| (p / classes, p % classes)).unzip();
         let of_batch = batch.select(&of);
         let hot = model.one_hot(&under, &device);
+        let indices: Vec<i32> = of.iter().map(|&example| example as i32).collect();
 
         // 1 for an example without label.
         let open: Vec<f32> = labels
@@ -67,17 +70,17 @@ impl<B: Backend> Rows<B> {
             .map(|l| f32::from(u8::from(l.is_none())))
             .collect();
         let open = Tensor::<B, 2>::from_data(TensorData::new(open, [examples, 1]), &device);
-        let certain: Vec<usize> = labels.iter().map(|label| label.unwrap_or(0)).collect();
-        let certain = model.one_hot(&certain, &device) * (open.clone().neg().add_scalar(1.0));
-        let weights = certain + q.clone() * open.clone();
-        let weights = weights.reshape([examples * classes, 1]);
+        let of_row = select_rows(&open, &of);
+        let weights = select_rows(&q.clone().reshape([examples * classes, 1]), &places);
+        let weights = weights * of_row.clone() + of_row.neg().add_scalar(1.0);
         let entropy = (q * log_q).sum_dim(1) * open;
         Self {
             batch: Batch {
                 condition: Some(model.with_classes(&of_batch, hot)),
                 ..of_batch
             },
-            weights: weights.select(0, indices(&places, &device)),
+            weights,
+            of: Tensor::from_data(TensorData::new(indices, [places.len()]), &device),
             class_kl: entropy
                 .squeeze_dim::<1>(1)
                 .add_scalar((classes as f64).ln()),
@@ -93,8 +96,7 @@ impl<B: Backend> Rows<B> {
     /// - `all`: `[batch * classes, width]`
     /// - output: `[rows, width]`
     pub fn select(&self, all: Tensor<B, 2>) -> Tensor<B, 2> {
-        let device = all.device();
-        all.select(0, indices(&self.places, &device))
+        select_rows(&all, &self.places)
     }
 
     /// For each example the mean over its rows, under the probabilities of their classes.
@@ -103,15 +105,10 @@ impl<B: Backend> Rows<B> {
     /// - `values`: `[rows, width]`
     /// - output: `[batch, width]`
     pub fn mean(&self, values: Tensor<B, 2>) -> Tensor<B, 2> {
-        let ([_, width], device) = (values.dims(), values.device());
-        let of: Vec<usize> = self
-            .places
-            .iter()
-            .map(|place| place / self.classes)
-            .collect();
-        let sums = Tensor::zeros([self.examples, width], &device);
+        let [_, width] = values.dims();
+        let sums = Tensor::zeros([self.examples, width], &values.device());
         let values = values * self.weights.clone();
-        sums.select_assign(0, indices(&of, &device), values, IndexingUpdateOp::Add)
+        sums.select_assign(0, self.of.clone(), values, IndexingUpdateOp::Add)
     }
 
     /// The row of each example under this class of it.
@@ -122,11 +119,6 @@ impl<B: Backend> Rows<B> {
             .map(|place| self.places.partition_point(|p| *p < place))
             .collect()
     }
-}
-
-fn indices<B: Backend>(of: &[usize], device: &B::Device) -> Tensor<B, 1, Int> {
-    let indices: Vec<i32> = of.iter().map(|&index| index as i32).collect();
-    Tensor::from_data(TensorData::new(indices, [of.len()]), device)
 }
 
 #[cfg(test)]
