@@ -4,11 +4,14 @@
 //! (eq. 5 to 9 and algorithm 1),
 //!
 //! - the encoder minimises `KL + L_features`, `L_features = -log N(Dis_l(x) | Dis_l(x~), I)`,
-//! - the decoder `gamma L_features - L_GAN`,
-//! - the discriminator `L_GAN = -log Dis(x) - log(1 - Dis(x~)) - log(1 - Dis(x_p))`.
+//! - the decoder `gamma L_features - log Dis(x~) - log Dis(x_p)`,
+//! - the discriminator `- log Dis(x) - (log(1 - Dis(x~)) + log(1 - Dis(x_p))) / 2`.
 //!
 //! No other gradient flows: the discriminator does not learn from the reconstruction, nor the encoder
-//! from the game.
+//! from the game. Three things are said in the authors' programs or in later work, not in the algorithm:
+//! the discriminator's two kinds of fakes weigh together as much as the real examples, or no loss would
+//! be near the equilibrium for both; the features are normalised, as the batch normalisation of those
+//! programs does; and the decoder's game is the non-saturating one unless [`Game::Minimax`] is chosen.
 
 use burn::{
     module::Module,
@@ -26,6 +29,7 @@ use vae_core::{
 use crate::{Vae, VaeConfig, vae::is_a_vae};
 
 const LOG_2_PI: f64 = 1.837_877_066_409_345_5;
+const EPSILON: f64 = 1e-5;
 const DECODER: &str = "decoder";
 const DISCRIMINATOR: &str = "discriminator";
 
@@ -35,6 +39,8 @@ const DISCRIMINATOR: &str = "discriminator";
 pub struct VaeganConfig {
     /// Weight of the reconstruction in the decoder's objective.
     pub gamma: Schedule,
+    /// What the decoder plays for.
+    pub game: Game,
     /// Loss of the discriminator, in nats, at which neither side wins.
     pub equilibrium: f64,
     /// Distance from the equilibrium at which the side that wins rests.
@@ -45,10 +51,21 @@ impl Default for VaeganConfig {
     fn default() -> Self {
         Self {
             gamma: Schedule::Constant(1.0),
+            game: Game::NonSaturating,
             equilibrium: 0.68,
             margin: 0.4,
         }
     }
+}
+
+/// What the decoder minimises against the discriminator, where `D` takes its image for real.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Game {
+    /// `-log D` (Goodfellow 2014, section 3): the gradient stays when the discriminator is sure.
+    NonSaturating,
+    /// `log (1 - D)`, what the discriminator wins: algorithm 1 of Larsen 2016 to the letter.
+    Minimax,
 }
 
 impl VariantConfig for VaeganConfig {
@@ -63,6 +80,11 @@ impl VariantConfig for VaeganConfig {
                    number or a schedule",
         },
         OptionInfo {
+            key: "game",
+            help: "What the decoder plays for: non-saturating, whose gradient stays when the \
+                   discriminator is sure, or minimax, as in the paper's algorithm",
+        },
+        OptionInfo {
             key: "equilibrium",
             help: "Loss of the discriminator in nats at which neither side wins, above 0",
         },
@@ -72,8 +94,10 @@ impl VariantConfig for VaeganConfig {
         },
     ];
     const EXAMPLE: &'static str = "--variant vaegan --arch conv";
-    // Less momentum, as the other side moves too (Radford 2016).
-    const SETTINGS: &'static [(&'static str, &'static str)] = &[("train.optimizer.beta1", "0.5")];
+    // Less momentum, as the other side moves too (Radford 2016), and larger steps: the equilibrium keeps
+    // them safe, and the game is slow without.
+    const SETTINGS: &'static [(&'static str, &'static str)] =
+        &[("train.optimizer.beta1", "0.5"), ("train.lr", "0.002")];
 
     type Model<B: Backend> = Vaegan<B>;
 
@@ -93,6 +117,7 @@ impl VariantConfig for VaeganConfig {
             vae: VaeConfig::default().build(spec, init)?,
             discriminator: EncoderNet::init(&judging(&spec.model), &spec.nets(1), init)?,
             gamma: self.gamma.clone(),
+            game: self.game,
             equilibrium: self.equilibrium,
             margin: self.margin,
         })
@@ -121,6 +146,8 @@ pub struct Vaegan<B: Backend> {
     #[module(skip)]
     gamma: Schedule,
     #[module(skip)]
+    game: Game,
+    #[module(skip)]
     equilibrium: f64,
     #[module(skip)]
     margin: f64,
@@ -145,17 +172,17 @@ impl<B: Backend> Loss<B> for Vaegan<B> {
         // The discriminator: on images that stand still.
         let shown = Tensor::cat(vec![batch.target.clone(), fakes.clone().detach()], 0);
         let (features, logits) = self.discriminator.with_features(shown, step); // [3 batch, ...]
-        let real_features = features.detach().narrow(0, 0, examples);
+        let real_features = normalized(features.detach().narrow(0, 0, examples));
         let real = logits.clone().narrow(0, 0, examples).squeeze_dim::<1>(1);
         let fake = logits.narrow(0, examples, 2 * examples);
         let right = real.clone().greater_elem(0.0).float();
-        let right = right + both(fake.clone().lower_elem(0.0).float()).mul_scalar(2.0);
+        let right = right + both(fake.clone().lower_elem(0.0).float());
         let discriminator = Player::new(DISCRIMINATOR, "real", softplus(real.neg(), 1.0), 1.0)
-            .with_term("fake", both(softplus(fake, 1.0)), 2.0)
-            .with_monitor("accuracy", right.div_scalar(3.0));
+            .with_term("fake", both(softplus(fake, 1.0)), 1.0)
+            .with_monitor("accuracy", right.div_scalar(2.0));
         let feature_nll = |features: Tensor<B, 2>| {
             let [_, width] = features.dims();
-            let squares = squared_error(features, real_features.clone());
+            let squares = squared_error(normalized(features), real_features.clone());
             squares.add_scalar(LOG_2_PI * width as f64).mul_scalar(0.5)
         };
 
@@ -163,10 +190,14 @@ impl<B: Backend> Loss<B> for Vaegan<B> {
         let (features, logits) = judge.with_features(fakes.clone(), step);
         let of_decoder = feature_nll(features.narrow(0, 0, examples));
         let gamma = self.gamma.at(step.step, step.total_steps);
+        let (logits, weight) = match self.game {
+            Game::NonSaturating => (logits.neg(), 2.0),
+            Game::Minimax => (logits, -2.0),
+        };
         let decoder = Player::new(DECODER, "features", of_decoder, gamma).with_term(
-            "fake",
+            "game",
             both(softplus(logits, 1.0)),
-            -2.0,
+            weight,
         );
 
         // The encoder: through a decoder and a discriminator that stand still.
@@ -201,6 +232,17 @@ impl<B: Backend> Loss<B> for Vaegan<B> {
             },
         }
     }
+}
+
+/// Each example's features with mean 0 and variance 1 (Ba 2016, eq. 3), so that the unit variance of their
+/// likelihood means as much for any network and at any time of the training.
+///
+/// # Shapes
+/// - `features` and output: `[batch, features]`
+fn normalized<B: Backend>(features: Tensor<B, 2>) -> Tensor<B, 2> {
+    let centered = features.clone() - features.mean_dim(1);
+    let variance = centered.clone().powi_scalar(2).mean_dim(1);
+    centered / variance.add_scalar(EPSILON).sqrt()
 }
 
 /// For each example the mean over its reconstruction and its prior sample.

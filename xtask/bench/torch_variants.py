@@ -119,10 +119,13 @@ def vaegan():
         z = sample(mean, log_variance, torch.randn_like(mean))
         fake, drawn = torch.sigmoid(decoder(z)), torch.sigmoid(decoder(torch.randn_like(z)))
         of_real, of_fake, of_drawn = body(x), body(fake), body(drawn)
-        features = 0.5 * ((of_real - of_fake) ** 2 + math.log(2 * math.pi)).sum(1).mean()
-        game = F.softplus(-last(of_real)).mean()
-        game = game + F.softplus(last(of_fake)).mean() + F.softplus(last(of_drawn)).mean()
-        return kl_of(mean, log_variance).mean() + features, features - game, game
+        apart = F.layer_norm(of_real, hidden[-1:]) - F.layer_norm(of_fake, hidden[-1:])
+        features = 0.5 * (apart**2 + math.log(2 * math.pi)).sum(1).mean()
+        logits = last(of_fake), last(of_drawn)
+        deceived = sum(F.softplus(-taken).mean() for taken in logits)
+        caught = sum(F.softplus(taken).mean() for taken in logits)
+        judged = F.softplus(-last(of_real)).mean() + 0.5 * caught
+        return kl_of(mean, log_variance).mean() + features, features + deceived, judged
 
     if args.compile:
         losses_of = torch.compile(losses_of)

@@ -28,6 +28,10 @@ pub const PRESETS: &[Preset] = &[
         text: include_str!("../presets/sparse-overcomplete.toml"),
     },
     Preset {
+        name: "vaegan",
+        text: include_str!("../presets/vaegan.toml"),
+    },
+    Preset {
         name: "semi",
         text: include_str!("../presets/semi.toml"),
     },

@@ -199,6 +199,20 @@ mod tests {
         assert_eq!(mean.counts, [("accuracy".to_owned(), 5)]);
     }
 
+    proptest::proptest! {
+        /// A checkpoint holds the sums of an epoch, and a resumed run must end as one without a break.
+        #[test]
+        fn sums_come_back_to_the_last_bit(losses in proptest::collection::vec(-1e4f64..1e4, 1..9)) {
+            let mut meter = Meter::default();
+            for loss in losses {
+                meter.add(&readings(loss), 3);
+            }
+            let text = serde_json::to_vec(&meter).unwrap();
+            let back: Meter = serde_json::from_slice(&text).unwrap();
+            proptest::prop_assert_eq!(back, meter);
+        }
+    }
+
     /// The objective says by the length of a monitor how many examples have it.
     #[test]
     fn short_monitors_are_counted() {

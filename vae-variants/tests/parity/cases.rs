@@ -365,8 +365,12 @@ pub fn all() -> Vec<Case> {
         Case {
             draws: twice.clone(),
             ..digits(
-                "vaegan-gamma",
-                json!({"name": "vaegan", "gamma": {"kind": "linear", "from": 1, "to": 0.1}}),
+                "vaegan-minimax",
+                json!({
+                    "name": "vaegan",
+                    "game": "minimax",
+                    "gamma": {"kind": "linear", "from": 1, "to": 0.1},
+                }),
                 json!({"likelihood": "gaussian-pixel", "norm": "layer", "activation": "gelu"}),
             )
         },

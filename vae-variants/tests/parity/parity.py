@@ -158,14 +158,21 @@ class Pass:
         fake_loss = entropy(fake, zeros, reduction="none")
         fake_loss = (fake_loss + entropy(fake_sample, zeros, reduction="none")) / 2
         self.monitors["squared_error"] = (reconstructed - self.target).square().sum(1)
+        of_real, of_reconstructed = [
+            F.layer_norm(features, features.shape[1:]) for features in (of_real, of_reconstructed)
+        ]
         self.reconstruction = -Normal(of_reconstructed, 1).log_prob(of_real).sum(1)
         self.terms["kl"] = 1, kl_divergence(posterior, prior).sum(1)
         gamma = at(self.variant["gamma"], self.progress)
         self.players["decoder.features"] = gamma, self.reconstruction
-        self.players["decoder.fake"] = -2, fake_loss
+        if self.variant["game"] == "minimax":
+            self.players["decoder.game"] = -2, fake_loss
+        else:
+            deceived = [entropy(logits, ones, reduction="none") for logits in (fake, fake_sample)]
+            self.players["decoder.game"] = 2, sum(deceived) / 2
         self.players["discriminator.real"] = 1, real_loss
-        self.players["discriminator.fake"] = 2, fake_loss
-        right = torch.stack([real > 0, fake < 0, fake_sample < 0]).to(real.dtype)
+        self.players["discriminator.fake"] = 1, fake_loss
+        right = torch.stack([real > 0, real > 0, fake < 0, fake_sample < 0]).to(real.dtype)
         self.monitors["discriminator.accuracy"] = right.mean(0)
         self.code = mean
 
