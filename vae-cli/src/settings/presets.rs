@@ -9,40 +9,26 @@ pub struct Preset {
     pub text: &'static str,
 }
 
+/// The presets called so, each the file of its name.
+macro_rules! presets {
+    ($($name:literal),* $(,)?) => {
+        &[$(Preset {
+            name: $name,
+            text: include_str!(concat!("../presets/", $name, ".toml")),
+        }),*]
+    };
+}
+
 /// Every preset.
-pub const PRESETS: &[Preset] = &[
-    Preset {
-        name: "basic",
-        text: include_str!("../presets/basic.toml"),
-    },
-    Preset {
-        name: "static-mnist",
-        text: include_str!("../presets/static-mnist.toml"),
-    },
-    Preset {
-        name: "conv",
-        text: include_str!("../presets/conv.toml"),
-    },
-    Preset {
-        name: "sparse-overcomplete",
-        text: include_str!("../presets/sparse-overcomplete.toml"),
-    },
-    Preset {
-        name: "vaegan",
-        text: include_str!("../presets/vaegan.toml"),
-    },
-    Preset {
-        name: "semi",
-        text: include_str!("../presets/semi.toml"),
-    },
-    Preset {
-        name: "semi-codes",
-        text: include_str!("../presets/semi-codes.toml"),
-    },
-    Preset {
-        name: "contractive",
-        text: include_str!("../presets/contractive.toml"),
-    },
+pub const PRESETS: &[Preset] = presets![
+    "basic",
+    "static-mnist",
+    "conv",
+    "sparse-overcomplete",
+    "vaegan",
+    "semi",
+    "semi-codes",
+    "contractive",
 ];
 
 impl Preset {
