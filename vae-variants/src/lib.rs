@@ -28,7 +28,7 @@ pub use saved::{Description, load, save};
 pub use semi::{Semi, SemiConfig};
 pub use sparse::{Sparse, SparseConfig, Sparsity};
 pub use vae::{Vae, VaeConfig};
-pub use vaegan::{Vaegan, VaeganConfig};
+pub use vaegan::{Game, Vaegan, VaeganConfig};
 
 registry::registry! {
     Ae: AeConfig,
