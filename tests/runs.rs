@@ -274,9 +274,7 @@ fn a_few_labels_are_learned_from() {
                 --batch-size 50 --lr 5e-3 --threads 1 --seed 6";
     place.run(&format!("{semi} --out alone"));
     place.run("--variant vae --hidden 64 --latent 10 --limit 3000 --epochs 6 --seed 5 --out first");
-    let output = place.run(&format!(
-        "{semi} --codes-of first --likelihood gaussian-pixel --out codes"
-    ));
+    let output = place.run(&format!("{semi} --codes-of first --out codes"));
     assert_says(
         &String::from_utf8_lossy(&output.stdout),
         &["accuracy (test):", "baseline"],
@@ -297,6 +295,10 @@ fn a_few_labels_are_learned_from() {
             );
         }
     }
+    assert_eq!(
+        place.json("codes/summary.json")["likelihood"],
+        "gaussian-pixel"
+    );
     // The run has all it needs: it does not look for the other one again.
     std::fs::remove_dir_all(place.join("first")).unwrap();
     place.run("sample codes --count 3 --out digits.npy");

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use burn::tensor::backend::Backend;
 use vae_core::{Batch, Encoder, Posterior, StepContext, files::write_atomically};
-use vae_data::{Batcher, Data, DataShape, Progress, Subset};
+use vae_data::{Batcher, Data, DataShape, Features, Progress, Subset};
 use vae_variants::{Description, Model, load};
 
 use crate::{
@@ -83,23 +83,27 @@ impl Job for Encoding<'_> {
     }
 }
 
-/// The mean code of each example. `[examples, latent]`
+/// The codes of some examples.
 fn encode<B: Backend>(
     model: &Model<B>,
     description: &Description,
     subset: &Subset,
     seed: u64,
     device: &B::Device,
-) -> Result<Vec<f32>> {
+) -> Result<Features> {
     let batches = Batcher::sequential(subset.clone(), BATCH, seed).binarize(description.binarize);
-    let mut codes = Vec::new();
+    let (mut means, mut deviations) = (Vec::new(), None);
     for (number, host) in batches.epoch(0, 0).enumerate() {
         let batch = Batch::<B>::from_host(host?, device);
         let step = StepContext::evaluate(seed, number as u64, 0, 1);
         let posterior: Posterior<B> = model.encode(&batch, &step);
-        codes.extend(to_vec(posterior.mean()));
+        means.extend(to_vec(posterior.mean()));
+        if let Posterior::Gaussian(posterior) = posterior {
+            let of_batch = to_vec((posterior.log_variance() * 0.5).exp());
+            deviations.get_or_insert_with(Vec::new).extend(of_batch);
+        }
     }
-    Ok(codes)
+    Ok(Features { means, deviations })
 }
 
 /// The model that the folder of a run keeps, if the copy is whole.

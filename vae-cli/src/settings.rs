@@ -124,7 +124,8 @@ fn resolve_in(
     if let Some(preset) = layers::take_preset(&mut all)? {
         all.insert(0, preset);
     }
-    all.insert(0, layers::of_variant(&all));
+    let defaults = [layers::of_codes(&all), layers::of_variant(&all)].concat();
+    all.insert(0, defaults);
     settle(all)
 }
 

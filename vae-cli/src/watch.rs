@@ -154,6 +154,7 @@ pub struct Watch<'a> {
     first_step: Option<(Instant, u64)>,
     examples: u64,
     epoch_start: Instant,
+    collapsed: bool,
 }
 
 impl<'a> Watch<'a> {
@@ -168,6 +169,7 @@ impl<'a> Watch<'a> {
             first_step: None,
             examples: 0,
             epoch_start: Instant::now(),
+            collapsed: false,
         }
     }
 }
@@ -223,7 +225,14 @@ impl Observer for Watch<'_> {
         } else {
             tracing::info!("{}", epoch_line(report, self.epochs));
         }
-        warn_of_collapse(report);
+        let was_collapsed = std::mem::replace(&mut self.collapsed, has_collapsed(report));
+        if self.collapsed && !was_collapsed {
+            tracing::warn!(
+                "the posterior has collapsed: no latent dimension is active after epoch {}; if it stays so, \
+                 try a smaller KL weight, a warm-up (--kl-schedule), --free-bits or --aggressive",
+                report.epoch
+            );
+        }
         warn_of_winner(report);
         Ok(())
     }
@@ -270,19 +279,10 @@ fn epoch_line(report: &EpochReport<'_>, epochs: usize) -> String {
     text
 }
 
-/// Says so when a Gaussian code carries nothing.
-fn warn_of_collapse(report: &EpochReport<'_>) {
+/// Whether a Gaussian code carries nothing.
+fn has_collapsed(report: &EpochReport<'_>) -> bool {
     let latent = report.validation.and_then(|e| e.latent.as_ref());
-    if let Some(latent) = latent
-        && latent.kl_per_dimension.is_some()
-        && latent.active_units == 0
-    {
-        tracing::warn!(
-            "the posterior has collapsed: no latent dimension is active after epoch {}; try a \
-             smaller KL weight, a warm-up (--kl-schedule), --free-bits or --aggressive",
-            report.epoch
-        );
-    }
+    latent.is_some_and(|latent| latent.kl_per_dimension.is_some() && latent.active_units == 0)
 }
 
 /// Says so when one of two competitors has won for long.

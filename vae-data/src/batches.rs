@@ -236,7 +236,7 @@ impl Batcher {
         for number in numbers {
             let start = number * self.batch_size;
             let end = (start + self.batch_size).min(order.len());
-            let batch = self.batch(&order[start..end], epoch);
+            let batch = self.batch(&order[start..end], epoch, start);
             let failed = batch.is_err();
             if sender.send(batch).is_err() || failed {
                 return;
@@ -244,22 +244,37 @@ impl Batcher {
         }
     }
 
-    fn batch(&self, positions: &[u32], epoch: usize) -> Result<HostBatch, DataError> {
+    /// The batch of the examples at these `positions`, of which the first is number `start` of the epoch.
+    fn batch(&self, positions: &[u32], epoch: usize, start: usize) -> Result<HostBatch, DataError> {
         let subset = &self.subset;
         let (len, features) = (positions.len(), subset.shape().features());
         let indices: Vec<u32> = positions
             .iter()
             .map(|&position| subset.indices()[position as usize])
             .collect();
+        // What is drawn belongs to an example, or where examples are repeated, to a place in the epoch.
+        let repeats = self.shuffled && self.enriched.is_some();
+        let place = |i: usize| match repeats {
+            true => epoch_index(epoch, (start + i) as u32),
+            false => epoch_index(epoch, indices[i]),
+        };
         let mut target = vec![0.0; len * features];
         for (i, row) in target.chunks_exact_mut(features).enumerate() {
-            subset.read(positions[i] as usize, row)?;
-            self.make_binary(row, epoch, indices[i]);
+            let position = positions[i] as usize;
+            subset.read(position, row)?;
+            if self.shuffled {
+                subset.draw(
+                    position,
+                    &mut rng(self.seed, Stream::Features, place(i)),
+                    row,
+                )?;
+            }
+            self.make_binary(row, indices[i], place(i));
         }
         let corrupted = self.corruption.map(|corruption| {
             let mut input = target.clone();
-            for (row, &index) in input.chunks_exact_mut(features).zip(&indices) {
-                let mut rng = rng(self.seed, Stream::Corrupt, epoch_index(epoch, index));
+            for (i, row) in input.chunks_exact_mut(features).enumerate() {
+                let mut rng = rng(self.seed, Stream::Corrupt, place(i));
                 corruption.apply(row, subset.shape(), &mut rng);
             }
             input
@@ -288,19 +303,19 @@ impl Batcher {
         })
     }
 
-    fn make_binary(&self, row: &mut [f32], epoch: usize, index: u32) {
-        // Slot 0 belongs to the static draw, which is the same in each epoch.
-        let slot = match self.binarize {
+    fn make_binary(&self, row: &mut [f32], example: u32, place: u64) {
+        // The static draw, which is the same in each epoch, comes before those of epoch 0.
+        let index = match self.binarize {
             Binarize::None => return,
             Binarize::Threshold => {
                 row.iter_mut()
                     .for_each(|v| *v = f32::from(u8::from(*v > 0.5)));
                 return;
             }
-            Binarize::Static => 0,
-            Binarize::Dynamic => epoch + 1,
+            Binarize::Static => epoch_index(0, example),
+            Binarize::Dynamic => place + epoch_index(1, 0),
         };
-        let mut rng = rng(self.seed, Stream::Binarize, epoch_index(slot, index));
+        let mut rng = rng(self.seed, Stream::Binarize, index);
         row.iter_mut()
             .for_each(|v| *v = f32::from(u8::from(uniform(&mut rng) < *v)));
     }

@@ -69,4 +69,4 @@ pub use random::{Stream, fill_normal, fill_uniform, rng};
 pub use scaler::Scaler;
 pub use shape::DataShape;
 pub use source::Source;
-pub use subset::{Subset, ValueRange};
+pub use subset::{Features, Subset, ValueRange};

@@ -7,7 +7,7 @@ use crate::locate::{Places, locate};
 use crate::random::{Stream, permutation, rng};
 use crate::source::{Source, open};
 use crate::{
-    Binarize, DataConfig, DataError, DataShape, Dataset, Progress, Scale, Scaler, Subset,
+    Binarize, DataConfig, DataError, DataShape, Dataset, Features, Progress, Scale, Scaler, Subset,
     ValueRange,
 };
 
@@ -127,13 +127,13 @@ impl Data {
         Ok(self)
     }
 
-    /// The same splits, labels and attributes with other features, such as codes: `values` holds those
-    /// of training, validation and test, `[examples, features]` each.
+    /// The same splits, labels and attributes with other features, such as codes: those of training,
+    /// validation and test. See [`Subset::replaced`].
     ///
     /// # Errors
-    /// [`DataError::Length`] if there are not as many examples.
-    pub fn replaced(self, shape: DataShape, values: [Vec<f32>; 3]) -> Result<Self, DataError> {
-        let [train, validation, test] = values;
+    /// Those of [`Subset::replaced`].
+    pub fn replaced(self, shape: DataShape, features: [Features; 3]) -> Result<Self, DataError> {
+        let [train, validation, test] = features;
         Ok(Self {
             train: self.train.replaced(&shape, train)?,
             validation: self.validation.replaced(&shape, validation)?,

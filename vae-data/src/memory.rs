@@ -109,7 +109,11 @@ impl MemoryDataset {
     }
 }
 
-fn check_len(what: &'static str, expected: usize, found: usize) -> Result<(), DataError> {
+pub(crate) fn check_len(
+    what: &'static str,
+    expected: usize,
+    found: usize,
+) -> Result<(), DataError> {
     if expected == found {
         return Ok(());
     }

@@ -42,6 +42,8 @@ pub enum Stream {
     Labels = 13,
     /// Order of the labelled examples in an epoch.
     ShuffleLabelled = 14,
+    /// Drawing of features that have distributions.
+    Features = 15,
 }
 
 /// The generator for `(seed, stream, index)`.

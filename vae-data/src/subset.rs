@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::random::{Stream, permutation, rng};
+use crate::memory::check_len;
+use crate::random::{RngCore, Stream, fill_normal, permutation, rng};
 use crate::{DataError, DataShape, Dataset, MemoryDataset, Scaler};
 
 /// The smallest and the largest of some values.
@@ -39,6 +40,17 @@ pub struct Subset {
     attribute_scaler: Option<Arc<Scaler>>,
     /// Indices of the examples whose label may be seen, increasing; `None` means all.
     labelled: Option<Arc<[u32]>>,
+    /// Standard deviation of each value of each example of `dataset`; `None` means values without noise.
+    deviations: Option<Arc<[f32]>>,
+}
+
+/// Features in place of others: numbers, or normal distributions of numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Features {
+    /// The values, or the means of their distributions. `[examples, features]`
+    pub means: Vec<f32>,
+    /// Standard deviations. `[examples, features]`
+    pub deviations: Option<Vec<f32>>,
 }
 
 impl std::fmt::Debug for Subset {
@@ -69,6 +81,7 @@ impl Subset {
             scaler: None,
             attribute_scaler: None,
             labelled: None,
+            deviations: None,
         })
     }
 
@@ -101,8 +114,12 @@ impl Subset {
         }
     }
 
-    /// The same examples with other features: labels and scaled attributes stay.
-    pub(crate) fn replaced(&self, shape: &DataShape, values: Vec<f32>) -> Result<Self, DataError> {
+    /// The same examples with other features: labels and scaled attributes stay. Features that have
+    /// distributions are drawn anew in each epoch of shuffled batches, and are their means everywhere else.
+    ///
+    /// # Errors
+    /// [`DataError::Length`] if there are not as many examples.
+    pub fn replaced(&self, shape: &DataShape, of: Features) -> Result<Self, DataError> {
         let (count, classes) = (self.len(), self.classes().len());
         let mut attributes = Vec::with_capacity(count * self.attributes().len());
         let mut condition = vec![0.0; self.condition_width()];
@@ -110,13 +127,20 @@ impl Subset {
             self.read_condition(i, &mut condition)?;
             attributes.extend_from_slice(&condition[classes..]);
         }
-        let mut dataset = MemoryDataset::new(shape.clone(), values)?
+        let mut dataset = MemoryDataset::new(shape.clone(), of.means)?
             .with_attributes(self.attributes().to_vec(), attributes)?;
         if classes > 0 {
             let labels = (0..count).map(|i| self.label(i)).collect();
             dataset = dataset.with_labels(self.classes().to_vec(), labels)?;
         }
-        Self::new(Arc::new(dataset), (0..count as u32).collect::<Vec<_>>())
+        let subset = Self::new(Arc::new(dataset), (0..count as u32).collect::<Vec<_>>())?;
+        if let Some(deviations) = &of.deviations {
+            check_len("deviations", count * shape.features(), deviations.len())?;
+        }
+        Ok(Self {
+            deviations: of.deviations.map(Arc::from),
+            ..subset
+        })
     }
 
     /// Number of examples.
@@ -165,6 +189,28 @@ impl Subset {
         self.dataset.read(self.index(i)?, out)?;
         if let Some(scaler) = &self.scaler {
             scaler.apply(out);
+        }
+        Ok(())
+    }
+
+    /// Draws the values of example `i`, whose means are in `row`, if they have distributions.
+    ///
+    /// # Errors
+    /// [`DataError::Index`] if there is no such example.
+    pub(crate) fn draw(
+        &self,
+        i: usize,
+        rng: &mut impl RngCore,
+        row: &mut [f32],
+    ) -> Result<(), DataError> {
+        let Some(deviations) = &self.deviations else {
+            return Ok(());
+        };
+        let start = self.index(i)? * row.len();
+        let mut noise = vec![0.0; row.len()];
+        fill_normal(rng, &mut noise);
+        for ((value, noise), deviation) in row.iter_mut().zip(noise).zip(&deviations[start..]) {
+            *value += noise * deviation;
         }
         Ok(())
     }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 use vae_data::{
-    Batcher, Binarize, Corruption, CorruptionKind, DataError, DataShape, Dataset, HostBatch,
-    MemoryDataset, Subset, UNLABELLED,
+    Batcher, Binarize, Corruption, CorruptionKind, DataError, DataShape, Dataset, Features,
+    HostBatch, MemoryDataset, Subset, UNLABELLED,
 };
 
 /// `n` examples of `features` values, all `value(example)`, in two classes and with one
@@ -114,6 +114,121 @@ fn binary_values_have_the_right_means() {
     let threshold = row(Binarize::Threshold, 0);
     let firsts: Vec<f32> = threshold.chunks(features).map(|c| c[0]).collect();
     assert_eq!(firsts, [0.0, 0.0, 0.0, 1.0, 1.0]);
+}
+
+/// Six examples of `width` features, whose means are the number of the example and whose standard
+/// deviations half of it.
+fn distributions(width: usize) -> Subset {
+    let of = |scale: f32| {
+        let rows = (0..6).flat_map(|i| vec![i as f32 * scale; width]);
+        rows.collect::<Vec<_>>()
+    };
+    let features = Features {
+        means: of(1.0),
+        deviations: Some(of(0.5)),
+    };
+    let shape = DataShape::new([width]).unwrap();
+    subset(6, 1, |_| 0.0).replaced(&shape, features).unwrap()
+}
+
+#[test]
+fn features_with_distributions_are_drawn_anew_in_each_epoch() {
+    let width = 20_000;
+    let sequential = all(&Batcher::sequential(distributions(width), 6, 1), 0, 0);
+    assert!(
+        (sequential[0].target.chunks(width))
+            .enumerate()
+            .all(|(i, row)| row.iter().all(|v| *v == i as f32))
+    );
+    let batcher = |seed| {
+        Batcher::new(distributions(width), 4, seed)
+            .unwrap()
+            .shuffled()
+    };
+    let drawn = all(&batcher(1), 0, 0);
+    for batch in &drawn {
+        assert_eq!(batch.corrupted, None);
+        for (row, &example) in batch.target.chunks(width).zip(&batch.indices) {
+            let (n, mean, deviation) = (width as f32, example as f32, example as f32 / 2.0);
+            let found = row.iter().sum::<f32>() / n;
+            let squares = row.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / n;
+            // Five standard errors, and the rounding of the sums.
+            let allowed = 5.0 * deviation / n.sqrt() + 1e-4;
+            assert!((found - mean).abs() < allowed, "{found}, not {mean}");
+            let allowed = 5.0 * deviation.powi(2) * (2.0 / n).sqrt() + 1e-4;
+            assert!(
+                (squares - deviation.powi(2)).abs() < allowed,
+                "{squares} of {example}"
+            );
+        }
+    }
+    assert_eq!(drawn, all(&batcher(1), 0, 0));
+    let row_of_5 = |batches: &[HostBatch]| {
+        let find = |b: &HostBatch| {
+            let place = b.indices.iter().position(|&i| i == 5)?;
+            Some(b.target[place * width..][..width].to_vec())
+        };
+        batches.iter().find_map(find).unwrap()
+    };
+    assert_ne!(row_of_5(&drawn), row_of_5(&all(&batcher(1), 1, 0)));
+    assert_ne!(row_of_5(&drawn), row_of_5(&all(&batcher(2), 0, 0)));
+}
+
+#[test]
+fn deviations_are_as_many_as_the_means() {
+    let features = Features {
+        means: vec![0.0; 6],
+        deviations: Some(vec![0.0; 5]),
+    };
+    let shape = DataShape::new([1]).unwrap();
+    let error = subset(6, 1, |_| 0.0)
+        .replaced(&shape, features)
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            DataError::Length {
+                expected: 6,
+                found: 5,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn each_repetition_of_an_example_is_drawn_by_itself() {
+    // Example 0 has no label; of the others two keep theirs, which are repeated four times.
+    let labelled = subset(9, 50, |_| 0.5).with_few_labels(2, 1).unwrap();
+    let batcher = Batcher::new(labelled, 4, 3).unwrap().shuffled();
+    let batcher = batcher.labelled_share(0.5).corrupt(corruption());
+    let dynamic = all(&batcher.clone().binarize(Binarize::Dynamic), 0, 0);
+    let fixed = all(&batcher.binarize(Binarize::Static), 0, 0);
+    let draws = |batches: &[HostBatch], input: bool| {
+        let mut rows = Vec::new();
+        for batch in batches {
+            let values = if input { batch.input() } else { &batch.target };
+            rows.extend(values.chunks(50).map(<[f32]>::to_vec));
+        }
+        let examples = batches.iter().flat_map(|b| b.indices.clone());
+        let first = batches[0].indices[0];
+        let of_first = examples.zip(rows).filter(|(example, _)| *example == first);
+        of_first.map(|(_, row)| row).collect::<Vec<_>>()
+    };
+    for rows in [
+        draws(&dynamic, false),
+        draws(&dynamic, true),
+        draws(&fixed, true),
+    ] {
+        assert_eq!(rows.len(), 4);
+        for (i, row) in rows.iter().enumerate() {
+            assert!(rows[..i].iter().all(|other| other != row));
+        }
+    }
+    // The static draw is one for all.
+    let rows = draws(&fixed, false);
+    assert!(rows.iter().all(|row| *row == rows[0]));
 }
 
 /// Fails, or panics, on one example, and counts reads.

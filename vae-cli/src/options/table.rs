@@ -83,7 +83,7 @@ pub const GROUPS: &[(&str, &[Flag])] = &[
                 "codes_of",
                 "RUN",
                 "Train on the codes that the encoder of an earlier run gives for the data, instead of \
-                 on the data",
+                 on the data; those of a VAE are drawn anew in each epoch",
                 "the data themselves",
             ),
             Flag(
@@ -232,7 +232,7 @@ pub const GROUPS: &[(&str, &[Flag])] = &[
                 "model.likelihood",
                 "KIND",
                 "Distribution of the data given the code",
-                "bernoulli for images in [0, 1], else gaussian",
+                "bernoulli for images in [0, 1], gaussian-pixel for codes, else gaussian",
             ),
             Flag(
                 "sigma",

@@ -17,6 +17,8 @@ pub const USER_FILE: &str = "vae.toml";
 const PRESET: &str = "preset";
 /// The key that chooses the variant.
 const VARIANT: &str = "variant.name";
+/// The key by which a layer asks for codes.
+const CODES_OF: &str = "codes_of";
 /// Start of the names of environment variables that are settings.
 const PREFIX: &str = "VAE_";
 /// Variables with that start that are not.
@@ -161,6 +163,18 @@ pub fn of_variant(layers: &[Vec<Entry>]) -> Vec<Entry> {
             source: format!("default of {name}"),
         })
         .collect()
+}
+
+/// The defaults that go with codes in place of data, if `layers` ask for them: the dimensions of codes
+/// differ in scale.
+pub fn of_codes(layers: &[Vec<Entry>]) -> Vec<Entry> {
+    let asked = layers.iter().flatten().any(|entry| entry.key == CODES_OF);
+    let likelihood = asked.then(|| Entry {
+        key: "model.likelihood".into(),
+        raw: Raw::Text("gaussian-pixel".into()),
+        source: format!("default with {CODES_OF}"),
+    });
+    likelihood.into_iter().collect()
 }
 
 /// Takes the choice of a preset out of all layers and reads the preset.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use vae_core::{Moving, Schedule, nets::Arch, train::OptimizerConfig};
+use vae_core::{LikelihoodKind, Moving, Schedule, nets::Arch, train::OptimizerConfig};
 use vae_data::Binarize;
 use vae_variants::{BetaConfig, SparseConfig, Sparsity};
 
@@ -280,4 +280,18 @@ fn presets_are_what_they_say() {
     );
     assert_eq!(of("contractive").model.hidden, Some(vec![]));
     assert!(matches!(of("sparse-overcomplete").variant, Variant::Sparse(ref s) if s.k == 25));
+}
+
+#[test]
+fn codes_have_a_likelihood_of_their_own() {
+    let codes_of = ("codes_of", "run");
+    let codes = resolved(&[], &[], &[codes_of]).unwrap();
+    assert_eq!(
+        codes.settings.model.likelihood,
+        Some(LikelihoodKind::GaussianPixel)
+    );
+    assert_eq!(codes.layers["model.likelihood"], "default with codes_of");
+    let chosen = settings(&["model.likelihood = 'gaussian'"], &[], &[codes_of]);
+    assert_eq!(chosen.model.likelihood, Some(LikelihoodKind::Gaussian));
+    assert_eq!(settings(&[], &[], &[]).model.likelihood, None);
 }
