@@ -261,13 +261,11 @@ impl Batcher {
         let mut target = vec![0.0; len * features];
         for (i, row) in target.chunks_exact_mut(features).enumerate() {
             let position = positions[i] as usize;
-            subset.read(position, row)?;
             if self.shuffled {
-                subset.draw(
-                    position,
-                    &mut rng(self.seed, Stream::Features, place(i)),
-                    row,
-                )?;
+                let mut rng = rng(self.seed, Stream::Features, place(i));
+                subset.draw(position, &mut rng, row)?;
+            } else {
+                subset.read(position, row)?;
             }
             self.make_binary(row, indices[i], place(i));
         }

@@ -187,32 +187,35 @@ impl Subset {
     /// Those of [`Dataset::read`].
     pub fn read(&self, i: usize, out: &mut [f32]) -> Result<(), DataError> {
         self.dataset.read(self.index(i)?, out)?;
-        if let Some(scaler) = &self.scaler {
-            scaler.apply(out);
-        }
+        self.scale(out);
         Ok(())
     }
 
-    /// Draws the values of example `i`, whose means are in `row`, if they have distributions.
-    ///
-    /// # Errors
-    /// [`DataError::Index`] if there is no such example.
+    /// As [`Subset::read`], but draws the features that have distributions.
     pub(crate) fn draw(
         &self,
         i: usize,
         rng: &mut impl RngCore,
-        row: &mut [f32],
+        out: &mut [f32],
     ) -> Result<(), DataError> {
-        let Some(deviations) = &self.deviations else {
-            return Ok(());
-        };
-        let start = self.index(i)? * row.len();
-        let mut noise = vec![0.0; row.len()];
-        fill_normal(rng, &mut noise);
-        for ((value, noise), deviation) in row.iter_mut().zip(noise).zip(&deviations[start..]) {
-            *value += noise * deviation;
+        let index = self.index(i)?;
+        self.dataset.read(index, out)?;
+        if let Some(deviations) = &self.deviations {
+            let mut noise = vec![0.0; out.len()];
+            fill_normal(rng, &mut noise);
+            let deviations = &deviations[index * out.len()..];
+            for ((value, noise), deviation) in out.iter_mut().zip(noise).zip(deviations) {
+                *value += noise * deviation;
+            }
         }
+        self.scale(out);
         Ok(())
+    }
+
+    fn scale(&self, out: &mut [f32]) {
+        if let Some(scaler) = &self.scaler {
+            scaler.apply(out);
+        }
     }
 
     /// Class of example `i`, or [`crate::UNLABELLED`]. Also unlabelled if there is no

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 use vae_data::{
     Batcher, Binarize, Corruption, CorruptionKind, DataError, DataShape, Dataset, Features,
-    HostBatch, MemoryDataset, Subset, UNLABELLED,
+    HostBatch, MemoryDataset, Scale, Scaler, Subset, UNLABELLED,
 };
 
 /// `n` examples of `features` values, all `value(example)`, in two classes and with one
@@ -172,6 +172,16 @@ fn features_with_distributions_are_drawn_anew_in_each_epoch() {
     };
     assert_ne!(row_of_5(&drawn), row_of_5(&all(&batcher(1), 1, 0)));
     assert_ne!(row_of_5(&drawn), row_of_5(&all(&batcher(2), 0, 0)));
+    // What is drawn is scaled like everything else.
+    let scaler = Scaler {
+        kind: Scale::Standardize,
+        offset: vec![1.0; width],
+        scale: vec![2.0; width],
+    };
+    let data = distributions(width).scaled(Some(Arc::new(scaler)), None);
+    let scaled = Batcher::new(data.unwrap(), 4, 1).unwrap().shuffled();
+    let expected: Vec<f32> = row_of_5(&drawn).iter().map(|v| (v - 1.0) / 2.0).collect();
+    assert_eq!(row_of_5(&all(&scaled, 0, 0)), expected);
 }
 
 #[test]
