@@ -2,7 +2,10 @@
 
 mod harness;
 
-use std::process::Command;
+use std::{
+    io::{BufRead, BufReader},
+    process::Command,
+};
 
 use harness::{Bench, errors, signal, text};
 
@@ -162,16 +165,14 @@ fn a_trial_that_outlived_a_kill_is_waited_for() {
     first.kill().expect("xtask can be killed");
     first.wait().expect("xtask ends");
 
-    let second = bench.start();
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    let mut second = bench.start();
+    let said = second.stderr.take().expect("standard error is piped");
+    let mut said = BufReader::new(said).lines().map(|line| line.expect("text"));
+    assert!(said.any(|line| line.contains("an earlier call left it running")));
     bench.release("hold-vae");
+    let rest: Vec<String> = said.collect();
     let output = second.wait_with_output().expect("xtask ends");
-    assert!(output.status.success(), "{}", errors(&output));
-    assert!(
-        errors(&output).contains("an earlier call left it running"),
-        "{}",
-        errors(&output)
-    );
+    assert!(output.status.success(), "{rest:?}");
     assert_eq!(bench.calls(), ["train vae 10 1 1"]);
 }
 
