@@ -3,6 +3,11 @@
 use super::plan::MISSING;
 use super::results::Statistic;
 
+/// Between two columns.
+const GAP: &str = "  ";
+/// Beyond this width, the table for a terminal has the columns that most rows have only.
+const WIDE: usize = 120;
+
 /// Columns of cells, all of the same height.
 #[derive(Default)]
 pub struct Table {
@@ -58,13 +63,31 @@ impl Table {
         }
     }
 
-    /// The table for a terminal.
+    /// The table for a terminal. If it is too wide, it has no columns that are empty in more than half
+    /// of the rows, and says so.
     pub fn text(&self) -> String {
-        let headings = self.line(|column| column.heading.clone());
-        let rule = self.line(|column| "-".repeat(column.width()));
+        let (columns, rare): (Vec<&Column>, Vec<&Column>) =
+            self.columns.iter().partition(|column| column.is_common());
+        let widths = self.columns.iter().map(|column| column.width() + GAP.len());
+        if rare.is_empty() || widths.sum::<usize>() <= WIDE + GAP.len() {
+            return self.text_of(&self.columns.iter().collect::<Vec<_>>());
+        }
+        let (text, left) = (self.text_of(&columns), rare.len());
+        let columns = if left == 1 { "column" } else { "columns" };
+        format!("{text}\n{left} more {columns} that few rows have: in the report\n")
+    }
+
+    fn text_of(&self, columns: &[&Column]) -> String {
+        let line = |cell: &dyn Fn(&Column) -> String| {
+            let cells = columns.iter().map(|column| column.pad(&cell(column)));
+            let cells: Vec<String> = cells.collect();
+            cells.join(GAP).trim_end().to_owned()
+        };
+        let headings = line(&|column| column.heading.clone());
+        let rule = line(&|column| "-".repeat(column.width()));
         let mut text = format!("{headings}\n{rule}\n");
         for row in 0..self.height() {
-            text.push_str(&self.line(|column| column.cells[row].clone()));
+            text.push_str(&line(&|column| column.cells[row].clone()));
             text.push('\n');
         }
         text
@@ -90,18 +113,14 @@ impl Table {
     fn height(&self) -> usize {
         self.columns.first().map_or(0, |column| column.cells.len())
     }
-
-    fn line(&self, cell: impl Fn(&Column) -> String) -> String {
-        let cells: Vec<String> = self
-            .columns
-            .iter()
-            .map(|column| column.pad(&cell(column)))
-            .collect();
-        cells.join("  ").trim_end().to_owned()
-    }
 }
 
 impl Column {
+    fn is_common(&self) -> bool {
+        let empty = self.cells.iter().filter(|cell| *cell == MISSING).count();
+        2 * empty <= self.cells.len()
+    }
+
     fn width(&self) -> usize {
         let widths = self.cells.iter().map(|cell| cell.chars().count());
         widths.fold(self.heading.chars().count(), usize::max)
@@ -153,6 +172,30 @@ vae      102.00 ± 1.41  21.000 ± 0.707
 a|e              70.12               –
 ";
         assert_eq!(example().text(), expected);
+    }
+
+    #[test]
+    fn a_wide_table_keeps_what_most_rows_have() {
+        let mut table = example();
+        table.push_numbers("two of two", &[Some((1.0, None)); 2], None);
+        table.push_numbers(&"x".repeat(70), &[None, Some((2.0, None))], None);
+        assert!(table.text().contains("xxx"), "not too wide");
+        table.push_numbers("accuracy", &[None, None], None);
+        table.push_numbers(&"y".repeat(40), &[None, None], None);
+        let text = table.text();
+        assert!(
+            text.contains("two of two") && text.contains("xxx"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("accuracy") && !text.contains("yyy"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("\n2 more columns that few rows have: in the report\n"),
+            "{text}"
+        );
+        assert!(table.markdown().contains("yyy"));
     }
 
     #[test]
