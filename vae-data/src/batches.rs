@@ -262,8 +262,7 @@ impl Batcher {
         for (i, row) in target.chunks_exact_mut(features).enumerate() {
             let position = positions[i] as usize;
             if self.shuffled {
-                let mut rng = rng(self.seed, Stream::Features, place(i));
-                subset.draw(position, &mut rng, row)?;
+                subset.draw(position, (self.seed, place(i)), row)?;
             } else {
                 subset.read(position, row)?;
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::memory::check_len;
-use crate::random::{RngCore, Stream, fill_normal, permutation, rng};
+use crate::random::{Stream, fill_normal, permutation, rng};
 use crate::{DataError, DataShape, Dataset, MemoryDataset, Scaler};
 
 /// The smallest and the largest of some values.
@@ -191,19 +191,20 @@ impl Subset {
         Ok(())
     }
 
-    /// As [`Subset::read`], but draws the features that have distributions.
+    /// As [`Subset::read`], but draws the features that have distributions, with the randomness of
+    /// `(seed, index)`.
     pub(crate) fn draw(
         &self,
         i: usize,
-        rng: &mut impl RngCore,
+        (seed, index): (u64, u64),
         out: &mut [f32],
     ) -> Result<(), DataError> {
-        let index = self.index(i)?;
-        self.dataset.read(index, out)?;
+        let example = self.index(i)?;
+        self.dataset.read(example, out)?;
         if let Some(deviations) = &self.deviations {
             let mut noise = vec![0.0; out.len()];
-            fill_normal(rng, &mut noise);
-            let deviations = &deviations[index * out.len()..];
+            fill_normal(&mut rng(seed, Stream::Features, index), &mut noise);
+            let deviations = &deviations[example * out.len()..];
             for ((value, noise), deviation) in out.iter_mut().zip(noise).zip(deviations) {
                 *value += noise * deviation;
             }
