@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::backend::Backend;
-use vae_core::{Batch, Encoder, Posterior, StepContext, files::write_atomically};
+use vae_core::{Batch, Encoder, StepContext, files::write_atomically};
 use vae_data::{Batcher, Data, DataShape, Features, Progress, Subset};
 use vae_variants::{Description, Model, load};
 
@@ -96,10 +96,10 @@ fn encode<B: Backend>(
     for (number, host) in batches.epoch(0, 0).enumerate() {
         let batch = Batch::<B>::from_host(host?, device);
         let step = StepContext::evaluate(seed, number as u64, 0, 1);
-        let posterior: Posterior<B> = model.encode(&batch, &step);
-        means.extend(to_vec(posterior.mean()));
-        if let Posterior::Gaussian(posterior) = posterior {
-            let of_batch = to_vec((posterior.log_variance() * 0.5).exp());
+        let code = model.encode(&batch, &step);
+        means.extend(to_vec(code.mean()));
+        if let Some(gaussian) = code.gaussian() {
+            let of_batch = to_vec(gaussian.deviation());
             deviations.get_or_insert_with(Vec::new).extend(of_batch);
         }
     }

@@ -2,8 +2,8 @@
 
 use anyhow::{Result, bail};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
-use vae_core::{Autoencoder, Batch, Decoder, Encoder, Posterior, StepContext};
-use vae_data::{Batcher, HostBatch, Subset, fill_normal, random::Stream, rng};
+use vae_core::{Autoencoder, Batch, Decoder, Distribution, Encoder, StepContext};
+use vae_data::{Batcher, HostBatch, Subset};
 use vae_variants::{Description, Model};
 
 /// Examples encoded or decoded at a time.
@@ -74,7 +74,7 @@ pub fn decode<B: Backend>(
         let z = rows(chunk.to_vec(), latent);
         let condition = condition.map(|row| rows(row.repeat(z.dims()[0]), row.len()));
         let parameters = model.decode(z, condition.as_ref(), &step);
-        values.extend(to_vec(model.likelihood().mean(parameters)));
+        values.extend(to_vec(model.likelihood(parameters).mean()));
     }
     values
 }
@@ -96,8 +96,8 @@ pub fn restyle<B: Backend>(
     let host = first(description, subset, count, seed)?;
     let mut values = host.target.clone();
     let batch = Batch::<B>::from_host(host, device);
-    let posterior: Posterior<B> = model.encode(&batch, &StepContext::evaluate(seed, 0, 0, 1));
-    let codes = to_vec(posterior.mean());
+    let code = model.encode(&batch, &StepContext::evaluate(seed, 0, 0, 1));
+    let codes = to_vec(code.mean());
     for condition in conditions {
         values.extend(decode(model, &codes, Some(condition), device));
     }
@@ -105,25 +105,23 @@ pub fn restyle<B: Backend>(
 }
 
 /// Draws `count` new examples for each of `conditions` (one unconditional set if that is empty):
-/// codes from `N(0, I)`, decoded to the mean of the likelihood. Every condition gets the same
-/// codes, so that a row shows one class in the styles of the other rows.
+/// codes from the prior, decoded to the mean of the likelihood. Every condition gets the same
+/// codes, so that a row shows one class in the styles of the other rows. Nothing for a model without
+/// prior.
 pub fn sample<B: Backend>(
     model: &Model<B>,
     conditions: &[Vec<f32>],
     count: usize,
     seed: u64,
     device: &B::Device,
-) -> Vec<f32> {
-    let latent = Autoencoder::<B>::latent(model);
-    let mut codes = vec![0.0; count * latent];
-    fill_normal(&mut rng(seed, Stream::Sample, 0), &mut codes);
+) -> Option<Vec<f32>> {
+    let codes = to_vec(model.sample(count, &StepContext::sample(seed), device)?);
     if conditions.is_empty() {
-        return decode(model, &codes, None, device);
+        return Some(decode(model, &codes, None, device));
     }
     let conditions = conditions.iter();
-    conditions
-        .flat_map(|condition| decode(model, &codes, Some(condition), device))
-        .collect()
+    let of_each = conditions.flat_map(|condition| decode(model, &codes, Some(condition), device));
+    Some(of_each.collect())
 }
 
 /// The condition of each class with average attributes; one row of average attributes where there

@@ -62,7 +62,7 @@ impl Default for Settings {
             threads: 0,
             out: None,
             codes_of: None,
-            variant: Variant::Vae(vae_variants::VaeConfig::default()),
+            variant: Variant::Vae(vae_variants::Vae::default()),
             data: DataConfig::default(),
             model: ModelConfig::default(),
             objective: ObjectiveConfig::default(),

@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use vae_data::HostBatch;
 
-use crate::posterior::select_rows;
+use crate::distribution::select_rows;
 
 /// One batch of examples. Every row is one example with its features flattened.
 #[derive(Debug, Clone)]

@@ -53,17 +53,28 @@ pub fn save_parameters<B: Backend, M: Module<B>>(model: &M, path: &Path) -> Resu
     write_atomically(path, |file| file.write_all(&bytes))
 }
 
-/// Reads parameters written by [`save_parameters`] into a model of the same structure.
+/// Regular expressions of names, and what takes the place of a match, one after another.
+pub type Renaming<'a> = &'a [(&'a str, &'a str)];
+
+/// Reads parameters written by [`save_parameters`] into a model of the same structure, whose names are
+/// those in the file after `renamed`.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read, [`Error::Corrupt`] if it is damaged or its parameters
 /// are not those of the model.
-pub fn load_parameters<B: Backend, M: Module<B>>(mut model: M, path: &Path) -> Result<M> {
+pub fn load_parameters<B: Backend, M: Module<B>>(
+    mut model: M,
+    path: &Path,
+    renamed: Renaming<'_>,
+) -> Result<M> {
     let bytes = fs::read(path).map_err(Error::io(path))?;
     let mut store = SafetensorsStore::from_bytes(Some(bytes))
         .skip_enum_variants(true)
         .validate(false)
         .allow_partial(true);
+    for (from, to) in renamed {
+        store = store.with_key_remapping(*from, *to);
+    }
     let result = model.load_from(&mut store).map_err(|error| {
         Error::corrupt(path, format!("is not a whole safetensors file: {error}"))
     })?;

@@ -1,14 +1,14 @@
 //! The KL term and the settings that shape it, shared by every variant with a Gaussian posterior.
 
-use burn::{
-    module::Module,
-    tensor::{Tensor, backend::Backend},
-};
+use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Autoencoder, Batch, DiagonalGaussian, Encoder, Objective, Schedule, StepContext, Updates,
+    Batch, Objective, Parts, Schedule, StepContext, Updates,
+    distribution::{Distribution, Posterior, draw_with_kl},
+    encoder_leads::EncoderLeads,
     error::{Result, check},
+    nets::Networks,
 };
 
 /// The `[objective]` settings: how the KL term enters the objective.
@@ -27,7 +27,7 @@ pub struct ObjectiveConfig {
     /// Weight of the distance from `capacity`; gamma in Burgess 2018.
     pub capacity_weight: f64,
     /// Steps that the encoder takes alone at the most before each of the decoder, until it has caught
-    /// up; 0 for none. See [`Pacing::EncoderLeads`](crate::Pacing).
+    /// up; 0 for none. See [`EncoderLeads`].
     pub aggressive: u64,
 }
 
@@ -73,35 +73,30 @@ impl ObjectiveConfig {
         self.kl_schedule.at(step.step, step.total_steps)
     }
 
-    /// Adds the KL of `posterior` with the variant's `weight` to an objective. The plain KL is
-    /// always reported as `kl`; where free bits or a capacity change what is minimised, that is the
-    /// term and the plain KL a monitor.
-    pub fn add_kl<B: Backend>(
-        &self,
-        objective: Objective<B>,
-        posterior: DiagonalGaussian<B>,
-        weight: f64,
-        step: &StepContext,
-    ) -> Objective<B> {
-        let per_dimension = || posterior.kl_per_dimension();
-        self.add_kl_of(objective, posterior.kl(), per_dimension, weight, step)
-            .with_codes(posterior)
-    }
-
-    /// [`ObjectiveConfig::add_kl`] where the KL is computed otherwise.
+    /// Adds a KL with the variant's `weight` to an objective. The plain KL is always reported as `kl`;
+    /// where free bits or a capacity change what is minimised, that is the term and the plain KL a
+    /// monitor. `per_unit` gives its parts, where it has some: for free bits, and for the diagnostics of
+    /// an evaluation.
     ///
     /// # Shapes
     /// - `kl`: `[batch]`
-    /// - `per_dimension`: gives `[batch, latent]`
-    pub fn add_kl_of<B: Backend>(
+    /// - `per_unit`: gives `[batch, units]`
+    ///
+    /// # Panics
+    /// If there are free bits and `per_unit` gives nothing; such settings are refused before.
+    pub fn add_kl<B: Backend>(
         &self,
         objective: Objective<B>,
         kl: Tensor<B, 1>,
-        per_dimension: impl FnOnce() -> Tensor<B, 2>,
+        per_unit: impl Fn() -> Option<Tensor<B, 2>>,
         weight: f64,
         step: &StepContext,
     ) -> Objective<B> {
         let weight = weight * self.kl_weight(step);
+        let objective = match step.is_training() {
+            true => objective,
+            false => objective.with_kl_per_unit(per_unit()),
+        };
         if let Some(capacity) = &self.capacity {
             let capacity = capacity.at(step.step, step.total_steps);
             let distance = kl.clone().mean().sub_scalar(capacity).abs();
@@ -109,11 +104,13 @@ impl ObjectiveConfig {
                 .with_term("capacity_distance", distance, self.capacity_weight)
                 .with_monitor("kl", kl)
         } else if self.free_bits > 0.0 {
-            let charged = per_dimension() // [batch, latent]
-                .mean_dim(0) // [1, latent]
-                .clamp_min(self.free_bits)
-                .sum_dim(1)
-                .squeeze_dim(1); // [1]
+            let charged =
+                per_unit() // [batch, units]
+                    .expect("free bits are refused where the KL has no parts")
+                    .mean_dim(0) // [1, latent]
+                    .clamp_min(self.free_bits)
+                    .sum_dim(1)
+                    .squeeze_dim(1); // [1]
             objective
                 .with_term("charged_kl", charged, weight)
                 .with_monitor("kl", kl)
@@ -124,39 +121,53 @@ impl ObjectiveConfig {
 }
 
 impl ObjectiveConfig {
-    /// The optimizers of a model with a Gaussian posterior.
-    pub fn updates<B: Backend>(&self, encoder: &impl Module<B>, model: &impl Module<B>) -> Updates {
+    /// The optimizers of a model with these parts.
+    pub fn updates<B: Backend>(&self, parts: &impl Parts<B>) -> Updates {
         match self.aggressive {
             0 => Updates::joint(),
-            most => Updates::encoder_leads(encoder, model, most),
+            most => EncoderLeads::updates(parts.networks().encoder_parameters(), most),
         }
     }
 }
 
-/// The negative ELBO of a model with a Gaussian posterior, estimated with one reparameterised
-/// sample: `-log p(x|z) + weight * KL(q(z|x) || p(z))`, with the KL shaped by `config`
-/// (Kingma & Welling 2014, eq. 7).
-pub fn negative_elbo<B, M>(
-    model: &M,
+/// The negative ELBO, estimated with one reparameterised sample:
+/// `-log p(x|z) + weight * KL(q(z|x) || p(z))`, with the KL shaped by the settings
+/// (Kingma & Welling 2014, eq. 7). The KL is in closed form where prior and posterior allow it, else an
+/// estimate from the same sample.
+pub fn negative_elbo<B: Backend>(
+    parts: &impl Parts<B>,
     batch: &Batch<B>,
     weight: f64,
-    config: &ObjectiveConfig,
     step: &StepContext,
-) -> Objective<B>
-where
-    B: Backend,
-    M: Autoencoder<B> + Encoder<B, Code = DiagonalGaussian<B>>,
-{
-    let posterior = model.encode(batch, step);
-    let noise = step.normal(posterior.dims(), &posterior.device());
-    let parameters = model.decode(posterior.sample(noise), batch.condition.as_ref(), step);
-    let nll = model.likelihood().nll(parameters, batch.target.clone());
-    config.add_kl(Objective::new(nll), posterior, weight, step)
+) -> Objective<B> {
+    let posterior = parts.posterior(batch, step);
+    let prior = parts.prior(step, &batch.input.device());
+    let (z, kl) = draw_with_kl(&posterior, &prior, posterior.noise(1, step));
+    let nll = parts
+        .likelihood_of(z, batch, step)
+        .nll(batch.target.clone());
+    let per_unit = || kl_per_unit(&posterior, &prior);
+    (parts.objective())
+        .add_kl(Objective::new(nll), kl, per_unit, weight, step)
+        .with_codes(posterior)
+}
+
+/// The parts of `KL(posterior || prior)` in nats that belong to each dimension, where it is a sum of
+/// such.
+///
+/// # Shapes
+/// - output: `[batch, latent]`
+pub fn kl_per_unit<B: Backend>(
+    posterior: &Posterior<B>,
+    prior: &impl Distribution<B>,
+) -> Option<Tensor<B, 2>> {
+    prior.kl_per_dimension(posterior.gaussian()?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{DiagonalGaussian, StandardNormal};
     use burn_flex::Flex;
 
     fn total(config: &ObjectiveConfig, weight: f64, step: u64) -> f64 {
@@ -169,7 +180,10 @@ mod tests {
         );
         let objective = Objective::new(Tensor::from_data([10.0, 20.0], &device));
         let context = StepContext::train(0, step, 10);
-        let objective = config.add_kl(objective, posterior, weight, &context);
+        let prior = StandardNormal::new(2, device);
+        let per_unit = || prior.kl_per_dimension(&posterior);
+        let kl = prior.kl(&posterior).unwrap();
+        let objective = config.add_kl(objective, kl, per_unit, weight, &context);
         f64::from(objective.total().into_scalar())
     }
 

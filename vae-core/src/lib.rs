@@ -4,15 +4,27 @@
 //! Every quantity is in nats per example: summed over features and latent dimensions, averaged
 //! over the batch once.
 
+#[macro_use]
+mod distribution;
+
 mod batch;
+mod encoder_leads;
 pub mod error;
+mod evaluation;
 pub mod files;
+pub mod flow;
 mod importance;
 mod kl;
 mod likelihood;
+mod log_sum;
+mod model;
 mod objective;
-mod posterior;
+mod optimizer;
+mod parts;
+pub mod prior;
+mod readings;
 mod schedule;
+mod settings;
 mod step;
 mod traits;
 mod updates;
@@ -23,14 +35,23 @@ pub mod ops;
 pub mod train;
 
 pub use batch::Batch;
+pub use distribution::{
+    Bernoulli, Code, ContinuousBernoulli, DiagonalGaussian, Distribution, Gaussian,
+    GaussianMixture, Grid, Posterior, Spread, StandardNormal, draw_with_kl, repeat_rows,
+    select_rows,
+};
+pub use encoder_leads::EncoderLeads;
 pub use error::{Error, Result};
 pub use importance::{BoundGradient, importance_nll, importance_weighted};
-pub use kl::{ObjectiveConfig, negative_elbo};
-pub use likelihood::{Likelihood, LikelihoodConfig, LikelihoodKind};
+pub use kl::{ObjectiveConfig, kl_per_unit, negative_elbo};
+pub use likelihood::{BuiltinDistribution, BuiltinLikelihood, Likelihood};
+pub use model::{Method, Model};
 pub use objective::{Objective, Player, Portion, Term};
-pub use posterior::{DiagonalGaussian, Posterior, select_rows};
+pub use parts::{Assembly, Parts, Shared};
+pub use prior::{BuiltinPrior, Prior};
 pub use schedule::{Moving, Schedule};
-pub use step::{Mode, StepContext};
-pub use traits::{Autoencoder, Decoder, Encoder, Loss};
-pub use updates::{Pace, Pacing, Update, Updates};
-pub use variant::{ModelSpec, OptionInfo, VariantConfig};
+pub use settings::{LikelihoodConfig, LikelihoodKind, PosteriorKind, PriorKind};
+pub use step::{Mode, Position, StepContext};
+pub use traits::{Autoencoder, Decoder, Draws, Encoder, Loss, Stage};
+pub use updates::{Moved, Pace, Together, Update, Updates};
+pub use variant::{CodeKind, CodeShape, ModelSpec, OptionInfo, VariantConfig};

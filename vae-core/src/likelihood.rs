@@ -1,112 +1,38 @@
-//! Likelihoods `p(x|z)` of the data given the decoder's output: proper normalised negative
-//! log-likelihoods in nats, summed over features.
+//! Likelihoods `p(x|z)`: what the decoder's output says of the data.
 
 use burn::{
     module::{Module, Param},
-    tensor::{Tensor, activation, backend::Backend},
+    tensor::{Tensor, backend::Backend},
 };
-use serde::{Deserialize, Serialize};
-use vae_data::ValueRange;
 
 use crate::{
-    error::{Error, Result, check},
-    nets::Activation,
-    ops,
+    distribution::{
+        Bernoulli, ContinuousBernoulli, DiagonalGaussian, Distribution, Gaussian, Spread,
+    },
+    error::{Result, check},
+    settings::{LikelihoodConfig, LikelihoodKind},
+    step::StepContext,
 };
 
-const LOG_2_PI: f64 = 1.837_877_066_409_345_5;
-/// Learned standard deviations stay above `exp(-6)`, as in Rybkin 2021 (section 4.2).
-const MIN_LOG_SIGMA: f64 = -6.0;
-/// Below this size of a logit the continuous Bernoulli's mean uses its Taylor series.
-const SERIES: f64 = 0.1;
-
-/// Which likelihood.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LikelihoodKind {
-    /// Independent Bernoulli from logits. Normalised for binary data; on data inside (0, 1) it is
-    /// the usual cross-entropy. Data in [0, 1].
-    Bernoulli,
-    /// Continuous Bernoulli from logits (Loaiza-Ganem & Cunningham 2019), a density on [0, 1].
-    ContinuousBernoulli,
-    /// Gaussian with the fixed standard deviation `sigma`.
-    Gaussian,
-    /// Gaussian with one learned standard deviation (sigma-VAE, Rybkin 2021).
-    GaussianGlobal,
-    /// Gaussian with a standard deviation per feature from the decoder.
-    GaussianPixel,
-}
-
-/// The settings of a likelihood.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct LikelihoodConfig {
-    /// Which one.
-    pub kind: LikelihoodKind,
-    /// Standard deviation of [`LikelihoodKind::Gaussian`]; ignored by the others.
-    pub sigma: f64,
-}
-
-impl LikelihoodConfig {
-    /// The given likelihood, `sigma` 1.
-    pub fn new(kind: LikelihoodKind) -> Self {
-        Self { kind, sigma: 1.0 }
-    }
+/// What turns the decoder's output into the distribution of the data, with parameters of its own, if
+/// any. One that is written elsewhere works in every variant.
+pub trait Likelihood<B: Backend>: Module<B> + 'static {
+    /// The distribution of the data: a row for each example.
+    type Distribution: Distribution<B>;
 
     /// How many numbers the decoder gives for one feature.
-    pub fn parameters_per_feature(&self) -> usize {
-        match self.kind {
-            LikelihoodKind::GaussianPixel => 2,
-            _ => 1,
-        }
-    }
+    fn parameters_per_feature(&self) -> usize;
 
-    /// Checks that data of this range can be modelled.
+    /// The distribution that the decoder's output stands for.
     ///
-    /// # Errors
-    /// [`Error::Unfit`] if the data leave the support of the likelihood.
-    pub fn check_range(&self, range: ValueRange) -> Result<()> {
-        let bounded = matches!(
-            self.kind,
-            LikelihoodKind::Bernoulli | LikelihoodKind::ContinuousBernoulli
-        );
-        if bounded && (range.min < 0.0 || range.max > 1.0) {
-            return Err(Error::Unfit(format!(
-                "the {} likelihood needs values from 0 to 1, but the training data range from {} \
-                 to {}: pass --scale min-max, or --likelihood gaussian",
-                kebab(&self.kind),
-                range.min,
-                range.max
-            )));
-        }
-        Ok(())
-    }
-
-    /// Builds the likelihood on a device.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] if `sigma` is not above 0.
-    pub fn init<B: Backend>(&self, device: &B::Device) -> Result<Likelihood<B>> {
-        let positive = self.sigma > 0.0 && self.sigma.is_finite();
-        check("model.sigma", self.sigma, positive, "above 0")?;
-        Ok(Likelihood {
-            log_sigma: (self.kind == LikelihoodKind::GaussianGlobal)
-                .then(|| Param::from_tensor(Tensor::zeros([1], device))),
-            config: *self,
-        })
-    }
+    /// # Shapes
+    /// - `parameters`: `[batch, features * parameters per feature]`
+    fn distribution(&self, parameters: Tensor<B, 2>) -> Self::Distribution;
 }
 
-/// The name a value has in configuration files.
-pub(crate) fn kebab(value: &impl Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(name)) => name,
-        other => format!("{other:?}"),
-    }
-}
-
-/// A likelihood with its learned parameters, if any.
+/// The likelihoods that settings can choose.
 #[derive(Module, Debug)]
-pub struct Likelihood<B: Backend> {
+pub struct BuiltinLikelihood<B: Backend> {
     /// Logarithm of the learned standard deviation of [`LikelihoodKind::GaussianGlobal`], before
     /// the smooth lower bound `softplus(x + 6) - 6`. `[1]`
     pub log_sigma: Option<Param<Tensor<B, 1>>>,
@@ -114,84 +40,66 @@ pub struct Likelihood<B: Backend> {
     config: LikelihoodConfig,
 }
 
-impl<B: Backend> Likelihood<B> {
-    /// The settings it was built from.
-    pub fn config(&self) -> LikelihoodConfig {
-        self.config
+impl LikelihoodConfig {
+    /// Builds the likelihood on a device.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) if `sigma` is not above 0.
+    pub fn init<B: Backend>(&self, device: &B::Device) -> Result<BuiltinLikelihood<B>> {
+        let positive = self.sigma > 0.0 && self.sigma.is_finite();
+        check("model.sigma", self.sigma, positive, "above 0")?;
+        Ok(BuiltinLikelihood {
+            log_sigma: (self.kind == LikelihoodKind::GaussianGlobal)
+                .then(|| Param::from_tensor(Tensor::zeros([1], device))),
+            config: *self,
+        })
+    }
+}
+
+impl<B: Backend> Likelihood<B> for BuiltinLikelihood<B> {
+    type Distribution = BuiltinDistribution<B>;
+
+    fn parameters_per_feature(&self) -> usize {
+        self.config.parameters_per_feature()
     }
 
-    /// Negative log-likelihood in nats, summed over features.
-    ///
-    /// # Shapes
-    /// - `parameters`: `[batch, features * parameters per feature]`
-    /// - `target`: `[batch, features]`
-    /// - output: `[batch]`
-    pub fn nll(&self, parameters: Tensor<B, 2>, target: Tensor<B, 2>) -> Tensor<B, 1> {
-        let features = target.dims()[1] as f64;
+    fn distribution(&self, parameters: Tensor<B, 2>) -> BuiltinDistribution<B> {
+        use BuiltinDistribution as Of;
+        let gaussian = |parameters, spread| Of::Gaussian(Gaussian { parameters, spread });
         match self.config.kind {
-            LikelihoodKind::Bernoulli => ops::bernoulli_nll(parameters, target),
+            LikelihoodKind::Bernoulli => Of::Bernoulli(Bernoulli { logits: parameters }),
             LikelihoodKind::ContinuousBernoulli => {
-                ops::continuous_bernoulli_nll(parameters, target)
+                Of::ContinuousBernoulli(ContinuousBernoulli { logits: parameters })
             }
-            LikelihoodKind::Gaussian => {
-                let log_sigma = self.config.sigma.ln();
-                ops::squared_error(parameters, target)
-                    .mul_scalar(0.5 * (-2.0 * log_sigma).exp())
-                    .add_scalar(features * (log_sigma + 0.5 * LOG_2_PI))
-            }
+            LikelihoodKind::Gaussian => gaussian(parameters, Spread::Fixed(self.config.sigma)),
             LikelihoodKind::GaussianGlobal => {
-                let log_sigma = self.global_log_sigma(); // [1]
-                ops::squared_error(parameters, target)
-                    * log_sigma.clone().mul_scalar(-2.0).exp().mul_scalar(0.5)
-                    + log_sigma.add_scalar(0.5 * LOG_2_PI).mul_scalar(features)
+                let log_sigma = self.log_sigma.as_ref().map(Param::val);
+                let log_sigma = log_sigma.expect("init gives a global Gaussian its log_sigma");
+                gaussian(parameters, Spread::Global(log_sigma))
             }
-            LikelihoodKind::GaussianPixel => ops::gaussian_nll(parameters, target, MIN_LOG_SIGMA)
-                .add_scalar(features * 0.5 * LOG_2_PI),
+            LikelihoodKind::GaussianPixel => gaussian(parameters, Spread::PerFeature),
         }
-    }
-
-    /// Mean of the likelihood, in the scale of the data.
-    ///
-    /// # Shapes
-    /// - `parameters`: `[batch, features * parameters per feature]`
-    /// - output: `[batch, features]`
-    pub fn mean(&self, parameters: Tensor<B, 2>) -> Tensor<B, 2> {
-        match self.config.kind {
-            LikelihoodKind::Bernoulli => ops::activate(parameters, Activation::Sigmoid),
-            LikelihoodKind::ContinuousBernoulli => continuous_bernoulli_mean(parameters),
-            LikelihoodKind::Gaussian | LikelihoodKind::GaussianGlobal => parameters,
-            LikelihoodKind::GaussianPixel => {
-                let features = parameters.dims()[1] / 2;
-                parameters.narrow(1, 0, features)
-            }
-        }
-    }
-
-    fn global_log_sigma(&self) -> Tensor<B, 1> {
-        self.log_sigma
-            .as_ref()
-            .map(|parameter| ops::soft_floor(parameter.val(), MIN_LOG_SIGMA))
-            .expect("init gives a global Gaussian its log_sigma")
     }
 }
 
-/// `sigmoid(l) / tanh(l / 2) - 1 / l`, near 0 the series `1/2 + l/12 - l^3/720`.
-fn continuous_bernoulli_mean<B: Backend>(logits: Tensor<B, 2>) -> Tensor<B, 2> {
-    let small = logits.clone().abs().lower_elem(SERIES);
-    let series = logits.clone().mul_scalar(1.0 / 12.0)
-        - logits.clone().powi_scalar(3).mul_scalar(1.0 / 720.0);
-    let series = series.add_scalar(0.5);
-    let safe = logits.mask_fill(small.clone(), 1.0);
-    let exact =
-        activation::sigmoid(safe.clone()) / safe.clone().mul_scalar(0.5).tanh() - safe.recip();
-    exact.mask_where(small, series)
+/// The distribution of a [`BuiltinLikelihood`].
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the names are those of the distributions")]
+pub enum BuiltinDistribution<B: Backend> {
+    Bernoulli(Bernoulli<B>),
+    ContinuousBernoulli(ContinuousBernoulli<B>),
+    Gaussian(Gaussian<B>),
 }
+
+any_distribution!(BuiltinDistribution: Bernoulli, ContinuousBernoulli, Gaussian);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::distribution::LOG_2_PI;
     use burn_autodiff::Autodiff;
     use burn_flex::Flex;
+    use vae_data::ValueRange;
 
     type Ad = Autodiff<Flex>;
 
@@ -201,7 +109,12 @@ mod tests {
             .init::<Flex>(&device)
             .unwrap();
         let row = |v: &[f32]| Tensor::<Flex, 1>::from_data(v, &device).unsqueeze::<2>();
-        f64::from(likelihood.nll(row(parameters), row(target)).into_scalar())
+        f64::from(
+            likelihood
+                .distribution(row(parameters))
+                .nll(row(target))
+                .into_scalar(),
+        )
     }
 
     /// By hand: logit ln 3 is probability 3/4, so x = 1 costs ln(4/3) and x = 0 costs ln 4.
@@ -277,7 +190,8 @@ mod tests {
                 .sum::<f64>()
                 / f64::from(cells);
             let mean = likelihood
-                .mean(Tensor::from_data([[logit]], &device))
+                .distribution(Tensor::from_data([[logit]], &device))
+                .mean()
                 .into_scalar();
             assert!((f64::from(mean) - integral).abs() < 2e-5, "logit {logit}");
         }
@@ -309,7 +223,11 @@ mod tests {
                     .unsqueeze::<2>()
                     .require_grad();
                 let target = Tensor::<Ad, 2>::from_data([[0.3]], &device);
-                let gradients = likelihood.nll(parameters.clone(), target).sum().backward();
+                let gradients = likelihood
+                    .distribution(parameters.clone())
+                    .nll(target)
+                    .sum()
+                    .backward();
                 let gradient: Vec<f32> = parameters
                     .grad(&gradients)
                     .unwrap()

@@ -7,7 +7,7 @@ use burn::tensor::{
     backend::{AutodiffBackend, Backend},
 };
 
-use crate::Posterior;
+use crate::Code;
 
 /// A weighted term of the objective.
 #[derive(Debug, Clone)]
@@ -53,14 +53,22 @@ pub struct Objective<B: Backend> {
     /// Quantities that are logged but not minimised. `[batch]` each, or shorter if it has a value only
     /// for some examples
     pub monitors: Vec<(&'static str, Tensor<B, 1>)>,
-    /// The codes of the batch, for the diagnostics of an evaluation.
-    pub codes: Option<Posterior<B>>,
+    /// The codes of the batch, for the diagnostics of an evaluation and for [`Loss::after_step`].
+    ///
+    /// [`Loss::after_step`]: crate::Loss::after_step
+    pub codes: Option<Code<B>>,
+    /// The KL of each unit of the code in nats, in evaluations and where it is a sum of such.
+    /// `[batch, units]`
+    pub kl_per_unit: Option<Tensor<B, 2>>,
     /// Which units are on (1) or off (0), for sparse codes. `[batch, latent]`
     pub active: Option<Tensor<B, 2>>,
     /// What other parts of the model minimise in the same step, such as an adversary.
     pub players: Vec<Player<B>>,
     /// What [`Objective::total`] leaves out of the gradient.
     pub portions: Vec<Portion<B>>,
+    /// Values by which the [`Pace`](crate::Pace) of the updates decides, in an order that the two share;
+    /// the batch is averaged. `[batch]` each
+    pub signals: Vec<Tensor<B, 1>>,
 }
 
 /// What a part of the model minimises that has aims of its own: weighted terms, in nats per example.
@@ -155,9 +163,11 @@ impl<B: Backend> Objective<B> {
             terms: Vec::new(),
             monitors: Vec::new(),
             codes: None,
+            kl_per_unit: None,
             active: None,
             players: Vec::new(),
             portions: Vec::new(),
+            signals: Vec::new(),
         }
     }
 
@@ -199,8 +209,28 @@ impl<B: Backend> Objective<B> {
 
     /// Keeps the codes for the diagnostics of an evaluation.
     #[must_use]
-    pub fn with_codes(mut self, codes: impl Into<Posterior<B>>) -> Self {
+    pub fn with_codes(mut self, codes: impl Into<Code<B>>) -> Self {
         self.codes = Some(codes.into());
+        self
+    }
+
+    /// Gives the KL of each unit of the code, for the diagnostics of an evaluation.
+    ///
+    /// # Shapes
+    /// - `kl`: `[batch, units]`
+    #[must_use]
+    pub fn with_kl_per_unit(mut self, kl: Option<Tensor<B, 2>>) -> Self {
+        self.kl_per_unit = kl;
+        self
+    }
+
+    /// Adds a value by which the pace of the updates decides.
+    ///
+    /// # Shapes
+    /// - `value`: `[batch]`
+    #[must_use]
+    pub fn with_signal(mut self, value: Tensor<B, 1>) -> Self {
+        self.signals.push(value);
         self
     }
 
@@ -268,6 +298,7 @@ impl<B: Backend> Objective<B> {
             terms: terms(&self.terms),
             monitors: monitors(&self.monitors),
             codes: None,
+            kl_per_unit: None,
             active: None,
             players: players
                 .map(|player| Player {
@@ -277,6 +308,7 @@ impl<B: Backend> Objective<B> {
                 })
                 .collect(),
             portions: Vec::new(),
+            signals: self.signals.iter().map(|s| s.clone().inner()).collect(),
         }
     }
 

@@ -12,6 +12,37 @@ pub enum Mode {
     Train,
     /// Dropout is off.
     Evaluate,
+    /// New examples are drawn; dropout is off.
+    Sample,
+}
+
+/// Where a training stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Position {
+    /// Optimizer steps of this stage that are done.
+    pub step: u64,
+    /// Steps that this stage takes.
+    pub total_steps: u64,
+    /// 0 for the main training, else the number of what is trained after it.
+    pub stage: usize,
+    /// Examples of the training split.
+    pub examples: u64,
+}
+
+impl Position {
+    /// After `step` of `total_steps` of the main training.
+    pub fn at(step: u64, total_steps: u64) -> Self {
+        Self {
+            step,
+            total_steps,
+            ..Self::default()
+        }
+    }
+
+    /// Before the first step.
+    pub fn start() -> Self {
+        Self::at(0, 1)
+    }
 }
 
 /// Where in the training a pass happens, and a source of noise that is a pure function of
@@ -27,30 +58,50 @@ pub struct StepContext {
     pub step: u64,
     /// Steps that the whole training takes.
     pub total_steps: u64,
+    /// 0 for the main training, else the number of what is trained after it.
+    pub stage: usize,
+    /// Examples of the training split; 0 where it is not known.
+    pub examples: u64,
     draws: Cell<u64>,
 }
 
 impl StepContext {
     /// The context of training step `step` (counted from 0) of `total_steps`.
     pub fn train(seed: u64, step: u64, total_steps: u64) -> Self {
-        Self {
-            seed,
-            mode: Mode::Train,
-            step,
-            total_steps,
-            draws: Cell::new(0),
-        }
+        Self::of(seed, Mode::Train, Position::at(step, total_steps))
+    }
+
+    /// The context of the training step at `position`.
+    pub fn train_at(seed: u64, position: Position) -> Self {
+        Self::of(seed ^ mixed(position.stage as u64), Mode::Train, position)
     }
 
     /// The context of an evaluation pass over batch `batch`. Schedules stand where training step
     /// `step` left them; the noise depends on `batch` alone, so that evaluations at different
     /// times compare like with like.
     pub fn evaluate(seed: u64, batch: u64, step: u64, total_steps: u64) -> Self {
+        Self::evaluate_at(seed, batch, Position::at(step, total_steps))
+    }
+
+    /// [`StepContext::evaluate`] at any position.
+    pub fn evaluate_at(seed: u64, batch: u64, position: Position) -> Self {
+        let seed = seed ^ mixed(batch.wrapping_add(1));
+        Self::of(seed, Mode::Evaluate, position)
+    }
+
+    /// The context in which new examples are drawn.
+    pub fn sample(seed: u64) -> Self {
+        Self::of(seed, Mode::Sample, Position::start())
+    }
+
+    fn of(seed: u64, mode: Mode, position: Position) -> Self {
         Self {
-            seed: seed ^ batch.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15),
-            mode: Mode::Evaluate,
-            step,
-            total_steps,
+            seed,
+            mode,
+            step: position.step,
+            total_steps: position.total_steps,
+            stage: position.stage,
+            examples: position.examples,
             draws: Cell::new(0),
         }
     }
@@ -86,10 +137,16 @@ impl StepContext {
         let draw = self.draws.get();
         self.draws.set(draw + 1);
         // 2^24 draws per step leave 2^40 steps.
-        let step = match self.mode {
-            Mode::Train => self.step,
-            Mode::Evaluate => (1 << 40) - 1,
+        let (stream, step) = match self.mode {
+            Mode::Train => (stream, self.step),
+            Mode::Evaluate => (stream, (1 << 40) - 1),
+            Mode::Sample => (Stream::Sample, 0),
         };
         random::rng(self.seed, stream, (step << 24) | draw)
     }
+}
+
+/// A number far from those of other numbers; 0 for 0.
+fn mixed(number: u64) -> u64 {
+    number.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }

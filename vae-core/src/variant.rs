@@ -7,9 +7,48 @@ use serde::{Serialize, de::DeserializeOwned};
 use vae_data::{Corruption, DataShape};
 
 use crate::{
-    Autoencoder, LikelihoodConfig, ObjectiveConfig, Result,
-    nets::{Init, ModelConfig, NetSpec},
+    Method, ObjectiveConfig, Result,
+    error::check,
+    nets::{Init, NetSpec},
+    settings::{LikelihoodConfig, ModelConfig, PosteriorKind, PriorKind, kebab},
 };
+
+/// The code of a variant: what the networks and the prior have to do with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodeShape {
+    /// What is said of it.
+    pub kind: CodeKind,
+    /// Width of the row that the decoder takes.
+    pub latent: usize,
+    /// Width of the code that the prior is over.
+    pub prior: usize,
+    /// Numbers that the encoder gives besides what the kind needs.
+    pub extra: usize,
+}
+
+/// What is said of a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeKind {
+    /// Where it is.
+    Point,
+    /// Its distribution.
+    Distribution,
+    /// For each cell of a grid a row of so many numbers: where an image is encoded by convolutions, the
+    /// cells are places of it.
+    Grid(usize),
+}
+
+impl CodeShape {
+    /// A code of one row of `model.latent` numbers.
+    pub fn row(kind: CodeKind, model: &ModelConfig) -> Self {
+        Self {
+            kind,
+            latent: model.latent,
+            prior: model.latent,
+            extra: 0,
+        }
+    }
+}
 
 /// Everything a model is built from, besides its variant's own options.
 #[derive(Debug, Clone)]
@@ -26,6 +65,10 @@ pub struct ModelSpec {
     pub classes: usize,
     /// Width of the condition: classes + attributes.
     pub condition: usize,
+    /// Whether encoder and decoder see the condition.
+    pub is_conditional: bool,
+    /// The code.
+    pub code: CodeShape,
 }
 
 impl ModelSpec {
@@ -34,10 +77,107 @@ impl ModelSpec {
         NetSpec {
             input: self.shape.clone(),
             code,
-            latent: self.model.latent,
+            latent: self.code.latent,
             output: self.shape.clone(),
             parameters_per_feature: self.likelihood.parameters_per_feature(),
+            cell: match self.code.kind {
+                CodeKind::Grid(width) => Some(width),
+                _ => None,
+            },
         }
+    }
+
+    /// The networks of the model itself, with its condition, for a likelihood that takes so many
+    /// numbers for a feature.
+    pub(crate) fn own_nets(&self, parameters_per_feature: usize) -> NetSpec {
+        let condition = self.condition_width();
+        let input = match self.has_planes() {
+            true => self.shape.with_more_channels(condition),
+            false if condition == 0 => self.shape.clone(),
+            false => DataShape::flat(self.shape.features() + condition),
+        };
+        NetSpec {
+            input,
+            latent: self.code.latent + condition,
+            parameters_per_feature,
+            ..self.nets(self.code_width())
+        }
+    }
+
+    fn code_width(&self) -> usize {
+        let latent = self.code.latent;
+        let own = match (self.code.kind, self.model.posterior()) {
+            (CodeKind::Point | CodeKind::Grid(_), _) => latent,
+            (CodeKind::Distribution, PosteriorKind::Gaussian) => 2 * latent,
+            // And the context of the flow.
+            (CodeKind::Distribution, PosteriorKind::Flow) => 3 * latent,
+        };
+        own + self.code.extra
+    }
+
+    /// Width of the condition that encoder and decoder see.
+    pub fn condition_width(&self) -> usize {
+        if self.is_conditional {
+            self.condition
+        } else {
+            0
+        }
+    }
+
+    /// Whether the encoder sees the condition as planes of an image.
+    fn has_planes(&self) -> bool {
+        self.model.arch.is_convolutional()
+    }
+
+    /// How often each entry of the condition stands in the encoder's input.
+    pub(crate) fn planes(&self) -> usize {
+        match self.shape.image() {
+            Some([_, height, width]) if self.has_planes() => height * width,
+            _ => 1,
+        }
+    }
+
+    /// Checks that prior, posterior and KL term fit each other and the variant called `name`, which may
+    /// have `priors`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) naming the first that does not.
+    pub fn check_prior(&self, name: &str, priors: &[PriorKind]) -> Result<()> {
+        let (prior, posterior) = (self.model.prior(), self.model.posterior());
+        let has_distribution = self.code.kind == CodeKind::Distribution;
+        let names = priors.iter().map(kebab).collect::<Vec<_>>().join(", ");
+        let bound = match priors {
+            [] => format!("left out with {name}, whose code has no distribution"),
+            _ => format!("one that {name} can have: {names}"),
+        };
+        let is_set = self.model.prior.is_some();
+        check(
+            "model.prior",
+            kebab(&prior),
+            !is_set || priors.contains(&prior),
+            &bound,
+        )?;
+        let bound = format!("left out with {name}, whose posterior is of another kind");
+        let is_set = self.model.posterior.is_some();
+        let fits = !is_set || (has_distribution && self.code.extra == 0);
+        check("model.posterior", kebab(&posterior), fits, &bound)?;
+        let is_plain = posterior == PosteriorKind::Gaussian;
+        check(
+            "model.prior",
+            kebab(&prior),
+            is_plain || prior != PriorKind::Vamp,
+            "another with model.posterior = \"flow\": a mixture of flows has no density that is \
+             cheap to compute",
+        )?;
+        let bits = self.objective.free_bits;
+        let closed = self.code.extra > 0 || (is_plain && prior == PriorKind::Normal);
+        let bound = "0 with a prior or posterior whose KL is no sum over the dimensions: free bits \
+                     need model.prior = \"normal\" and model.posterior = \"gaussian\"";
+        check("objective.free_bits", bits, bits == 0.0 || closed, bound)?;
+        let steps = self.objective.aggressive;
+        let bound = "0 with model.posterior = \"flow\": the mutual information that ends the \
+                     encoder's lead is known for a Gaussian posterior";
+        check("objective.aggressive", steps, steps == 0 || is_plain, bound)
     }
 }
 
@@ -67,8 +207,20 @@ pub trait VariantConfig:
     /// Settings whose defaults do not suit this variant: dotted keys, and what they are instead.
     const SETTINGS: &'static [(&'static str, &'static str)] = &[];
 
-    /// The model.
-    type Model<B: Backend>: Autoencoder<B>;
+    /// What the variant does with the parts of a model; the options themselves where it has no
+    /// parameters of its own.
+    type Method<B: Backend>: Method<B>;
+
+    /// Whether the method's own networks get their initial weights before those of the parts.
+    const METHOD_FIRST: bool = false;
+
+    /// The priors that it can have.
+    const PRIORS: &'static [PriorKind] = &[
+        PriorKind::Normal,
+        PriorKind::Mixture,
+        PriorKind::Vamp,
+        PriorKind::Flow,
+    ];
 
     /// Checks every option against its bound.
     ///
@@ -78,13 +230,32 @@ pub trait VariantConfig:
         Ok(())
     }
 
-    /// Builds the model with fresh weights.
+    /// The code, with settings that are in their bounds.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::Error::Setting) if the settings do not fit the variant or the
-    /// data.
-    fn build<B: Backend>(&self, spec: &ModelSpec, init: &mut Init<'_, B>)
-    -> Result<Self::Model<B>>;
+    /// [`Error::Setting`](crate::Error::Setting) if the settings do not fit the variant or the data.
+    fn code(&self, model: &ModelConfig, _shape: &DataShape) -> Result<CodeShape> {
+        Ok(CodeShape::row(CodeKind::Distribution, model))
+    }
+
+    /// Checks that data and settings are such that the variant can do something with them.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) or [`Error::Unfit`](crate::Error::Unfit) if not.
+    fn fits(&self, _spec: &ModelSpec) -> Result<()> {
+        Ok(())
+    }
+
+    /// Builds the method with fresh weights.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) or [`Error::Unfit`](crate::Error::Unfit) if the
+    /// settings do not fit the variant or the data.
+    fn build<B: Backend>(
+        &self,
+        spec: &ModelSpec,
+        init: &mut Init<'_, B>,
+    ) -> Result<Self::Method<B>>;
 
     /// What is done to the encoder's input, in training and evaluation alike.
     fn corruption(&self) -> Option<Corruption> {

@@ -14,9 +14,9 @@ use burn::{
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use toy::{FEATURES, ToyVae, data, weights};
+use toy::{FEATURES, ToyVae, data, toy_vae, weights};
 use vae_core::{
-    Batch, Loss, Objective, Pacing, Player, Portion, Result, StepContext, Update, Updates,
+    Batch, Loss, Objective, Player, Portion, Position, Result, StepContext, Update, Updates,
     train::{
         CheckpointStore, Ending, EpochReport, Observer, OptimizerConfig, Readings, StepReport,
         TrainConfig, Trainer,
@@ -46,7 +46,7 @@ fn validation() -> Batcher {
 }
 
 fn trainer(store: &CheckpointStore, config: TrainConfig) -> Trainer<Ad, ToyVae<Ad>> {
-    Trainer::new(ToyVae::new(1), config, 7, Default::default())
+    Trainer::new(toy_vae(1), config, 7, Default::default())
         .unwrap()
         .with_checkpoints(store.clone())
 }
@@ -141,7 +141,7 @@ fn the_same_seed_gives_the_same_curve_on_every_backend() {
             flag: Arc::default(),
             losses: Vec::new(),
         };
-        Trainer::<Autodiff<B>, _>::new(ToyVae::new(1), config(), 7, Default::default())
+        Trainer::<Autodiff<B>, _>::new(toy_vae(1), config(), 7, Default::default())
             .unwrap()
             .run(&batches(), None, &mut watch)
             .unwrap();
@@ -189,7 +189,7 @@ fn early_stopping_keeps_the_best_model() {
         &outcome.model,
         &validation(),
         7,
-        (0, 1),
+        Position::start(),
         &Default::default(),
     );
     assert!((again.unwrap().readings.get("loss").unwrap() - best).abs() < 1e-6);
@@ -263,6 +263,8 @@ fn a_loss_that_is_not_finite_stops_the_run() {
 struct Duel<B: Backend> {
     chaser: Part<B>,
     runner: Part<B>,
+    #[module(skip)]
+    slow_runner: bool,
 }
 
 #[derive(Module, Debug)]
@@ -278,6 +280,7 @@ impl<B: Backend> Duel<B> {
         Self {
             chaser: part(chaser),
             runner: part(runner),
+            slow_runner: false,
         }
     }
 }
@@ -293,14 +296,15 @@ impl<B: Backend> Loss<B> for Duel<B> {
             .with_player(Player::new("runner", "away", away, 1.0))
     }
 
-    fn updates(&self) -> Updates {
-        Updates {
-            parts: vec![
-                Update::of("chaser", &self.chaser),
-                Update::of("runner", &self.runner),
-            ],
-            pacing: Pacing::Together,
-        }
+    fn updates(&self, _stage: usize) -> Updates {
+        let runner = Update::of("runner", &self.runner);
+        Updates::together(vec![
+            Update::of("chaser", &self.chaser),
+            match &self.slow_runner {
+                true => runner.with_rate(0.5),
+                false => runner,
+            },
+        ])
     }
 }
 
@@ -316,19 +320,24 @@ fn several_optimizers_move_their_own_parameters() {
         optimizer: serde_json::from_str(r#"{"kind": "sgd", "momentum": 0.0}"#).unwrap(),
         ..TrainConfig::default()
     };
-    let model = Duel::<Ad>::new(0.0, 1.0);
-    let mut seen = Seen::default();
-    let outcome = Trainer::<Ad, _>::new(model, config, 1, Default::default())
-        .unwrap()
-        .run(&batches(), None, &mut seen)
-        .unwrap();
-    let moved = weights(&outcome.model);
-    assert!(
-        (moved[0] - 0.2).abs() < 1e-6 && (moved[1] - 1.2).abs() < 1e-6,
-        "{moved:?}"
-    );
-    assert_eq!(seen.0.get("loss"), Some(1.0));
-    assert_eq!(seen.0.get("runner.loss"), Some(-1.0));
+    for (slow_runner, runner) in [(false, 1.2), (true, 1.1)] {
+        let model = Duel::<Ad> {
+            slow_runner,
+            ..Duel::new(0.0, 1.0)
+        };
+        let mut seen = Seen::default();
+        let outcome = Trainer::<Ad, _>::new(model, config.clone(), 1, Default::default())
+            .unwrap()
+            .run(&batches(), None, &mut seen)
+            .unwrap();
+        let moved = weights(&outcome.model);
+        assert!(
+            (moved[0] - 0.2).abs() < 1e-6 && (moved[1] - runner).abs() < 1e-6,
+            "{moved:?}"
+        );
+        assert_eq!(seen.0.get("loss"), Some(1.0));
+        assert_eq!(seen.0.get("runner.loss"), Some(-1.0));
+    }
 }
 
 /// The values of the last step.
@@ -423,9 +432,16 @@ fn gradients_are_clipped() {
 /// Evaluations see neither dropout nor fresh noise.
 #[test]
 fn an_evaluation_repeats_exactly() {
-    let model = ToyVae::<Ad>::new(1).valid();
+    let model = toy_vae::<Ad>(1).valid();
     let evaluate = || {
-        vae_core::train::evaluate(&model, &validation(), 7, (0, 1), &Default::default()).unwrap()
+        vae_core::train::evaluate(
+            &model,
+            &validation(),
+            7,
+            Position::start(),
+            &Default::default(),
+        )
+        .unwrap()
     };
     let first = evaluate();
     assert_eq!(first, evaluate());

@@ -160,6 +160,11 @@ impl Batcher {
         }
     }
 
+    /// Examples of the subset, however often an epoch takes each.
+    pub fn subset_len(&self) -> usize {
+        self.subset.len()
+    }
+
     /// Largest number of examples in a batch.
     pub fn batch_size(&self) -> usize {
         self.batch_size

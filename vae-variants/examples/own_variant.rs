@@ -6,53 +6,40 @@
 //! ```
 
 use burn::{
-    module::Module,
+    module::{AutodiffModule, Module},
     tensor::{Tensor, backend::Backend},
 };
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use vae_core::{
-    Batch, Decoder, Encoder, Likelihood, LikelihoodConfig, LikelihoodKind, Loss, Objective, Result,
-    StepContext,
-    nets::{Init, ModelConfig, NetSpec, Nets},
-    train::{TrainConfig, Trainer, evaluate},
+    Assembly, Batch, Code, CodeKind, CodeShape, Distribution, LikelihoodConfig, LikelihoodKind,
+    Method, Model, ModelSpec, Objective, Parts, Result, StepContext,
+    nets::{Init, ModelConfig},
+    train::{Position, TrainConfig, Trainer, evaluate},
 };
 use vae_data::{Batcher, DataConfig, NoProgress, load};
 
-#[derive(Module, Debug)]
-struct Wae<B: Backend> {
-    nets: Nets<B>,
-    likelihood: Likelihood<B>,
+/// What the variant does with networks, likelihood and prior, whatever they are.
+#[derive(Module, Debug, Clone)]
+struct Wae {
+    /// Weight of the penalty.
+    lambda: f64,
 }
 
-impl<B: Backend> Encoder<B> for Wae<B> {
-    type Code = Tensor<B, 2>;
-
-    fn encode(&self, batch: &Batch<B>, step: &StepContext) -> Tensor<B, 2> {
-        self.nets.encode(batch.input.clone(), step)
-    }
-}
-
-impl<B: Backend> Decoder<B> for Wae<B> {
-    fn decode(
-        &self,
-        z: Tensor<B, 2>,
-        _condition: Option<&Tensor<B, 2>>,
-        step: &StepContext,
-    ) -> Tensor<B, 2> {
-        self.nets.decode(z, step)
-    }
-}
-
-impl<B: Backend> Loss<B> for Wae<B> {
-    fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
-        let code = self.encode(batch, step);
-        let prior = step.normal(code.dims(), &code.device());
+impl<B: Backend> Method<B> for Wae {
+    fn loss(&self, parts: &impl Parts<B>, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
+        let code = parts.encode(batch, step);
+        let prior = parts.prior(step, &code.device()).sample(batch.len(), step);
         let mmd = similarity(&code, &code) + similarity(&prior, &prior)
             - similarity(&code, &prior).mul_scalar(2.0);
-        let decoded = self.decode(code, None, step);
-        Objective::new(self.likelihood.nll(decoded, batch.target.clone()))
-            .with_term("mmd", mmd, 100.0)
+        let nll = parts
+            .likelihood_of(code, batch, step)
+            .nll(batch.target.clone());
+        Objective::new(nll).with_term("mmd", mmd, self.lambda)
+    }
+
+    fn encode(&self, parts: &impl Parts<B>, batch: &Batch<B>, step: &StepContext) -> Code<B> {
+        Code::Point(parts.encode(batch, step))
     }
 }
 
@@ -77,28 +64,29 @@ pub fn train(examples: usize, epochs: usize) -> Result<(f64, f64)> {
         hidden: Some(vec![256]),
         ..ModelConfig::default()
     };
-    let spec = NetSpec {
-        input: data.shape.clone(),
-        code: config.latent,
-        latent: config.latent,
-        output: data.shape.clone(),
-        parameters_per_feature: 1,
+    let spec = ModelSpec {
+        code: CodeShape::row(CodeKind::Point, &config),
+        model: config,
+        likelihood: LikelihoodConfig::new(LikelihoodKind::Bernoulli),
+        objective: Default::default(),
+        shape: data.shape.clone(),
+        classes: 0,
+        condition: 0,
+        is_conditional: false,
     };
-    let model = Wae::<Autodiff<Flex>> {
-        nets: Nets::init(&config, &spec, &mut Init::new(1, &device))?,
-        likelihood: LikelihoodConfig::new(LikelihoodKind::Bernoulli).init(&device)?,
-    };
+    let parts = Assembly::build(&spec, &mut Init::new(1, &device))?;
+    let model: Model<Autodiff<Flex>, _> = Model::new(parts, Wae { lambda: 100.0 })?;
     let config = TrainConfig {
         epochs,
         ..TrainConfig::default()
     };
     let batches = Batcher::new(data.train, config.batch_size, 1)?.shuffled();
     let test = Batcher::sequential(data.test, 500, 1);
-    let loss = |model: &Wae<Flex>| {
-        let scores = evaluate(model, &test, 1, (0, 1), &device)?;
+    let loss = |model: &Model<Flex, Wae>| {
+        let scores = evaluate(model, &test, 1, Position::start(), &device)?;
         Ok::<_, vae_core::Error>(scores.readings.get("loss").unwrap_or(f64::NAN))
     };
-    let before = loss(&burn::module::AutodiffModule::valid(&model))?;
+    let before = loss(&model.valid())?;
     let outcome = Trainer::new(model, config, 1, device)?.run(&batches, None, &mut ())?;
     Ok((before, loss(&outcome.model)?))
 }

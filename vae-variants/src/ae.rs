@@ -3,83 +3,48 @@
 //! With `--arch linear --likelihood gaussian` the optimum spans the subspace of the first principal
 //! components (Baldi & Hornik 1989, "Neural networks and principal component analysis").
 
-use burn::{
-    module::Module,
-    tensor::{Tensor, backend::Backend},
-};
+use burn::{module::Module, tensor::backend::Backend};
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Autoencoder, Batch, Decoder, Encoder, Likelihood, Loss, ModelSpec, Objective, OptionInfo,
-    Result, StepContext, VariantConfig,
-    nets::{Init, Nets},
+    Batch, Code, CodeShape, Method, ModelSpec, Objective, OptionInfo, Parts, PriorKind, Result,
+    StepContext, VariantConfig,
+    nets::{Init, ModelConfig},
 };
+use vae_data::DataShape;
 
-use crate::deterministic::reconstruction;
+use crate::deterministic::{decoded, point};
 
-/// Options of the plain autoencoder: none.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+/// The plain autoencoder. It has no options.
+#[derive(Module, Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct AeConfig {}
+pub struct Ae {}
 
-impl VariantConfig for AeConfig {
+impl VariantConfig for Ae {
     const NAME: &'static str = "ae";
     const SUMMARY: &'static str = "plain autoencoder with a deterministic code";
     const PAPER: &'static str = "Hinton & Salakhutdinov 2006; linear: Baldi & Hornik 1989";
     const OPTIONS: &'static [OptionInfo] = &[];
     const EXAMPLE: &'static str = "--variant ae --latent 32";
+    const PRIORS: &'static [PriorKind] = &[];
 
-    type Model<B: Backend> = Ae<B>;
+    type Method<B: Backend> = Self;
 
-    fn build<B: Backend>(&self, spec: &ModelSpec, init: &mut Init<'_, B>) -> Result<Ae<B>> {
-        Ok(Ae {
-            nets: Nets::init(&spec.model, &spec.nets(spec.model.latent), init)?,
-            likelihood: spec.likelihood.init(init.device())?,
-            latent: spec.model.latent,
-        })
+    fn code(&self, model: &ModelConfig, _shape: &DataShape) -> Result<CodeShape> {
+        Ok(point(model))
+    }
+
+    fn build<B: Backend>(&self, _spec: &ModelSpec, _init: &mut Init<'_, B>) -> Result<Self> {
+        Ok(self.clone())
     }
 }
 
-/// A plain autoencoder.
-#[derive(Module, Debug)]
-pub struct Ae<B: Backend> {
-    nets: Nets<B>,
-    likelihood: Likelihood<B>,
-    #[module(skip)]
-    latent: usize,
-}
-
-impl<B: Backend> Encoder<B> for Ae<B> {
-    type Code = Tensor<B, 2>;
-
-    fn encode(&self, batch: &Batch<B>, step: &StepContext) -> Tensor<B, 2> {
-        self.nets.encode(batch.input.clone(), step)
-    }
-}
-
-impl<B: Backend> Decoder<B> for Ae<B> {
-    fn decode(
-        &self,
-        z: Tensor<B, 2>,
-        _condition: Option<&Tensor<B, 2>>,
-        step: &StepContext,
-    ) -> Tensor<B, 2> {
-        self.nets.decode(z, step)
-    }
-}
-
-impl<B: Backend> Loss<B> for Ae<B> {
-    fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
-        reconstruction(self, batch, step).0
-    }
-}
-
-impl<B: Backend> Autoencoder<B> for Ae<B> {
-    fn likelihood(&self) -> &Likelihood<B> {
-        &self.likelihood
+impl<B: Backend> Method<B> for Ae {
+    fn loss(&self, parts: &impl Parts<B>, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
+        decoded(parts, parts.encode(batch, step), batch, step)
     }
 
-    fn latent(&self) -> usize {
-        self.latent
+    fn encode(&self, parts: &impl Parts<B>, batch: &Batch<B>, step: &StepContext) -> Code<B> {
+        parts.encode(batch, step).into()
     }
 
     fn is_generative(&self) -> bool {

@@ -4,21 +4,19 @@
 use burn::{module::Module, tensor::backend::Backend};
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Batch, Loss, ModelSpec, Objective, OptionInfo, Result, Schedule, StepContext, Updates,
-    VariantConfig, nets::Init,
+    Batch, Method, ModelSpec, Objective, OptionInfo, Parts, Result, Schedule, StepContext,
+    VariantConfig, negative_elbo, nets::Init,
 };
 
-use crate::{Vae, VaeConfig, vae::is_a_vae};
-
-/// Options of the beta-VAE.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The beta-VAE.
+#[derive(Module, Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct BetaConfig {
+pub struct Beta {
     /// Weight of the KL.
     pub beta: Schedule,
 }
 
-impl Default for BetaConfig {
+impl Default for Beta {
     fn default() -> Self {
         Self {
             beta: Schedule::Constant(4.0),
@@ -26,7 +24,7 @@ impl Default for BetaConfig {
     }
 }
 
-impl VariantConfig for BetaConfig {
+impl VariantConfig for Beta {
     const NAME: &'static str = "beta";
     const SUMMARY: &'static str = "VAE with a weighted KL, for disentangled codes";
     const PAPER: &'static str = "Higgins 2017; --capacity: Burgess 2018";
@@ -36,37 +34,20 @@ impl VariantConfig for BetaConfig {
     }];
     const EXAMPLE: &'static str = "--variant beta --beta 4";
 
-    type Model<B: Backend> = Beta<B>;
+    type Method<B: Backend> = Self;
 
     fn check(&self) -> Result<()> {
         self.beta.check_at_least("variant.beta", 0.0)
     }
 
-    fn build<B: Backend>(&self, spec: &ModelSpec, init: &mut Init<'_, B>) -> Result<Beta<B>> {
-        Ok(Beta {
-            vae: VaeConfig::default().build(spec, init)?,
-            beta: self.beta.clone(),
-        })
+    fn build<B: Backend>(&self, _spec: &ModelSpec, _init: &mut Init<'_, B>) -> Result<Self> {
+        Ok(self.clone())
     }
 }
 
-/// A beta-VAE.
-#[derive(Module, Debug)]
-pub struct Beta<B: Backend> {
-    vae: Vae<B>,
-    #[module(skip)]
-    beta: Schedule,
-}
-
-is_a_vae!(Beta);
-
-impl<B: Backend> Loss<B> for Beta<B> {
-    fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
+impl<B: Backend> Method<B> for Beta {
+    fn loss(&self, parts: &impl Parts<B>, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
         let beta = self.beta.at(step.step, step.total_steps);
-        self.vae.weighted_loss(batch, beta, step)
-    }
-
-    fn updates(&self) -> Updates {
-        self.vae.updates()
+        negative_elbo(parts, batch, beta, step)
     }
 }

@@ -12,12 +12,14 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Autoencoder, Batch, Decoder, Encoder, Error, Likelihood, Loss, ModelSpec, Objective,
-    OptionInfo, Result, Schedule, StepContext, VariantConfig,
-    nets::{Activation, EncoderNet, Init, Mlp, Nets},
+    Batch, Code, CodeShape, Method, ModelSpec, Objective, OptionInfo, Parts, PriorKind, Result,
+    Schedule, StepContext, VariantConfig,
+    error::check,
+    nets::{Activation, Init, ModelConfig, Networks},
 };
+use vae_data::DataShape;
 
-use crate::deterministic::decoded;
+use crate::deterministic::{decoded, point};
 
 /// Length of the step of the finite difference, per feature.
 const EPSILON: f64 = 1e-2;
@@ -34,10 +36,10 @@ pub enum Estimator {
     Stochastic,
 }
 
-/// Options of the contractive autoencoder.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The contractive autoencoder.
+#[derive(Module, Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ContractiveConfig {
+pub struct Contractive {
     /// Weight of the squared Jacobian norm.
     pub contraction: Schedule,
     /// How the norm is computed.
@@ -47,7 +49,7 @@ pub struct ContractiveConfig {
     pub code_activation: Activation,
 }
 
-impl Default for ContractiveConfig {
+impl Default for Contractive {
     fn default() -> Self {
         Self {
             contraction: Schedule::Constant(0.1),
@@ -57,7 +59,7 @@ impl Default for ContractiveConfig {
     }
 }
 
-impl VariantConfig for ContractiveConfig {
+impl VariantConfig for Contractive {
     const NAME: &'static str = "contractive";
     const SUMMARY: &'static str = "autoencoder whose code resists small changes of the input";
     const PAPER: &'static str = "Rifai 2011";
@@ -76,118 +78,67 @@ impl VariantConfig for ContractiveConfig {
         },
     ];
     const EXAMPLE: &'static str = "--variant contractive --contraction 0.1 --activation tanh";
+    const PRIORS: &'static [PriorKind] = &[];
 
-    type Model<B: Backend> = Contractive<B>;
+    type Method<B: Backend> = Self;
+
+    fn code(&self, model: &ModelConfig, _shape: &DataShape) -> Result<CodeShape> {
+        Ok(point(model))
+    }
 
     fn check(&self) -> Result<()> {
         self.contraction.check_at_least("variant.contraction", 0.0)
     }
 
-    fn build<B: Backend>(
-        &self,
-        spec: &ModelSpec,
-        init: &mut Init<'_, B>,
-    ) -> Result<Contractive<B>> {
-        let model = Contractive {
-            nets: Nets::init(&spec.model, &spec.nets(spec.model.latent), init)?,
-            likelihood: spec.likelihood.init(init.device())?,
-            config: self.clone(),
-            latent: spec.model.latent,
-        };
-        if self.jacobian == Estimator::Exact && model.exact_encoder().is_none() {
-            return Err(Error::setting(
-                "variant.jacobian",
-                "exact",
-                "auto or stochastic for convolutions, normalisation or dropout",
-            ));
-        }
-        Ok(model)
+    fn build<B: Backend>(&self, _spec: &ModelSpec, _init: &mut Init<'_, B>) -> Result<Self> {
+        Ok(self.clone())
     }
 }
 
-/// A contractive autoencoder.
-#[derive(Module, Debug)]
-pub struct Contractive<B: Backend> {
-    nets: Nets<B>,
-    likelihood: Likelihood<B>,
-    #[module(skip)]
-    config: ContractiveConfig,
-    #[module(skip)]
-    latent: usize,
-}
-
-impl<B: Backend> Contractive<B> {
-    /// The encoder, if its Jacobian is known exactly.
-    fn exact_encoder(&self) -> Option<&Mlp<B>> {
-        match &self.nets.encoder {
-            EncoderNet::Mlp(net) if net.has_exact_jacobian() => Some(net),
-            _ => None,
-        }
-    }
-
-    fn code(&self, input: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
-        self.config
-            .code_activation
-            .forward(self.nets.encode(input, step))
+impl Contractive {
+    fn code_of<B: Backend>(&self, output: Tensor<B, 2>) -> Tensor<B, 2> {
+        self.code_activation.forward(output)
     }
 
     /// The code and the squared Frobenius norm of its Jacobian. `[batch, latent]` and `[batch]`
-    fn code_and_jacobian(
+    fn code_and_jacobian<B: Backend>(
         &self,
+        parts: &impl Parts<B>,
         input: Tensor<B, 2>,
         step: &StepContext,
     ) -> (Tensor<B, 2>, Tensor<B, 1>) {
-        match self.exact_encoder() {
-            Some(encoder) if self.config.jacobian != Estimator::Stochastic => {
-                encoder.jacobian(input, self.config.code_activation)
-            }
-            _ => {
-                let direction = step.normal(input.dims(), &input.device());
-                let moved = input.clone() + direction.mul_scalar(EPSILON);
-                // Both passes draw the same dropout masks.
-                let twin = step.clone();
-                let code = self.code(input, step);
-                let change = (self.code(moved, &twin) - code.clone()).div_scalar(EPSILON);
-                (code, change.square().sum_dim(1).squeeze_dim(1))
-            }
+        let networks = parts.networks();
+        if self.jacobian != Estimator::Stochastic
+            && let Some(exact) = networks.jacobian(input.clone(), self.code_activation)
+        {
+            return exact;
         }
+        let direction = step.normal(input.dims(), &input.device());
+        let moved = input.clone() + direction.mul_scalar(EPSILON);
+        // Both passes draw the same dropout masks.
+        let twin = step.clone();
+        let code = self.code_of(networks.encode(input, step));
+        let change = self.code_of(networks.encode(moved, &twin)) - code.clone();
+        let change = change.div_scalar(EPSILON);
+        (code, change.square().sum_dim(1).squeeze_dim(1))
     }
 }
 
-impl<B: Backend> Encoder<B> for Contractive<B> {
-    type Code = Tensor<B, 2>;
-
-    fn encode(&self, batch: &Batch<B>, step: &StepContext) -> Tensor<B, 2> {
-        self.code(batch.input.clone(), step)
-    }
-}
-
-impl<B: Backend> Decoder<B> for Contractive<B> {
-    fn decode(
-        &self,
-        z: Tensor<B, 2>,
-        _condition: Option<&Tensor<B, 2>>,
-        step: &StepContext,
-    ) -> Tensor<B, 2> {
-        self.nets.decode(z, step)
-    }
-}
-
-impl<B: Backend> Loss<B> for Contractive<B> {
-    fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
-        let (code, norm) = self.code_and_jacobian(batch.input.clone(), step);
-        let weight = self.config.contraction.at(step.step, step.total_steps);
-        decoded(self, code, batch, step).with_term("contraction", norm, weight)
-    }
-}
-
-impl<B: Backend> Autoencoder<B> for Contractive<B> {
-    fn likelihood(&self) -> &Likelihood<B> {
-        &self.likelihood
+impl<B: Backend> Method<B> for Contractive {
+    fn check(&self, parts: &impl Parts<B>) -> Result<()> {
+        let fits = self.jacobian != Estimator::Exact || parts.networks().has_exact_jacobian();
+        let bound = "auto or stochastic for convolutions, normalisation or dropout";
+        check("variant.jacobian", "exact", fits, bound)
     }
 
-    fn latent(&self) -> usize {
-        self.latent
+    fn loss(&self, parts: &impl Parts<B>, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
+        let (code, norm) = self.code_and_jacobian(parts, batch.input.clone(), step);
+        let weight = self.contraction.at(step.step, step.total_steps);
+        decoded(parts, code, batch, step).with_term("contraction", norm, weight)
+    }
+
+    fn encode(&self, parts: &impl Parts<B>, batch: &Batch<B>, step: &StepContext) -> Code<B> {
+        self.code_of(parts.encode(batch, step)).into()
     }
 
     fn is_generative(&self) -> bool {
@@ -199,8 +150,10 @@ impl<B: Backend> Autoencoder<B> for Contractive<B> {
 mod tests {
     use super::*;
     use burn_flex::Flex;
-    use vae_core::{LikelihoodConfig, LikelihoodKind, ObjectiveConfig, nets::ModelConfig};
-    use vae_data::DataShape;
+    use vae_core::{
+        Assembly, Encoder, LikelihoodConfig, LikelihoodKind, Model, ObjectiveConfig,
+        nets::EncoderNet,
+    };
 
     const FEATURES: usize = 5;
 
@@ -209,27 +162,44 @@ mod tests {
         activation: Activation,
         code_activation: Activation,
         jacobian: Estimator,
-    ) -> Contractive<Flex> {
+    ) -> Model<Flex, Contractive> {
+        let config = ModelConfig {
+            latent: 3,
+            hidden: Some(hidden.to_vec()),
+            activation,
+            ..Default::default()
+        };
         let spec = ModelSpec {
-            model: ModelConfig {
-                latent: 3,
-                hidden: Some(hidden.to_vec()),
-                activation,
-                ..Default::default()
-            },
+            code: point(&config),
+            model: config,
             likelihood: LikelihoodConfig::new(LikelihoodKind::Gaussian),
             objective: ObjectiveConfig::default(),
             shape: DataShape::flat(FEATURES),
             classes: 0,
             condition: 0,
+            is_conditional: false,
         };
-        let config = ContractiveConfig {
+        let method = Contractive {
             jacobian,
             code_activation,
             ..Default::default()
         };
         let device = Default::default();
-        config.build(&spec, &mut Init::new(11, &device)).unwrap()
+        let parts = Assembly::build(&spec, &mut Init::new(11, &device)).unwrap();
+        Model::new(parts, method).unwrap()
+    }
+
+    fn code(model: &Model<Flex, Contractive>, input: Tensor<Flex, 2>) -> Tensor<Flex, 2> {
+        let step = StepContext::train(0, 0, 1);
+        model.encode(&Batch::unlabelled(input), &step).mean()
+    }
+
+    fn code_and_norm(
+        model: &Model<Flex, Contractive>,
+        input: Tensor<Flex, 2>,
+        step: &StepContext,
+    ) -> (Tensor<Flex, 2>, Tensor<Flex, 1>) {
+        model.method.code_and_jacobian(&model.parts, input, step)
     }
 
     fn input() -> Tensor<Flex, 2> {
@@ -237,8 +207,7 @@ mod tests {
     }
 
     /// Central differences of the code in every input direction.
-    fn by_differences(model: &Contractive<Flex>) -> Vec<f64> {
-        let step = StepContext::train(0, 0, 1);
+    fn by_differences(model: &Model<Flex, Contractive>) -> Vec<f64> {
         let h = 1e-2;
         let mut norms = vec![0.0; 2];
         for feature in 0..FEATURES {
@@ -246,8 +215,8 @@ mod tests {
             direction[feature] = h;
             let direction =
                 Tensor::<Flex, 1>::from_data(direction.as_slice(), &Default::default()).unsqueeze();
-            let up = model.code(input() + direction.clone(), &step);
-            let down = model.code(input() - direction, &step);
+            let up = code(model, input() + direction.clone());
+            let down = code(model, input() - direction);
             let slope: Vec<f32> = (up - down).into_data().to_vec().unwrap();
             for (i, d) in slope.iter().enumerate() {
                 norms[i / 3] += f64::from(d / (2.0 * h)).powi(2);
@@ -270,10 +239,9 @@ mod tests {
             for activation in smooth {
                 for code_activation in smooth {
                     let model = model(hidden, activation, code_activation, Estimator::Exact);
-                    let (code, norm) =
-                        model.code_and_jacobian(input(), &StepContext::train(0, 0, 1));
-                    let plain = model.code(input(), &StepContext::train(0, 0, 1));
-                    assert!((code - plain).abs().max().into_scalar() < 1e-6);
+                    let (found, norm) =
+                        code_and_norm(&model, input(), &StepContext::train(0, 0, 1));
+                    assert!((found - code(&model, input())).abs().max().into_scalar() < 1e-6);
                     let exact: Vec<f32> = norm.into_data().to_vec().unwrap();
                     for (a, b) in exact.iter().zip(by_differences(&model)) {
                         let error = (f64::from(*a) - b).abs();
@@ -298,12 +266,12 @@ mod tests {
             Activation::Sigmoid,
             Estimator::Stochastic,
         );
-        let (_, plain) = model.code_and_jacobian(input(), &step);
-        let EncoderNet::Mlp(net) = &mut model.nets.encoder else {
+        let (_, plain) = code_and_norm(&model, input(), &step);
+        let EncoderNet::Mlp(net) = &mut model.parts.networks.encoder else {
             panic!("the model is dense");
         };
         net.set_dropout(0.3);
-        let (_, dropped) = model.code_and_jacobian(input(), &step);
+        let (_, dropped) = code_and_norm(&model, input(), &step);
         let (plain, dropped): (f32, f32) =
             (plain.mean().into_scalar(), dropped.mean().into_scalar());
         assert!(
@@ -329,9 +297,12 @@ mod tests {
         );
         let rows = 4000;
         let one = input().narrow(0, 0, 1);
-        let (_, expected) = exact.code_and_jacobian(one.clone(), &StepContext::train(0, 0, 1));
-        let (_, estimates) =
-            drawn.code_and_jacobian(one.repeat_dim(0, rows), &StepContext::train(0, 0, 1));
+        let (_, expected) = code_and_norm(&exact, one.clone(), &StepContext::train(0, 0, 1));
+        let (_, estimates) = code_and_norm(
+            &drawn,
+            one.repeat_dim(0, rows),
+            &StepContext::train(0, 0, 1),
+        );
         let (mean, expected): (f32, f32) = (estimates.mean().into_scalar(), expected.into_scalar());
         assert!(
             (mean / expected - 1.0).abs() < 0.06,

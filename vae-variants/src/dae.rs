@@ -1,30 +1,28 @@
 //! The denoising autoencoder (Vincent 2008, 2010): corrupt the input, reproduce the clean target,
 //! `-log p(x | decode(encode(corrupted x)))`. The corruption itself lives with the data.
 
-use burn::{
-    module::Module,
-    tensor::{Tensor, backend::Backend},
-};
+use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Autoencoder, Batch, Decoder, Encoder, Likelihood, Loss, ModelSpec, Objective, OptionInfo,
-    Result, StepContext, VariantConfig, error::check, nets::Init,
+    CodeShape, ModelSpec, OptionInfo, PriorKind, Result, VariantConfig,
+    error::check,
+    nets::{Init, ModelConfig},
 };
-use vae_data::{Corruption, CorruptionKind};
+use vae_data::{Corruption, CorruptionKind, DataShape};
 
-use crate::{Ae, AeConfig};
+use crate::{Ae, deterministic::point};
 
-/// Options of the denoising autoencoder.
+/// The denoising autoencoder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct DaeConfig {
+pub struct Dae {
     /// Kind of corruption.
     pub noise: CorruptionKind,
     /// Its strength.
     pub noise_level: f64,
 }
 
-impl Default for DaeConfig {
+impl Default for Dae {
     fn default() -> Self {
         Self {
             noise: CorruptionKind::Masking,
@@ -33,7 +31,7 @@ impl Default for DaeConfig {
     }
 }
 
-impl VariantConfig for DaeConfig {
+impl VariantConfig for Dae {
     const NAME: &'static str = "dae";
     const SUMMARY: &'static str = "denoising autoencoder: corrupted input, clean target";
     const PAPER: &'static str = "Vincent 2008, 2010";
@@ -48,8 +46,14 @@ impl VariantConfig for DaeConfig {
         },
     ];
     const EXAMPLE: &'static str = "--variant dae --noise masking --noise-level 0.3";
+    const PRIORS: &'static [PriorKind] = &[];
 
-    type Model<B: Backend> = Dae<B>;
+    // What is corrupted is the batch.
+    type Method<B: Backend> = Ae;
+
+    fn code(&self, model: &ModelConfig, _shape: &DataShape) -> Result<CodeShape> {
+        Ok(point(model))
+    }
 
     fn check(&self) -> Result<()> {
         let (max, bound) = match self.noise {
@@ -60,58 +64,11 @@ impl VariantConfig for DaeConfig {
         check("variant.noise_level", self.noise_level, inside, bound)
     }
 
-    fn build<B: Backend>(&self, spec: &ModelSpec, init: &mut Init<'_, B>) -> Result<Dae<B>> {
-        Ok(Dae {
-            ae: AeConfig::default().build(spec, init)?,
-        })
+    fn build<B: Backend>(&self, _spec: &ModelSpec, _init: &mut Init<'_, B>) -> Result<Ae> {
+        Ok(Ae::default())
     }
 
     fn corruption(&self) -> Option<Corruption> {
         Corruption::new(self.noise, self.noise_level as f32).ok()
-    }
-}
-
-/// A denoising autoencoder.
-#[derive(Module, Debug)]
-pub struct Dae<B: Backend> {
-    ae: Ae<B>,
-}
-
-impl<B: Backend> Encoder<B> for Dae<B> {
-    type Code = Tensor<B, 2>;
-
-    fn encode(&self, batch: &Batch<B>, step: &StepContext) -> Tensor<B, 2> {
-        self.ae.encode(batch, step)
-    }
-}
-
-impl<B: Backend> Decoder<B> for Dae<B> {
-    fn decode(
-        &self,
-        z: Tensor<B, 2>,
-        condition: Option<&Tensor<B, 2>>,
-        step: &StepContext,
-    ) -> Tensor<B, 2> {
-        self.ae.decode(z, condition, step)
-    }
-}
-
-impl<B: Backend> Loss<B> for Dae<B> {
-    fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
-        self.ae.loss(batch, step)
-    }
-}
-
-impl<B: Backend> Autoencoder<B> for Dae<B> {
-    fn likelihood(&self) -> &Likelihood<B> {
-        self.ae.likelihood()
-    }
-
-    fn latent(&self) -> usize {
-        Autoencoder::<B>::latent(&self.ae)
-    }
-
-    fn is_generative(&self) -> bool {
-        false
     }
 }

@@ -5,23 +5,24 @@
 use burn::{module::Module, tensor::backend::Backend};
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Batch, BoundGradient, Loss, ModelSpec, Objective, OptionInfo, Result, StepContext, Updates,
-    VariantConfig, error::check, importance_weighted, nets::Init,
+    Batch, BoundGradient, Method, ModelSpec, Objective, OptionInfo, Parts, PosteriorKind, Result,
+    StepContext, VariantConfig,
+    error::{Error, check},
+    importance_weighted, negative_elbo,
+    nets::Init,
 };
 
-use crate::{Vae, VaeConfig, vae::is_a_vae};
-
-/// Options of the importance weighted autoencoder.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The importance weighted autoencoder.
+#[derive(Module, Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct IwaeConfig {
+pub struct Iwae {
     /// Codes drawn for each example, K.
     pub samples: usize,
     /// How the gradient is estimated.
     pub gradient: BoundGradient,
 }
 
-impl Default for IwaeConfig {
+impl Default for Iwae {
     fn default() -> Self {
         Self {
             samples: 50,
@@ -30,7 +31,7 @@ impl Default for IwaeConfig {
     }
 }
 
-impl VariantConfig for IwaeConfig {
+impl VariantConfig for Iwae {
     const NAME: &'static str = "iwae";
     const SUMMARY: &'static str = "VAE trained on the importance weighted bound";
     const PAPER: &'static str = "Burda 2016; doubly reparameterized: Tucker 2019";
@@ -47,7 +48,7 @@ impl VariantConfig for IwaeConfig {
     ];
     const EXAMPLE: &'static str = "--variant iwae --samples 50";
 
-    type Model<B: Backend> = Iwae<B>;
+    type Method<B: Backend> = Self;
 
     fn check(&self) -> Result<()> {
         check(
@@ -58,7 +59,7 @@ impl VariantConfig for IwaeConfig {
         )
     }
 
-    fn build<B: Backend>(&self, spec: &ModelSpec, init: &mut Init<'_, B>) -> Result<Iwae<B>> {
+    fn fits(&self, spec: &ModelSpec) -> Result<()> {
         if self.samples > 1 {
             let none = "0 with variant.samples above 1, whose bound has no KL of its own";
             let bits = spec.objective.free_bits;
@@ -68,72 +69,70 @@ impl VariantConfig for IwaeConfig {
             let capacity = spec.objective.capacity.is_none();
             check("objective.capacity", "set", capacity, left_out)?;
         }
-        Ok(Iwae {
-            vae: VaeConfig::default().build(spec, init)?,
-            samples: self.samples,
-            gradient: self.gradient,
-        })
-    }
-}
-
-/// An importance weighted autoencoder.
-#[derive(Module, Debug)]
-pub struct Iwae<B: Backend> {
-    vae: Vae<B>,
-    #[module(skip)]
-    samples: usize,
-    #[module(skip)]
-    gradient: BoundGradient,
-}
-
-is_a_vae!(Iwae);
-
-impl<B: Backend> Loss<B> for Iwae<B> {
-    fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
-        if self.samples == 1 {
-            return self.vae.loss(batch, step);
+        let doubly = self.gradient == BoundGradient::DoublyReparameterized;
+        if doubly && spec.model.posterior() == PosteriorKind::Flow {
+            let bound = "standard with model.posterior = \"flow\", whose density of a given code takes \
+                         as many passes as a code is wide";
+            let name = "doubly-reparameterized";
+            return Err(Error::setting("variant.gradient", name, bound));
         }
-        let weight = self.vae.objective().kl_weight(step);
-        let bound = (self.samples, self.gradient);
-        importance_weighted(&self.vae, batch, bound, weight, step)
+        Ok(())
     }
 
-    fn updates(&self) -> Updates {
-        self.vae.updates()
+    fn build<B: Backend>(&self, _spec: &ModelSpec, _init: &mut Init<'_, B>) -> Result<Self> {
+        Ok(self.clone())
+    }
+}
+
+impl<B: Backend> Method<B> for Iwae {
+    fn loss(&self, parts: &impl Parts<B>, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
+        if self.samples == 1 {
+            return negative_elbo(parts, batch, 1.0, step);
+        }
+        let weight = parts.objective().kl_weight(step);
+        importance_weighted(parts, batch, (self.samples, self.gradient), weight, step)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use burn_flex::Flex;
-    use vae_core::{LikelihoodConfig, LikelihoodKind, ObjectiveConfig, nets::ModelConfig};
+    use vae_core::{
+        Assembly, CodeKind, CodeShape, LikelihoodConfig, LikelihoodKind, Loss, Model,
+        ObjectiveConfig, nets::ModelConfig,
+    };
     use vae_data::DataShape;
 
     use super::*;
+    use crate::Vae;
 
     fn spec(objective: &str) -> ModelSpec {
+        let model = ModelConfig {
+            latent: 3,
+            hidden: Some(vec![8]),
+            ..ModelConfig::default()
+        };
         ModelSpec {
-            model: ModelConfig {
-                latent: 3,
-                hidden: Some(vec![8]),
-                ..ModelConfig::default()
-            },
+            code: CodeShape::row(CodeKind::Distribution, &model),
+            model,
             likelihood: LikelihoodConfig::new(LikelihoodKind::Bernoulli),
             objective: serde_json::from_str::<ObjectiveConfig>(objective).unwrap(),
             shape: DataShape::flat(6),
             classes: 0,
             condition: 0,
+            is_conditional: false,
         }
     }
 
-    fn build<C: VariantConfig>(config: C, spec: &ModelSpec) -> Result<C::Model<Flex>> {
-        config.build(spec, &mut Init::new(1, &Default::default()))
+    fn build<M: Method<Flex>>(method: M, spec: &ModelSpec) -> Model<Flex, M> {
+        let parts = Assembly::build(spec, &mut Init::new(1, &Default::default()));
+        Model::new(parts.unwrap(), method).unwrap()
     }
 
-    fn with(samples: usize) -> IwaeConfig {
-        IwaeConfig {
+    fn with(samples: usize) -> Iwae {
+        Iwae {
             samples,
-            ..IwaeConfig::default()
+            ..Iwae::default()
         }
     }
 
@@ -145,9 +144,9 @@ mod tests {
         let values = |objective: Objective<Flex>| -> Vec<f32> {
             objective.per_example().into_data().to_vec().unwrap()
         };
-        let vae = build(VaeConfig::default(), &spec).unwrap();
+        let vae = build(Vae::default(), &spec);
         let expected = values(vae.loss(&batch, &step.clone()));
-        let iwae = |samples| build(with(samples), &spec).unwrap();
+        let iwae = |samples| build(with(samples), &spec);
         assert_eq!(values(iwae(1).loss(&batch, &step.clone())), expected);
         assert_ne!(values(iwae(2).loss(&batch, &step)), expected);
     }
@@ -159,8 +158,8 @@ mod tests {
             (r#"{"capacity": 5.0}"#, "`objective.capacity` is set"),
         ] {
             let spec = spec(objective);
-            assert!(build(with(1), &spec).is_ok());
-            let error = build(with(2), &spec).unwrap_err().to_string();
+            assert!(with(1).fits(&spec).is_ok());
+            let error = with(2).fits(&spec).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
     }

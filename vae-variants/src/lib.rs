@@ -14,34 +14,34 @@ mod registry;
 mod saved;
 mod semi;
 mod sparse;
+mod upgrade;
 mod vae;
 mod vaegan;
 
-pub use ae::{Ae, AeConfig};
-pub use beta::{Beta, BetaConfig};
-pub use contractive::{Contractive, ContractiveConfig, Estimator};
-pub use cvae::{Cvae, CvaeConfig};
-pub use dae::{Dae, DaeConfig};
-pub use iwae::{Iwae, IwaeConfig};
+pub use ae::Ae;
+pub use beta::Beta;
+pub use contractive::{Contractive, Estimator};
+pub use cvae::Cvae;
+pub use dae::Dae;
+pub use iwae::Iwae;
 pub use registry::VariantInfo;
-pub use saved::{Description, load, save};
-pub use semi::{Semi, SemiConfig};
-pub use sparse::{Sparse, SparseConfig, Sparsity};
-pub use vae::{Vae, VaeConfig};
-pub use vaegan::{Game, Vaegan, VaeganConfig};
+pub use saved::{Description, load, load_with, save};
+pub use semi::{Classifiers, Semi};
+pub use sparse::{Sparse, Sparsity};
+pub use upgrade::upgrade_checkpoint;
+pub use vae::Vae;
+pub use vaegan::{Adversary, Game, Vaegan};
+
+use vae_core::{BuiltinLikelihood, nets::Nets};
 
 registry::registry! {
-    Ae: AeConfig,
-    Vae: VaeConfig,
-    Beta: BetaConfig,
-    Cvae: CvaeConfig,
-    Dae: DaeConfig,
-    Sparse: SparseConfig,
-    Contractive: ContractiveConfig,
-    Iwae: IwaeConfig,
-    Vaegan: VaeganConfig,
-    Semi: SemiConfig,
+    $ Ae, Vae, Beta, Cvae, Dae, Sparse, Contractive, Iwae, Vaegan, Semi
 }
+
+mod any;
+
+/// A model of any variant; with our networks and likelihoods, unless others are named.
+pub type Model<B, N = Nets<B>, L = BuiltinLikelihood<B>> = vae_core::Model<B, Methods<B>, N, L>;
 
 /// The examples of the README are compiled and run as tests.
 #[cfg(doctest)]

@@ -1,22 +1,27 @@
 //! A trained model as two files: `model.safetensors` (parameters) and `model.json` (everything
 //! else that is needed to use it).
 
-use std::{fs, path::Path};
+use std::{
+    any::{TypeId, type_name},
+    fs,
+    path::Path,
+};
 
-use burn::tensor::backend::Backend;
+use burn::{module::ModuleDisplay, tensor::backend::Backend};
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Error, LikelihoodConfig, ModelSpec, ObjectiveConfig, Result,
-    files::{load_parameters, save_parameters, write_atomically},
-    nets::{Init, ModelConfig},
+    Assembly, Error, Likelihood, LikelihoodConfig, ModelSpec, ObjectiveConfig, Result,
+    files::{Renaming, load_parameters, save_parameters, write_atomically},
+    nets::{Init, ModelConfig, Networks},
 };
 use vae_data::{Binarize, DataShape, Scaler, ValueRange};
 
-use crate::{Model, Variant};
+use crate::{Model, Variant, upgrade::RENAMED};
 
 const PARAMETERS: &str = "model.safetensors";
 const DESCRIPTION: &str = "model.json";
-const FORMAT: u32 = 1;
+/// In format 1 the parameters had other names.
+const FORMAT: u32 = 2;
 
 /// What `model.json` says: how the model is built, and how data are brought to its scale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +58,10 @@ pub struct Description {
     /// Brings attributes to the model's scale.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attribute_scaler: Option<Scaler>,
+    /// Names of the types of networks and likelihood, where they are not ours: only the program that
+    /// has them can make the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<String>,
 }
 
 impl Description {
@@ -94,6 +103,7 @@ impl Description {
             attributes: data.attributes.clone(),
             scaler: data.scaler.as_deref().cloned(),
             attribute_scaler: data.attribute_scaler.as_deref().cloned(),
+            own: None,
         })
     }
 
@@ -105,11 +115,14 @@ impl Description {
         }
     }
 
-    /// Builds the model with fresh weights.
+    /// Everything that the parts are built from.
     ///
     /// # Errors
-    /// [`Error::Setting`] or [`Error::Unfit`] if the settings do not fit each other or the data.
-    pub fn build<B: Backend>(&self, seed: u64, device: &B::Device) -> Result<Model<B>> {
+    /// [`Error::Setting`] if the settings do not fit each other or the data.
+    pub fn spec(&self) -> Result<ModelSpec> {
+        self.variant.check()?;
+        self.objective.check()?;
+        self.model.check()?;
         let spec = ModelSpec {
             model: self.model.clone(),
             likelihood: self.likelihood,
@@ -117,8 +130,45 @@ impl Description {
             shape: self.shape.clone(),
             classes: self.classes.len(),
             condition: self.classes.len() + self.attributes.len(),
+            is_conditional: self.variant.is_conditional(),
+            code: self.variant.code(&self.model, &self.shape)?,
         };
-        self.variant.build(&spec, &mut Init::new(seed, device))
+        let info = self.variant.info();
+        spec.check_prior(info.name, info.priors)?;
+        self.variant.fits(&spec)?;
+        Ok(spec)
+    }
+
+    /// Builds the model with fresh weights.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] or [`Error::Unfit`] if the settings do not fit each other or the data.
+    pub fn build<B: Backend>(&self, seed: u64, device: &B::Device) -> Result<Model<B>> {
+        self.build_with(seed, device, Assembly::build)
+    }
+
+    /// Builds the model with parts that `assemble` makes: networks or a likelihood that are not ours.
+    ///
+    /// # Errors
+    /// As [`Description::build`].
+    pub fn build_with<B, N, L>(
+        &self,
+        seed: u64,
+        device: &B::Device,
+        assemble: impl FnOnce(&ModelSpec, &mut Init<'_, B>) -> Result<Assembly<B, N, L>>,
+    ) -> Result<Model<B, N, L>>
+    where
+        B: Backend,
+        N: Networks<B> + ModuleDisplay,
+        L: Likelihood<B> + ModuleDisplay,
+    {
+        let (spec, mut init) = (self.spec()?, Init::new(seed, device));
+        if self.variant.is_method_first() {
+            let method = self.variant.build(&spec, &mut init)?;
+            return Model::new(assemble(&spec, &mut init)?, method);
+        }
+        let parts = assemble(&spec, &mut init)?;
+        Model::new(parts, self.variant.build(&spec, &mut init)?)
     }
 
     /// Reads `model.json` in `folder`.
@@ -149,23 +199,67 @@ impl Description {
     }
 }
 
-/// Writes a model and its description into `folder`.
+/// Writes a model and its description into `folder`. No code is stored: of networks and likelihoods that
+/// are not ours, the names of their types.
 ///
 /// # Errors
 /// [`Error::Io`] if a file cannot be written.
-pub fn save<B: Backend>(model: &Model<B>, description: &Description, folder: &Path) -> Result<()> {
+pub fn save<B, N, L>(model: &Model<B, N, L>, description: &Description, folder: &Path) -> Result<()>
+where
+    B: Backend,
+    N: Networks<B> + ModuleDisplay,
+    L: Likelihood<B> + ModuleDisplay,
+{
+    let is_ours = TypeId::of::<Assembly<B, N, L>>() == TypeId::of::<Assembly<B>>();
+    let own = (!is_ours).then(|| format!("{}, {}", type_name::<N>(), type_name::<L>()));
     save_parameters(model, &folder.join(PARAMETERS))?;
+    let description = Description {
+        own,
+        ..description.clone()
+    };
     description.write(folder)
 }
 
 /// Reads the model in `folder`, ready to use on `device`.
 ///
 /// # Errors
-/// [`Error::Io`] if a file cannot be read, [`Error::Corrupt`] if one is damaged or the two do not
-/// fit each other.
+/// [`Error::Io`] if a file cannot be read, [`Error::Corrupt`] if one is damaged, the two do not fit
+/// each other, or the model has networks or a likelihood that are not ours.
 pub fn load<B: Backend>(folder: &Path, device: &B::Device) -> Result<(Model<B>, Description)> {
     let description = Description::read(folder)?;
-    let model = description.build(0, device)?;
-    let model = load_parameters(model, &folder.join(PARAMETERS))?;
+    if let Some(own) = &description.own {
+        return Err(Error::Corrupt {
+            path: folder.join(DESCRIPTION),
+            why: format!(
+                "describes a model with parts that are not of this library ({own}), and a model holds \
+                 no code: load it in the program that has them, by `load_with` and the function that \
+                 makes them"
+            ),
+        });
+    }
+    load_with(folder, device, Assembly::build)
+}
+
+/// Reads the model in `folder` whose parts `assemble` makes, ready to use on `device`.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with<B, N, L>(
+    folder: &Path,
+    device: &B::Device,
+    assemble: impl FnOnce(&ModelSpec, &mut Init<'_, B>) -> Result<Assembly<B, N, L>>,
+) -> Result<(Model<B, N, L>, Description)>
+where
+    B: Backend,
+    N: Networks<B> + ModuleDisplay,
+    L: Likelihood<B> + ModuleDisplay,
+{
+    let description = Description::read(folder)?;
+    let model = description.build_with(0, device, assemble)?;
+    let renamed: Renaming<'_> = match description.format {
+        1 => &RENAMED,
+        _ => &[],
+    };
+    let model = load_parameters(model, &folder.join(PARAMETERS), renamed)?;
     Ok((model, description))
 }

@@ -17,20 +17,20 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Autoencoder, Batch, Decoder, DiagonalGaussian, Encoder, Error, Likelihood, Loss, ModelSpec,
-    Objective, OptionInfo, Player, Result, Schedule, StepContext, Updates, VariantConfig,
+    Batch, Code, Distribution, Error, Method, ModelSpec, Objective, OptionInfo, Parts, Player,
+    Posterior, Result, Schedule, StepContext, VariantConfig, draw_with_kl,
     error::check,
+    kl_per_unit,
     nets::{EncoderNet, Init},
     select_rows,
 };
 
-use crate::{Cvae, CvaeConfig};
 use rows::{Rows, labels};
 
 /// Options of the semi-supervised VAE.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct SemiConfig {
+pub struct Semi {
     /// Weight of the classification loss.
     pub alpha: Schedule,
     /// Share of a batch that labelled examples have at least.
@@ -39,7 +39,7 @@ pub struct SemiConfig {
     pub baseline: bool,
 }
 
-impl Default for SemiConfig {
+impl Default for Semi {
     fn default() -> Self {
         Self {
             alpha: Schedule::Constant(50.0),
@@ -49,7 +49,7 @@ impl Default for SemiConfig {
     }
 }
 
-impl VariantConfig for SemiConfig {
+impl VariantConfig for Semi {
     const NAME: &'static str = "semi";
     const SUMMARY: &'static str = "VAE that learns to classify from few labels and many examples";
     const PAPER: &'static str = "Kingma 2014 (M2)";
@@ -71,7 +71,9 @@ impl VariantConfig for SemiConfig {
     ];
     const EXAMPLE: &'static str = "--variant semi --labels 100";
 
-    type Model<B: Backend> = Semi<B>;
+    type Method<B: Backend> = Classifiers<B>;
+
+    const METHOD_FIRST: bool = true;
 
     fn check(&self) -> Result<()> {
         self.alpha.check_at_least("variant.alpha", 0.0)?;
@@ -85,7 +87,7 @@ impl VariantConfig for SemiConfig {
         )
     }
 
-    fn build<B: Backend>(&self, spec: &ModelSpec, init: &mut Init<'_, B>) -> Result<Semi<B>> {
+    fn fits(&self, spec: &ModelSpec) -> Result<()> {
         if spec.classes < 2 {
             return Err(Error::Unfit(format!(
                 "the semi variant needs at least 2 classes, and the data have {}: name the column of \
@@ -94,13 +96,20 @@ impl VariantConfig for SemiConfig {
                 spec.classes
             )));
         }
+        Ok(())
+    }
+
+    fn build<B: Backend>(
+        &self,
+        spec: &ModelSpec,
+        init: &mut Init<'_, B>,
+    ) -> Result<Classifiers<B>> {
         let mut classifier = || EncoderNet::init(&spec.model, &spec.nets(spec.classes), init);
         let (main, baseline) = (
             classifier()?,
             self.baseline.then(&mut classifier).transpose()?,
         );
-        Ok(Semi {
-            cvae: CvaeConfig::default().build(spec, init)?,
+        Ok(Classifiers {
             classifier: main,
             baseline,
             alpha: self.alpha.clone(),
@@ -118,11 +127,9 @@ impl VariantConfig for SemiConfig {
     }
 }
 
-/// A semi-supervised VAE.
+/// What a semi-supervised VAE trains beside its parts, which are `q(z|x,y)` and `p(x|y,z)`.
 #[derive(Module, Debug)]
-pub struct Semi<B: Backend> {
-    /// `q(z|x,y)` and `p(x|y,z)`.
-    cvae: Cvae<B>,
+pub struct Classifiers<B: Backend> {
     /// The logits of `q(y|x)`.
     classifier: EncoderNet<B>,
     /// The same, trained on the labelled examples only.
@@ -135,12 +142,7 @@ pub struct Semi<B: Backend> {
     attributes: usize,
 }
 
-impl<B: Backend> Semi<B> {
-    /// The conditional VAE `q(z|x,y)`, `p(x|y,z)`.
-    pub fn cvae(&self) -> &Cvae<B> {
-        &self.cvae
-    }
-
+impl<B: Backend> Classifiers<B> {
     /// Rows of zeros with a 1 at the class. `[classes.len(), self.classes]`
     fn one_hot(&self, classes: &[usize], device: &B::Device) -> Tensor<B, 2> {
         let mut rows = vec![0.0f32; classes.len() * self.classes];
@@ -198,55 +200,25 @@ fn most_probable<B: Backend>(labels: &[Option<usize>], logits: Tensor<B, 2>) -> 
         .collect()
 }
 
-impl<B: Backend> Encoder<B> for Semi<B> {
-    type Code = DiagonalGaussian<B>;
-
-    /// Under the class of each example, or the most probable one where that is not known.
-    fn encode(&self, batch: &Batch<B>, step: &StepContext) -> DiagonalGaussian<B> {
-        let batch = Batch {
-            condition: self.condition(batch, step),
-            ..batch.clone()
-        };
-        self.cvae.encode(&batch, step)
-    }
-}
-
-impl<B: Backend> Decoder<B> for Semi<B> {
-    fn decode(
-        &self,
-        z: Tensor<B, 2>,
-        condition: Option<&Tensor<B, 2>>,
-        step: &StepContext,
-    ) -> Tensor<B, 2> {
-        self.cvae.decode(z, condition, step)
-    }
-}
-
-impl<B: Backend> Loss<B> for Semi<B> {
-    fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
+impl<B: Backend> Method<B> for Classifiers<B> {
+    fn loss(&self, parts: &impl Parts<B>, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
         let labels = labels(batch);
         let logits = self.classifier.forward(batch.input.clone(), step); // [batch, classes]
         let rows = Rows::of(self, batch, &labels, logits.clone());
 
-        let posterior = self.cvae.encode(&rows.batch, step);
+        let posterior = parts.posterior(&rows.batch, step);
         let [_, latent] = posterior.dims();
         // Drawn for every class, so that it does not matter which are left out.
         let noise = step.normal([batch.len() * self.classes, latent], &logits.device());
-        let z = posterior.sample(rows.select(noise));
-        let parameters = self.cvae.decode(z, rows.batch.condition.as_ref(), step);
+        let prior = parts.prior(step, &logits.device());
+        let (z, kl) = draw_with_kl(&posterior, &prior, rows.select(noise));
         let target = rows.batch.target.clone();
-        let nll = self.cvae.likelihood().nll(parameters, target); // [rows]
+        let nll = parts.likelihood_of(z, &rows.batch, step).nll(target); // [rows]
 
         let mean = |values: Tensor<B, 1>| rows.mean(values.unsqueeze_dim(1)).squeeze_dim(1);
-        let per_dimension = || rows.mean(posterior.kl_per_dimension());
-        let mut objective = (self.cvae.objective)
-            .add_kl_of(
-                Objective::new(mean(nll)),
-                mean(posterior.kl()),
-                per_dimension,
-                1.0,
-                step,
-            )
+        let per_unit = || Some(rows.mean(kl_per_unit(&posterior, &prior)?));
+        let mut objective = (parts.objective())
+            .add_kl(Objective::new(mean(nll)), mean(kl), per_unit, 1.0, step)
             .with_term("class_kl", rows.class_kl.clone(), 1.0);
         let known: Vec<usize> = (0..labels.len()).filter(|i| labels[*i].is_some()).collect();
         if !known.is_empty() {
@@ -266,30 +238,28 @@ impl<B: Backend> Loss<B> for Semi<B> {
         if step.is_training() {
             return objective;
         }
-        let classes = most_probable(&labels, logits);
-        objective.with_codes(posterior.select(&rows.under(&classes)))
+        let codes: Posterior<B> = posterior.select(&rows.under(&most_probable(&labels, logits)));
+        objective
+            .with_kl_per_unit(kl_per_unit(&codes, &prior))
+            .with_codes(codes)
     }
 
-    fn updates(&self) -> Updates {
-        self.cvae.objective.updates(&self.cvae.nets.encoder, self)
+    /// Under the class of each example, or the most probable one where that is not known.
+    fn encode(&self, parts: &impl Parts<B>, batch: &Batch<B>, step: &StepContext) -> Code<B> {
+        let batch = Batch {
+            condition: self.condition(parts, batch, step),
+            ..batch.clone()
+        };
+        parts.posterior(&batch, step).into()
     }
-}
 
-impl<B: Backend> Autoencoder<B> for Semi<B> {
-    fn likelihood(&self) -> &Likelihood<B> {
-        self.cvae.likelihood()
-    }
-
-    fn condition(&self, batch: &Batch<B>, step: &StepContext) -> Option<Tensor<B, 2>> {
+    fn condition(
+        &self,
+        _parts: &impl Parts<B>,
+        batch: &Batch<B>,
+        step: &StepContext,
+    ) -> Option<Tensor<B, 2>> {
         let hot = self.one_hot(&self.classes_of(batch, step), &batch.input.device());
         Some(self.with_classes(batch, hot))
-    }
-
-    fn latent(&self) -> usize {
-        Autoencoder::<B>::latent(&self.cvae)
-    }
-
-    fn is_generative(&self) -> bool {
-        true
     }
 }

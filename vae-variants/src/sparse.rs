@@ -11,13 +11,14 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Autoencoder, Batch, Decoder, Encoder, Likelihood, Loss, ModelSpec, Objective, OptionInfo,
-    Result, Schedule, StepContext, VariantConfig,
+    Batch, Code, CodeShape, Method, ModelSpec, Objective, OptionInfo, Parts, PriorKind, Result,
+    Schedule, StepContext, VariantConfig,
     error::check,
-    nets::{Init, Nets},
+    nets::{Init, ModelConfig},
 };
+use vae_data::DataShape;
 
-use crate::deterministic::reconstruction;
+use crate::deterministic::{decoded, point};
 
 /// A sigmoid unit counts as on above this.
 const ON: f64 = 0.5;
@@ -36,10 +37,10 @@ pub enum Sparsity {
     TopK,
 }
 
-/// Options of the sparse autoencoder.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The sparse autoencoder.
+#[derive(Module, Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct SparseConfig {
+pub struct Sparse {
     /// How units are kept off.
     pub sparsity: Sparsity,
     /// Weight of the penalty; unused by `top-k`.
@@ -50,7 +51,7 @@ pub struct SparseConfig {
     pub k: usize,
 }
 
-impl Default for SparseConfig {
+impl Default for Sparse {
     fn default() -> Self {
         Self {
             sparsity: Sparsity::Kl,
@@ -61,7 +62,7 @@ impl Default for SparseConfig {
     }
 }
 
-impl VariantConfig for SparseConfig {
+impl VariantConfig for Sparse {
     const NAME: &'static str = "sparse";
     const SUMMARY: &'static str = "autoencoder with few active units: KL target, L1 or top-k";
     const PAPER: &'static str = "Ng 2011; Makhzani & Frey 2013";
@@ -84,8 +85,13 @@ impl VariantConfig for SparseConfig {
         },
     ];
     const EXAMPLE: &'static str = "--variant sparse --sparsity top-k --k 10 --latent 100";
+    const PRIORS: &'static [PriorKind] = &[];
 
-    type Model<B: Backend> = Sparse<B>;
+    type Method<B: Backend> = Self;
+
+    fn code(&self, model: &ModelConfig, _shape: &DataShape) -> Result<CodeShape> {
+        Ok(point(model))
+    }
 
     fn check(&self) -> Result<()> {
         self.sparsity_weight
@@ -95,44 +101,30 @@ impl VariantConfig for SparseConfig {
         check("variant.k", self.k, self.k >= 1, "at least 1")
     }
 
-    fn build<B: Backend>(&self, spec: &ModelSpec, init: &mut Init<'_, B>) -> Result<Sparse<B>> {
+    fn fits(&self, spec: &ModelSpec) -> Result<()> {
         let latent = spec.model.latent;
         let fits = self.sparsity != Sparsity::TopK || self.k <= latent;
-        check(
-            "variant.k",
-            self.k,
-            fits,
-            &format!("at most model.latent, {latent}"),
-        )?;
-        Ok(Sparse {
-            nets: Nets::init(&spec.model, &spec.nets(latent), init)?,
-            likelihood: spec.likelihood.init(init.device())?,
-            config: self.clone(),
-            latent,
-        })
+        let bound = format!("at most model.latent, {latent}");
+        check("variant.k", self.k, fits, &bound)
+    }
+
+    fn build<B: Backend>(&self, _spec: &ModelSpec, _init: &mut Init<'_, B>) -> Result<Self> {
+        Ok(self.clone())
     }
 }
 
-/// A sparse autoencoder.
-#[derive(Module, Debug)]
-pub struct Sparse<B: Backend> {
-    nets: Nets<B>,
-    likelihood: Likelihood<B>,
-    #[module(skip)]
-    config: SparseConfig,
-    #[module(skip)]
-    latent: usize,
-}
-
-impl<B: Backend> Encoder<B> for Sparse<B> {
-    type Code = Tensor<B, 2>;
-
-    fn encode(&self, batch: &Batch<B>, step: &StepContext) -> Tensor<B, 2> {
-        let code = self.nets.encode(batch.input.clone(), step);
-        match self.config.sparsity {
+impl Sparse {
+    fn units<B: Backend>(
+        &self,
+        parts: &impl Parts<B>,
+        batch: &Batch<B>,
+        step: &StepContext,
+    ) -> Tensor<B, 2> {
+        let code = parts.encode(batch, step);
+        match self.sparsity {
             Sparsity::Kl => activation::sigmoid(code),
             Sparsity::L1 => activation::relu(code),
-            Sparsity::TopK => keep_largest(code, self.config.k),
+            Sparsity::TopK => keep_largest(code, self.k),
         }
     }
 }
@@ -158,49 +150,30 @@ fn kl_to_target<B: Backend>(code: Tensor<B, 2>, rho: f64) -> Tensor<B, 1> {
         .squeeze_dim(1)
 }
 
-impl<B: Backend> Decoder<B> for Sparse<B> {
-    fn decode(
-        &self,
-        z: Tensor<B, 2>,
-        _condition: Option<&Tensor<B, 2>>,
-        step: &StepContext,
-    ) -> Tensor<B, 2> {
-        self.nets.decode(z, step)
-    }
-}
-
-impl<B: Backend> Loss<B> for Sparse<B> {
-    fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
-        let (objective, code) = reconstruction(self, batch, step);
-        let weight = self.config.sparsity_weight.at(step.step, step.total_steps);
-        let active = match self.config.sparsity {
+impl<B: Backend> Method<B> for Sparse {
+    fn loss(&self, parts: &impl Parts<B>, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
+        let code = self.units(parts, batch, step);
+        let weight = self.sparsity_weight.at(step.step, step.total_steps);
+        let active = match self.sparsity {
             Sparsity::Kl => code.clone().greater_elem(ON),
             Sparsity::L1 | Sparsity::TopK => code.clone().not_equal_elem(0.0),
         };
         let active = active.float();
         let share = active.clone().mean_dim(1).squeeze_dim(1);
-        let objective = objective
+        let objective = decoded(parts, code.clone(), batch, step)
             .with_active(active)
             .with_monitor("active_fraction", share);
-        match self.config.sparsity {
-            Sparsity::Kl => {
-                objective.with_term("sparsity", kl_to_target(code, self.config.rho), weight)
-            }
+        match self.sparsity {
+            Sparsity::Kl => objective.with_term("sparsity", kl_to_target(code, self.rho), weight),
             Sparsity::L1 => {
                 objective.with_term("sparsity", code.abs().sum_dim(1).squeeze_dim(1), weight)
             }
             Sparsity::TopK => objective,
         }
     }
-}
 
-impl<B: Backend> Autoencoder<B> for Sparse<B> {
-    fn likelihood(&self) -> &Likelihood<B> {
-        &self.likelihood
-    }
-
-    fn latent(&self) -> usize {
-        self.latent
+    fn encode(&self, parts: &impl Parts<B>, batch: &Batch<B>, step: &StepContext) -> Code<B> {
+        self.units(parts, batch, step).into()
     }
 
     fn is_generative(&self) -> bool {

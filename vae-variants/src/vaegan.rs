@@ -14,19 +14,19 @@
 //! programs does; and the decoder's game is the non-saturating one unless [`Game::Minimax`] is chosen.
 
 use burn::{
-    module::Module,
+    module::{Module, ParamId, list_param_ids},
     tensor::{Tensor, activation::softplus, backend::Backend},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use vae_core::{
-    Autoencoder, Batch, Encoder, Loss, ModelSpec, Objective, OptionInfo, Pacing, Player, Result,
-    Schedule, StepContext, Update, Updates, VariantConfig,
+    Batch, Distribution, Likelihood, Method, ModelSpec, Moved, Objective, OptionInfo, Pace, Parts,
+    Player, Result, Schedule, StepContext, Update, Updates, VariantConfig, draw_with_kl,
     error::check,
-    nets::{Activation, EncoderNet, Init, ModelConfig, NormKind},
+    kl_per_unit,
+    nets::{Activation, EncoderNet, Init, ModelConfig, Networks, NormKind},
     ops::squared_error,
 };
-
-use crate::{Vae, VaeConfig, vae::is_a_vae};
 
 const LOG_2_PI: f64 = 1.837_877_066_409_345_5;
 const EPSILON: f64 = 1e-5;
@@ -36,7 +36,7 @@ const DISCRIMINATOR: &str = "discriminator";
 /// Options of the VAE-GAN.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct VaeganConfig {
+pub struct Vaegan {
     /// Weight of the reconstruction in the decoder's objective.
     pub gamma: Schedule,
     /// What the decoder plays for.
@@ -47,7 +47,7 @@ pub struct VaeganConfig {
     pub margin: f64,
 }
 
-impl Default for VaeganConfig {
+impl Default for Vaegan {
     fn default() -> Self {
         Self {
             gamma: Schedule::Constant(1.0),
@@ -68,7 +68,7 @@ pub enum Game {
     Minimax,
 }
 
-impl VariantConfig for VaeganConfig {
+impl VariantConfig for Vaegan {
     const NAME: &'static str = "vaegan";
     const SUMMARY: &'static str =
         "VAE with an adversary, compared in its features; sharper samples";
@@ -99,7 +99,7 @@ impl VariantConfig for VaeganConfig {
     const SETTINGS: &'static [(&'static str, &'static str)] =
         &[("train.optimizer.beta1", "0.5"), ("train.lr", "0.002")];
 
-    type Model<B: Backend> = Vaegan<B>;
+    type Method<B: Backend> = Adversary<B>;
 
     fn check(&self) -> Result<()> {
         self.gamma.check_at_least("variant.gamma", 0.0)?;
@@ -109,17 +109,16 @@ impl VariantConfig for VaeganConfig {
         check("variant.margin", self.margin, inside, "at least 0")
     }
 
-    fn build<B: Backend>(&self, spec: &ModelSpec, init: &mut Init<'_, B>) -> Result<Vaegan<B>> {
+    fn fits(&self, spec: &ModelSpec) -> Result<()> {
         let aggressive = spec.objective.aggressive;
         let none = "0 for vaegan, whose game sets the pace";
-        check("objective.aggressive", aggressive, aggressive == 0, none)?;
-        Ok(Vaegan {
-            vae: VaeConfig::default().build(spec, init)?,
+        check("objective.aggressive", aggressive, aggressive == 0, none)
+    }
+
+    fn build<B: Backend>(&self, spec: &ModelSpec, init: &mut Init<'_, B>) -> Result<Adversary<B>> {
+        Ok(Adversary {
             discriminator: EncoderNet::init(&judging(&spec.model), &spec.nets(1), init)?,
-            gamma: self.gamma.clone(),
-            game: self.game,
-            equilibrium: self.equilibrium,
-            margin: self.margin,
+            options: self.clone(),
         })
     }
 }
@@ -137,37 +136,26 @@ fn judging(model: &ModelConfig) -> ModelConfig {
     }
 }
 
-/// A VAE-GAN.
+/// What a VAE-GAN trains beside its parts.
 #[derive(Module, Debug)]
-pub struct Vaegan<B: Backend> {
-    vae: Vae<B>,
+pub struct Adversary<B: Backend> {
     /// From an example to one logit: positive if it takes it for real.
     discriminator: EncoderNet<B>,
     #[module(skip)]
-    gamma: Schedule,
-    #[module(skip)]
-    game: Game,
-    #[module(skip)]
-    equilibrium: f64,
-    #[module(skip)]
-    margin: f64,
+    options: Vaegan,
 }
 
-is_a_vae!(Vaegan);
-
-impl<B: Backend> Loss<B> for Vaegan<B> {
-    fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
+impl<B: Backend> Method<B> for Adversary<B> {
+    fn loss(&self, parts: &impl Parts<B>, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
         let examples = batch.len();
-        let posterior = self.vae.encode(batch, step);
-        let noise = || step.normal(posterior.dims(), &posterior.device());
-        let (z, prior) = (posterior.sample(noise()), noise());
-        let (vae, judge) = (
-            self.vae.clone().no_grad(),
-            self.discriminator.clone().no_grad(),
-        );
-        let image = |vae: &Vae<B>, z| vae.likelihood().mean(vae.nets.decode(z, step));
-        let codes = Tensor::cat(vec![z.clone().detach(), prior], 0);
-        let fakes = image(&self.vae, codes); // [2 batch, features]
+        let posterior = parts.posterior(batch, step);
+        let prior = parts.prior(step, &batch.input.device());
+        let (z, kl) = draw_with_kl(&posterior, &prior, posterior.noise(1, step));
+        let drawn = prior.sample(examples, step);
+        let still = parts.clone().no_grad();
+        let judge = self.discriminator.clone().no_grad();
+        let codes = Tensor::cat(vec![z.clone().detach(), drawn.detach()], 0);
+        let fakes = image(parts, codes, step); // [2 batch, features]
 
         // The discriminator: on images that stand still.
         let shown = Tensor::cat(vec![batch.target.clone(), fakes.clone().detach()], 0);
@@ -177,8 +165,10 @@ impl<B: Backend> Loss<B> for Vaegan<B> {
         let fake = logits.narrow(0, examples, 2 * examples);
         let right = real.clone().greater_elem(0.0).float();
         let right = right + both(fake.clone().lower_elem(0.0).float());
-        let discriminator = Player::new(DISCRIMINATOR, "real", softplus(real.neg(), 1.0), 1.0)
-            .with_term("fake", both(softplus(fake, 1.0)), 1.0)
+        let real = softplus(real.neg(), 1.0);
+        let fake = both(softplus(fake, 1.0));
+        let discriminator = Player::new(DISCRIMINATOR, "real", real.clone(), 1.0)
+            .with_term("fake", fake.clone(), 1.0)
             .with_monitor("accuracy", right.div_scalar(2.0));
         let feature_nll = |features: Tensor<B, 2>| {
             let [_, width] = features.dims();
@@ -189,8 +179,8 @@ impl<B: Backend> Loss<B> for Vaegan<B> {
         // The decoder: from codes that stand still, against a discriminator that does.
         let (features, logits) = judge.with_features(fakes.clone(), step);
         let of_decoder = feature_nll(features.narrow(0, 0, examples));
-        let gamma = self.gamma.at(step.step, step.total_steps);
-        let (logits, weight) = match self.game {
+        let gamma = self.options.gamma.at(step.step, step.total_steps);
+        let (logits, weight) = match self.options.game {
             Game::NonSaturating => (logits.neg(), 2.0),
             Game::Minimax => (logits, -2.0),
         };
@@ -201,36 +191,97 @@ impl<B: Backend> Loss<B> for Vaegan<B> {
         );
 
         // The encoder: through a decoder and a discriminator that stand still.
-        let (features, _) = judge.with_features(image(&vae, z), step);
-        let of_encoder = feature_nll(features);
+        let (features, _) = judge.with_features(image(&still, z, step), step);
+        let of_encoder = Objective::new(feature_nll(features));
 
         let reconstructed = fakes.detach().narrow(0, 0, examples);
-        let config = self.vae.objective();
-        config
-            .add_kl(Objective::new(of_encoder), posterior, 1.0, step)
-            .with_monitor(
-                "squared_error",
-                squared_error(reconstructed, batch.target.clone()),
-            )
+        let squares = squared_error(reconstructed, batch.target.clone());
+        let per_unit = || kl_per_unit(&posterior, &prior);
+        (parts.objective())
+            .add_kl(of_encoder, kl, per_unit, 1.0, step)
+            .with_codes(posterior)
+            .with_monitor("squared_error", squares)
             .with_player(decoder)
             .with_player(discriminator)
+            .with_signal(real.detach())
+            .with_signal(fake.detach())
     }
 
-    fn updates(&self) -> Updates {
-        let encoder = Update::of("encoder", &self.vae.nets.encoder);
+    fn updates(&self, parts: &impl Parts<B>, _stage: usize) -> Updates {
+        let encoder = Moved::Only(encoder_side(parts));
+        let mut decoder = list_param_ids(parts);
+        decoder.retain(|id| !encoder_side(parts).contains(id));
         Updates {
             parts: vec![
-                Update::without(DECODER, &self.vae, &encoder),
+                Update::new(DECODER, Moved::Only(decoder)),
                 Update::of(DISCRIMINATOR, &self.discriminator),
-                encoder,
+                Update::new("encoder", encoder),
             ],
-            pacing: Pacing::Equilibrium {
-                adversary: DISCRIMINATOR,
-                opponent: DECODER,
-                equilibrium: self.equilibrium,
-                margin: self.margin,
-            },
+            pace: Box::new(Equilibrium {
+                at: self.options.equilibrium,
+                margin: self.options.margin,
+                rests: [0; 2],
+            }),
         }
+    }
+}
+
+/// What the encoder's objective moves: the encoder, and what reshapes posterior and prior.
+fn encoder_side<B: Backend>(parts: &impl Parts<B>) -> Vec<ParamId> {
+    let mut ids = parts.networks().encoder_parameters();
+    ids.extend(list_param_ids(parts.prior_part()));
+    ids.extend(parts.flow().map(list_param_ids).unwrap_or_default());
+    ids
+}
+
+/// What the decoder makes of codes.
+fn image<B: Backend>(parts: &impl Parts<B>, z: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
+    let parameters = parts.networks().decode(z, step);
+    parts.likelihood().distribution(parameters).mean()
+}
+
+/// Keeps the discriminator and its opponent near an equilibrium, as the authors' programs do: the
+/// discriminator rests while its loss on real or on fake examples is below `at - margin`, and the
+/// decoder while either is above `at + margin`; if both were to rest, both move.
+#[derive(Debug)]
+struct Equilibrium {
+    /// Loss in nats at which neither wins; `ln 2` if the discriminator tells nothing apart.
+    at: f64,
+    margin: f64,
+    /// For how many steps up to now discriminator and decoder have rested.
+    rests: [u64; 2],
+}
+
+impl Pace for Equilibrium {
+    /// The signals are the discriminator's losses on real and on fake examples.
+    fn moves(&mut self, _loss: f64, signals: &[f64]) -> Vec<bool> {
+        let [real, fake] = *signals else {
+            unreachable!("the loss gives two signals");
+        };
+        let discriminator = real.min(fake) < self.at - self.margin;
+        let decoder = real.max(fake) > self.at + self.margin;
+        let rest = [discriminator && !decoder, decoder && !discriminator];
+        for (steps, rests) in self.rests.iter_mut().zip(rest) {
+            *steps = if rests { *steps + 1 } else { 0 };
+        }
+        let [discriminator, decoder] = rest;
+        vec![!decoder, !discriminator, true]
+    }
+
+    fn memory(&self) -> Value {
+        json!({ "rests": self.rests() })
+    }
+
+    fn recall(&mut self, memory: &Value) -> serde_json::Result<()> {
+        let rests = Vec::<(String, u64)>::deserialize(&memory["rests"])?;
+        for (name, steps) in rests {
+            self.rests[usize::from(name == DECODER)] = steps;
+        }
+        Ok(())
+    }
+
+    fn rests(&self) -> Vec<(&'static str, u64)> {
+        vec![(DISCRIMINATOR, self.rests[0]), (DECODER, self.rests[1])]
     }
 }
 
@@ -254,4 +305,37 @@ fn both<B: Backend>(values: Tensor<B, 2>) -> Tensor<B, 1> {
     let examples = values.dims()[0] / 2;
     let rows = values.reshape([2, examples]);
     rows.mean_dim(0).squeeze_dim(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By hand, around 0.7 with a margin of 0.4: the discriminator rests below 0.3, the decoder above
+    /// 1.1.
+    #[test]
+    fn who_wins_rests() {
+        let new = || Equilibrium {
+            at: 0.7,
+            margin: 0.4,
+            rests: [0; 2],
+        };
+        let mut pace = new();
+        for (real, fake, decoder, discriminator) in [
+            (0.7, 0.7, true, true),
+            (0.2, 0.7, true, false),
+            (0.7, 0.1, true, false),
+            (0.7, 1.2, false, true),
+            (1.3, 0.7, false, true),
+            (0.2, 1.2, true, true),
+            (0.2, 0.2, true, false),
+        ] {
+            let moves = pace.moves(0.0, &[real, fake]);
+            assert_eq!(moves, [decoder, discriminator, true], "{real} {fake}");
+        }
+        assert_eq!(pace.rests(), [(DISCRIMINATOR, 1), (DECODER, 0)]);
+        let mut again = new();
+        again.recall(&pace.memory()).unwrap();
+        assert_eq!(again.rests(), pace.rests());
+    }
 }

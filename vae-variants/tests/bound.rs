@@ -10,15 +10,15 @@ use burn::{
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use vae_core::{
-    Autoencoder, Batch, BoundGradient, Decoder, DiagonalGaussian, Encoder, LikelihoodConfig,
-    LikelihoodKind, ModelSpec, Objective, ObjectiveConfig, StepContext, VariantConfig,
-    importance_weighted,
+    Assembly, Batch, BoundGradient, CodeKind, CodeShape, DiagonalGaussian, Distribution,
+    Likelihood, LikelihoodConfig, LikelihoodKind, ModelSpec, Objective, ObjectiveConfig,
+    Parts as _, StepContext, importance_weighted,
     nets::{Init, ModelConfig},
 };
 use vae_data::DataShape;
-use vae_variants::{Vae, VaeConfig};
 
 type Ad = Autodiff<Flex>;
+type Parts = Assembly<Ad>;
 type Gradients = <Ad as AutodiffBackend>::Gradients;
 
 const FEATURES: usize = 6;
@@ -28,23 +28,23 @@ const EXAMPLES: usize = 300;
 const SAMPLES: usize = 20;
 const PORTIONS: [usize; 4] = [6, 6, 6, 2];
 
-fn vae() -> Vae<Ad> {
+fn vae() -> Parts {
+    let model = ModelConfig {
+        latent: LATENT,
+        hidden: Some(vec![8]),
+        ..ModelConfig::default()
+    };
     let spec = ModelSpec {
-        model: ModelConfig {
-            latent: LATENT,
-            hidden: Some(vec![8]),
-            ..ModelConfig::default()
-        },
+        code: CodeShape::row(CodeKind::Distribution, &model),
+        model,
         likelihood: LikelihoodConfig::new(LikelihoodKind::Bernoulli),
         objective: ObjectiveConfig::default(),
         shape: DataShape::flat(FEATURES),
         classes: 0,
         condition: 0,
+        is_conditional: false,
     };
-    let device = Default::default();
-    VaeConfig::default()
-        .build(&spec, &mut Init::new(1, &device))
-        .unwrap()
+    Assembly::build(&spec, &mut Init::new(1, &Default::default())).unwrap()
 }
 
 fn batch() -> Batch<Ad> {
@@ -75,7 +75,7 @@ impl ModuleVisitor<Ad> for Collector<'_> {
 }
 
 impl Flat {
-    fn of(model: &Vae<Ad>, total: &Tensor<Ad, 1>) -> Self {
+    fn of(model: &Parts, total: &Tensor<Ad, 1>) -> Self {
         let mut flat = Self::default();
         model.visit(&mut Collector(&total.backward(), &mut flat));
         flat
@@ -105,7 +105,7 @@ impl Flat {
 }
 
 /// Of the bound as the training sees it, after a check of its value.
-fn gradients(vae: &Vae<Ad>, gradient: BoundGradient, expected: &Tensor<Ad, 2>) -> Flat {
+fn gradients(vae: &Parts, gradient: BoundGradient, expected: &Tensor<Ad, 2>) -> Flat {
     let bound = (SAMPLES, gradient);
     let objective: Objective<Ad> = importance_weighted(vae, &batch(), bound, 1.0, &step());
     assert_eq!(objective.portions.len(), PORTIONS.len() - 1);
@@ -124,12 +124,12 @@ fn gradients(vae: &Vae<Ad>, gradient: BoundGradient, expected: &Tensor<Ad, 2>) -
 /// The same draws, all at once: posterior, codes, and the weights' logarithms by the densities.
 /// `[count, batch]`
 fn log_weights(
-    vae: &Vae<Ad>,
+    vae: &Parts,
     of_densities: impl Fn(DiagonalGaussian<Ad>) -> DiagonalGaussian<Ad>,
     of_codes: impl Fn(Tensor<Ad, 2>) -> Tensor<Ad, 2>,
 ) -> (Tensor<Ad, 2>, Tensor<Ad, 2>) {
     let (batch, step, device) = (batch(), step(), Default::default());
-    let repeated = vae.encode(&batch, &step).repeat(SAMPLES);
+    let repeated = vae.posterior(&batch, &step).base().repeat(SAMPLES);
     let noise = PORTIONS.map(|count| step.normal([count * EXAMPLES, LATENT], &device));
     let noise = Tensor::cat(noise.to_vec(), 0);
     let z = repeated.mean() + repeated.log_variance().mul_scalar(0.5).exp() * noise;
@@ -143,7 +143,7 @@ fn log_weights(
     let log_p = log_density(z.zeros_like(), z.zeros_like());
     let parameters = vae.decode(decoded.clone(), None, &step);
     let target = batch.target.clone().repeat_dim(0, SAMPLES);
-    let nll = vae.likelihood().nll(parameters, target);
+    let nll = vae.likelihood.distribution(parameters).nll(target);
     let log_weights = (log_p - log_q).squeeze_dim::<1>(1) - nll;
     (log_weights.reshape([SAMPLES, EXAMPLES]), z)
 }

@@ -16,7 +16,7 @@ use vae_data::{
     Batcher, Binarize, Data, DataConfig, DataShape, MemoryDataset, Scale, Source, Stream,
     fill_normal, rng,
 };
-use vae_variants::{AeConfig, Description, Model, Variant};
+use vae_variants::{Ae, Description, Model, Variant};
 
 const EXAMPLES: usize = 400;
 const FEATURES: usize = 12;
@@ -81,7 +81,7 @@ fn train() -> Model<Flex> {
         likelihood: Some(LikelihoodKind::Gaussian),
         ..ModelConfig::default()
     };
-    let variant = Variant::Ae(AeConfig::default());
+    let variant = Variant::Ae(Ae::default());
     let objective = ObjectiveConfig::default();
     let description = Description::new(variant, model, objective, &data(), Binarize::None).unwrap();
     let falling = r#"{"kind": "cosine", "from": 0.02, "to": 0.0}"#;

@@ -4,24 +4,28 @@
 use burn::tensor::{Int, Tensor, TensorData};
 use burn_flex::Flex;
 use vae_core::{
-    Autoencoder, Batch, Decoder, Encoder, LikelihoodConfig, LikelihoodKind, Loss, ModelSpec,
-    Objective, StepContext, VariantConfig,
+    Assembly, Autoencoder, Batch, CodeKind, CodeShape, Distribution, LikelihoodConfig,
+    LikelihoodKind, Loss, Model, ModelSpec, Objective, Parts, StandardNormal, StepContext,
+    VariantConfig,
     nets::{Init, ModelConfig},
 };
 use vae_data::DataShape;
-use vae_variants::{CvaeConfig, Semi, SemiConfig};
+use vae_variants::{Classifiers, Cvae, Semi};
 
 const CLASSES: usize = 3;
 const ATTRIBUTES: usize = 2;
 const LABELS: [i32; 6] = [2, -1, 0, -1, -1, 1];
 
 fn spec() -> ModelSpec {
+    let model = ModelConfig {
+        latent: 4,
+        hidden: Some(vec![9]),
+        ..ModelConfig::default()
+    };
     ModelSpec {
-        model: ModelConfig {
-            latent: 4,
-            hidden: Some(vec![9]),
-            ..ModelConfig::default()
-        },
+        code: CodeShape::row(CodeKind::Distribution, &model),
+        model,
+        is_conditional: true,
         likelihood: LikelihoodConfig::new(LikelihoodKind::Bernoulli),
         objective: Default::default(),
         shape: DataShape::flat(7),
@@ -30,10 +34,11 @@ fn spec() -> ModelSpec {
     }
 }
 
-fn model() -> Semi<Flex> {
+fn model() -> Model<Flex, Classifiers<Flex>> {
     let device = Default::default();
-    let config = SemiConfig::default();
-    config.build(&spec(), &mut Init::new(3, &device)).unwrap()
+    let mut init = Init::new(3, &device);
+    let method = Semi::default().build(&spec(), &mut init).unwrap();
+    Model::new(Assembly::build(&spec(), &mut init).unwrap(), method).unwrap()
 }
 
 fn context() -> StepContext {
@@ -75,15 +80,17 @@ fn term(objective: &Objective<Flex>, name: &str) -> Vec<f32> {
 fn with_every_label_it_is_the_conditional_vae() {
     let (semi, batch) = (model(), batch(&[0, 2, 1, 1]));
     let objective = semi.loss(&batch, &context());
-    let (cvae, step) = (semi.cvae(), context());
-    let posterior = cvae.encode(&batch, &step);
-    assert_eq!(term(&objective, "kl"), numbers(posterior.kl()));
+    let (cvae, step) = (&semi.parts, context());
+    let posterior = cvae.posterior(&batch, &step);
+    let prior = StandardNormal::new(4, Default::default());
+    let kl = prior.kl(posterior.base()).unwrap();
+    assert_eq!(term(&objective, "kl"), numbers(kl));
     // There is noise for every class.
     let noise: Tensor<Flex, 2> = step.normal([4 * CLASSES, 4], &Default::default());
     let rows = Tensor::from_data([0, 3 + 2, 6 + 1, 9 + 1], &Default::default());
-    let z = posterior.sample(noise.select(0, rows));
-    let decoded = cvae.decode(z, batch.condition.as_ref(), &step);
-    let nll = numbers(cvae.likelihood().nll(decoded, batch.target.clone()));
+    let z = posterior.at(noise.select(0, rows));
+    let likelihood = cvae.likelihood_of(z, &batch, &step);
+    let nll = numbers(likelihood.nll(batch.target.clone()));
     for (a, b) in nll.iter().zip(numbers(objective.reconstruction.clone())) {
         assert!((a - b).abs() < 1e-5, "{a} {b}");
     }
@@ -169,16 +176,10 @@ fn data_without_classes_are_refused() {
         condition: 0,
         ..spec()
     };
-    let device = Default::default();
-    let error = SemiConfig::default().build::<Flex>(&spec, &mut Init::new(3, &device));
-    let text = error.unwrap_err().to_string();
+    let text = Semi::default().fits(&spec).unwrap_err().to_string();
     assert!(
         text.contains("at least 2 classes") && text.contains("--label"),
         "{text}"
     );
-    assert!(
-        CvaeConfig::default()
-            .build::<Flex>(&spec, &mut Init::new(3, &device))
-            .is_err()
-    );
+    assert!(Cvae::default().fits(&spec).is_err());
 }

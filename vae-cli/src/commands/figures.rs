@@ -3,7 +3,6 @@
 use anyhow::Result;
 use burn::tensor::backend::Backend;
 use serde_json::Value;
-use vae_core::Autoencoder;
 use vae_data::{Batcher, Data};
 use vae_variants::{Description, Model};
 
@@ -69,10 +68,13 @@ pub fn write<B: Backend>(
         &pictures::curves(&history(&folder.metrics()?))?,
     )?;
 
-    if Autoencoder::<B>::is_generative(model) {
+    let count = match (is_image, has_rows) {
+        (false, _) => ROWS,
+        (true, true) => PER_CLASS,
+        (true, false) => SAMPLES,
+    };
+    if let Some(values) = sample(model, &rows, count, seed, device) {
         let png = if is_image {
-            let count = if has_rows { PER_CLASS } else { SAMPLES };
-            let values = sample(model, &rows, count, seed, device);
             let labels = if has_rows {
                 &description.classes[..]
             } else {
@@ -80,7 +82,7 @@ pub fn write<B: Backend>(
             };
             samples(&shown_as.data(values, device), labels, shown)?
         } else {
-            let values = shown_as.data(sample(model, &rows, ROWS, seed, device), device);
+            let values = shown_as.data(values, device);
             let batcher = Batcher::sequential(data.train.clone(), ROWS, seed);
             let train = batcher.epoch(0, 0).next().transpose()?;
             let train = train.map(|batch| batch.target).unwrap_or_default();

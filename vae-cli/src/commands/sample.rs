@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::backend::Backend;
-use vae_core::{Autoencoder, files::write_atomically};
+use vae_core::files::write_atomically;
 use vae_data::to_npy;
 use vae_variants::{Description, load};
 
@@ -79,15 +79,15 @@ impl Job for Sampling<'_> {
 
     fn run<B: Backend>(self, device: B::Device) -> Result<Self::Output> {
         let (model, description) = load::<B>(&self.args.run, &device)?;
-        if !Autoencoder::<B>::is_generative(&model) {
+        let drawn = sample(&model, self.rows, self.args.count, self.seed, &device);
+        let Some(values) = drawn else {
             bail!(
                 "a {} model has no prior to draw codes from; train a generative variant such as \
                  vae, or look at reconstructions.png in {}",
                 description.variant.info().name,
                 self.args.run.display()
             );
-        }
-        let values = sample(&model, self.rows, self.args.count, self.seed, &device);
+        };
         let shown = Shown::<B>::open(&self.args.run, &description, &device)?;
         Ok((shown.data(values, &device), shown.description))
     }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use vae_core::Autoencoder as _;
 use vae_core::train::{CheckpointStore, Ending, Evaluation, Trainer, evaluate, evaluate_nll};
 use vae_data::{Batcher, Corruption, Data, Subset, fingerprint};
-use vae_variants::{Description, Model, save};
+use vae_variants::{Description, Model, save, upgrade_checkpoint};
 
 use crate::{
     backend::{self, Job},
@@ -151,7 +151,8 @@ impl Job for Training<'_> {
             codes::keep(run, folder.path())?;
         }
 
-        let store = CheckpointStore::new(folder.checkpoints(), model_name(description));
+        let store = CheckpointStore::new(folder.checkpoints(), model_name(description))
+            .with_upgrade(upgrade_checkpoint);
         let trainer = Trainer::<Autodiff<B>, Model<Autodiff<B>>>::new(
             model,
             settings.train.clone(),
@@ -195,7 +196,7 @@ impl Job for Training<'_> {
         }
 
         save(&outcome.model, description, folder.path())?;
-        let at = (outcome.state.step, total);
+        let at = outcome.position;
         let scores = |batches: Option<&Batcher>| -> Result<Option<Evaluation>> {
             let evaluated = batches
                 .map(|batches| evaluate(&outcome.model, batches, settings.seed, at, &device));

@@ -4,7 +4,7 @@ use std::fs;
 
 use vae_core::{LikelihoodKind, Moving, Schedule, nets::Arch, train::OptimizerConfig};
 use vae_data::Binarize;
-use vae_variants::{BetaConfig, SparseConfig, Sparsity};
+use vae_variants::{Beta, Sparse, Sparsity};
 
 use super::*;
 
@@ -91,7 +91,7 @@ fn another_variant_drops_the_options_of_the_one_before() {
         &[],
         &[("variant.name", "beta"), ("variant.beta", "2")],
     );
-    let beta = BetaConfig {
+    let beta = Beta {
         beta: Schedule::Constant(2.0),
     };
     assert_eq!(all.variant, Variant::Beta(beta));
@@ -101,22 +101,22 @@ fn another_variant_drops_the_options_of_the_one_before() {
         &[],
         &[("variant.name", "sparse")],
     );
-    assert_eq!(back.variant, Variant::Sparse(SparseConfig::default()));
+    assert_eq!(back.variant, Variant::Sparse(Sparse::default()));
 
     let same = settings(
         &[sparse],
         &[],
         &[("variant.k", "9"), ("variant.name", "sparse")],
     );
-    let expected = SparseConfig {
+    let expected = Sparse {
         sparsity: Sparsity::TopK,
         k: 9,
-        ..SparseConfig::default()
+        ..Sparse::default()
     };
     assert_eq!(same.variant, Variant::Sparse(expected));
 
     let waiting = settings(&["variant.beta = 3"], &[], &[("variant.name", "beta")]);
-    let beta = BetaConfig {
+    let beta = Beta {
         beta: Schedule::Constant(3.0),
     };
     assert_eq!(waiting.variant, Variant::Beta(beta));

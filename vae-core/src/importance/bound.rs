@@ -3,8 +3,14 @@
 use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
 
-use super::{Codes, LogSum, portions};
-use crate::{Autoencoder, Batch, DiagonalGaussian, Encoder, Objective, Portion, StepContext};
+use super::portions;
+use crate::{
+    Batch, Distribution, Likelihood, Objective, Parts, Portion, StepContext,
+    distribution::{Posterior, draw_with_log_ratio, repeat_rows},
+    kl::kl_per_unit,
+    log_sum::LogSum,
+    parts::PriorOf,
+};
 
 /// How the gradient of the importance weighted bound is estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -30,36 +36,35 @@ pub enum BoundGradient {
 ///
 /// # Panics
 /// If `samples` is 0.
-pub fn importance_weighted<B, M>(
-    model: &M,
+pub fn importance_weighted<B: Backend>(
+    parts: &impl Parts<B>,
     batch: &Batch<B>,
     (samples, gradient): (usize, BoundGradient),
     kl_weight: f64,
     step: &StepContext,
-) -> Objective<B>
-where
-    B: Backend,
-    M: Autoencoder<B> + Encoder<B, Code = DiagonalGaussian<B>>,
-{
+) -> Objective<B> {
     assert!(samples > 0, "at least one sample");
     let start = step.clone();
-    let posterior = model.encode(batch, step);
-    let counts = portions(samples, posterior.dims()[0]);
+    let device = batch.input.device();
+    let posterior = parts.posterior(batch, step);
+    let counts = portions(samples, batch.len());
     // Else the weights come first, from a pass without gradient.
     let at_once = counts.len() == 1 && gradient == BoundGradient::Standard;
-    let (decoder, origin) = if at_once {
-        (model.clone(), posterior.clone())
+    let (constant, origin) = if at_once {
+        (parts.clone(), posterior.clone())
     } else {
-        (model.clone().no_grad(), posterior.detach())
+        (parts.clone().no_grad(), posterior.detach())
     };
+    let prior = constant.prior(step, &device);
 
     let mut steps = Vec::with_capacity(counts.len());
     let mut weighed = Vec::with_capacity(counts.len());
     for &count in &counts {
         // The gradient's pass draws the same noise and dropout from here.
         steps.push(step.clone());
-        let codes = Codes::draw(&origin, count, step);
-        weighed.push(codes.weigh(&decoder, batch, kl_weight, step));
+        let (z, log_ratio) = draw_with_log_ratio(&origin, &prior, count, step);
+        let nll = nll(&constant, batch, z, count, step);
+        weighed.push(Weighed::new(nll, log_ratio, kl_weight));
     }
     let logs = weighed.iter().map(|w| w.log_weights.clone().detach());
     let sum = logs.clone().map(LogSum::of).reduce(LogSum::add);
@@ -74,6 +79,13 @@ where
         .expect("at least one sample");
     let reconstruction = nll.squeeze_dim::<1>(0);
     let rest = sum.log_mean(samples).neg() - reconstruction.clone();
+    let kl = (posterior.gaussian())
+        .and_then(|gaussian| prior.kl(gaussian))
+        .unwrap_or_else(|| {
+            let sums = weighed.iter().map(|w| w.log_ratio.clone().sum_dim(0));
+            let sum = sums.reduce(|a, b| a + b).expect("at least one sample");
+            sum.div_scalar(-(samples as f64)).squeeze_dim(0)
+        });
 
     let mut passes = shares.into_iter().zip(steps).map(|(shares, step)| Pass {
         shares,
@@ -85,24 +97,69 @@ where
     let rest = match weighed.pop() {
         Some(weighed) if at_once => with_gradient_of(rest, first.of_weights(weighed.log_weights)),
         _ if step.is_training() => {
-            with_gradient_of(rest, first.surrogate(model, batch, &posterior))
+            let prior = parts.prior(&start.clone(), &device);
+            with_gradient_of(rest, first.surrogate(parts, batch, &posterior, &prior))
         }
         _ => rest,
     };
     let objective = Objective::new(reconstruction)
         .with_term("importance", rest, 1.0)
-        .with_monitor("kl", posterior.kl())
-        .with_codes(posterior);
+        .with_monitor("kl", kl);
     if !step.is_training() {
-        return objective;
+        let per_unit = kl_per_unit(&posterior, &prior);
+        return objective.with_kl_per_unit(per_unit).with_codes(posterior);
     }
+    let objective = objective.with_codes(posterior);
     passes.fold(objective, |objective, pass| {
-        let (model, batch, start) = (model.clone(), batch.clone(), start.clone());
+        let (parts, batch, start) = (parts.clone(), batch.clone(), start.clone());
         objective.with_portion(Portion::new(move || {
-            let posterior = model.encode(&batch, &start.clone());
-            pass.surrogate(&model, &batch, &posterior)
+            let step = start.clone();
+            let posterior = parts.posterior(&batch, &step);
+            let prior = parts.prior(&step, &batch.input.device());
+            pass.surrogate(&parts, &batch, &posterior, &prior)
         }))
     })
+}
+
+/// `-log p(x|z)` of `count` codes of each example. `[count, batch]`
+fn nll<B: Backend>(
+    parts: &impl Parts<B>,
+    batch: &Batch<B>,
+    z: Tensor<B, 2>,
+    count: usize,
+    step: &StepContext,
+) -> Tensor<B, 2> {
+    let repeated = |rows: &Tensor<B, 2>| repeat_rows(rows.clone(), count);
+    let condition = batch.condition.as_ref().map(repeated);
+    let parameters = parts.decode(z, condition.as_ref(), step);
+    let likelihood = parts.likelihood().distribution(parameters);
+    let nll = likelihood.nll(repeated(&batch.target));
+    nll.reshape([count, batch.len()])
+}
+
+/// Codes with what they are worth. `[count, batch]` each
+struct Weighed<B: Backend> {
+    /// Logarithms of `p(x|z) (p(z) / q(z|x))^kl_weight`.
+    log_weights: Tensor<B, 2>,
+    /// `-log p(x|z)`
+    nll: Tensor<B, 2>,
+    /// `log p(z) - log q(z|x)`
+    log_ratio: Tensor<B, 2>,
+}
+
+impl<B: Backend> Weighed<B> {
+    fn new(nll: Tensor<B, 2>, log_ratio: Tensor<B, 1>, kl_weight: f64) -> Self {
+        let log_ratio = log_ratio.reshape(nll.dims());
+        let weighted = match kl_weight {
+            1.0 => log_ratio.clone(),
+            weight => log_ratio.clone().mul_scalar(weight),
+        };
+        Self {
+            log_weights: weighted - nll.clone(),
+            nll,
+            log_ratio,
+        }
+    }
 }
 
 /// `value`, which is constant, with the gradient of `surrogate`.
@@ -122,28 +179,37 @@ struct Pass<B: Backend> {
 
 impl<B: Backend> Pass<B> {
     /// What has the gradient of the negated bound, as far as it goes through these codes. `[batch]`
-    fn surrogate<M: Autoencoder<B>>(
+    fn surrogate<P: Parts<B>>(
         &self,
-        model: &M,
+        parts: &P,
         batch: &Batch<B>,
-        posterior: &DiagonalGaussian<B>,
+        posterior: &Posterior<B>,
+        prior: &PriorOf<B, P>,
     ) -> Tensor<B, 1> {
         let [count, rows] = self.shares.dims();
         let step = self.step.clone();
-        let codes = Codes::draw(posterior, count, &step);
         match self.gradient {
             BoundGradient::Standard => {
-                let weighed = codes.weigh(model, batch, self.kl_weight, &step);
-                self.of_weights(weighed.log_weights)
+                let (z, log_ratio) = draw_with_log_ratio(posterior, prior, count, &step);
+                let nll = nll(parts, batch, z, count, &step);
+                self.of_weights(Weighed::new(nll, log_ratio, self.kl_weight).log_weights)
             }
             BoundGradient::DoublyReparameterized => {
-                // The decoder's gradient has the share, the code's the square of it.
+                // The gradients of decoder and prior have the share, the code's the square of it.
+                let z = posterior.sample(count, &step);
                 let shares = self.shares.clone().reshape([count * rows, 1]);
-                let fixed = codes.z.clone().detach();
-                let z = fixed.clone() + (codes.z.clone() - fixed) * shares;
-                let nll = codes.nll(model, batch, z, &step);
-                let path = codes.log_ratio_along_the_path().mul_scalar(self.kl_weight);
-                let of_each = self.shares.clone() * nll - self.shares.clone().square() * path;
+                let fixed = z.clone().detach();
+                let damped = fixed.clone() + (z.clone() - fixed) * shares;
+                let nll = nll(parts, batch, damped.clone(), count, &step);
+                let by_code = |values: Tensor<B, 1>| {
+                    let values = values.reshape([count, rows]);
+                    values.mul_scalar(self.kl_weight)
+                };
+                let log_prior = by_code(prior.log_prob(damped));
+                // Along the code alone: no gradient reaches the posterior's parameters but through it.
+                let log_posterior = by_code(posterior.detach().log_prob(z));
+                let of_each = self.shares.clone() * (nll - log_prior)
+                    + self.shares.clone().square() * log_posterior;
                 of_each.sum_dim(0).squeeze_dim(0)
             }
         }

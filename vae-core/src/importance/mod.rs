@@ -5,17 +5,15 @@ mod bound;
 
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::{Autoencoder, Batch, DiagonalGaussian, Posterior, StepContext, posterior::repeat_rows};
+use crate::{
+    Autoencoder, Batch, Distribution, Draws, StepContext, distribution::repeat_rows,
+    log_sum::LogSum,
+};
 
 pub use bound::{BoundGradient, importance_weighted};
 
 /// Codes decoded at a time: enough for whole matrix products, few enough for the caches.
 const ROWS: usize = 2048;
-
-/// Below this a share of a sum of weights counts as 0. It is far below the rounding error of the sum,
-/// and gradients weighted with less would be subnormal numbers, with which a step takes three times as
-/// long.
-const NO_SHARE: f32 = 1e-12;
 
 /// How many codes of each example to decode at a time, so that memory does not grow with `samples`.
 fn portions(samples: usize, rows: usize) -> Vec<usize> {
@@ -30,7 +28,7 @@ fn portions(samples: usize, rows: usize) -> Vec<usize> {
 /// with `K = samples` codes from the posterior (Burda 2016, eq. 8). Its expectation falls with `K`
 /// towards `-log p(x)`; for `K = 1` it is that of the negative ELBO. Memory does not grow with `K`.
 ///
-/// Nothing for a model without a Gaussian posterior.
+/// Nothing for a model that gives no likelihood.
 ///
 /// # Shapes
 /// - output: `[batch]`
@@ -44,217 +42,78 @@ pub fn importance_nll<B: Backend>(
     step: &StepContext,
 ) -> Option<Tensor<B, 1>> {
     assert!(samples > 0, "at least one sample");
-    let Posterior::Gaussian(posterior) = model.encode(batch, step).into() else {
-        return None;
-    };
-    let batch = Batch {
-        condition: model.condition(batch, step),
-        ..batch.clone()
-    };
-    let portions = portions(samples, posterior.dims()[0]).into_iter();
+    let draws = model.draws(batch, step)?;
+    let condition = model.condition(batch, step);
+    let portions = portions(samples, batch.len()).into_iter();
     let sums = portions.map(|count| {
-        let codes = Codes::draw(&posterior, count, step);
-        LogSum::of(codes.weigh(model, &batch, 1.0, step).log_weights)
+        let Draws { z, log_ratio } = draws(count, step);
+        let repeated = |rows: &Tensor<B, 2>| repeat_rows(rows.clone(), count);
+        let parameters = model.decode(z, condition.as_ref().map(repeated).as_ref(), step);
+        let nll = model.likelihood(parameters).nll(repeated(&batch.target));
+        LogSum::of((log_ratio - nll).reshape([count, batch.len()]))
     });
     let sum = sums.reduce(LogSum::add)?;
     Some(sum.log_mean(samples).neg())
-}
-
-/// Codes drawn from posteriors, `count` for each example.
-struct Codes<B: Backend> {
-    count: usize,
-    /// `[count * batch, 2 * latent]`
-    posterior: DiagonalGaussian<B>,
-    noise: Tensor<B, 2>,
-    /// `[count * batch, latent]`
-    z: Tensor<B, 2>,
-}
-
-impl<B: Backend> Codes<B> {
-    fn draw(posterior: &DiagonalGaussian<B>, count: usize, step: &StepContext) -> Self {
-        let posterior = posterior.repeat(count);
-        let noise = step.normal(posterior.dims(), &posterior.device());
-        Self {
-            count,
-            z: posterior.sample(noise.clone()),
-            posterior,
-            noise,
-        }
-    }
-
-    /// `-log p(x|z)`. `[count, batch]`
-    fn nll(
-        &self,
-        model: &impl Autoencoder<B>,
-        batch: &Batch<B>,
-        z: Tensor<B, 2>,
-        step: &StepContext,
-    ) -> Tensor<B, 2> {
-        let repeated = |rows: &Tensor<B, 2>| repeat_rows(rows.clone(), self.count);
-        let condition = batch.condition.as_ref().map(repeated);
-        let parameters = model.decode(z, condition.as_ref(), step);
-        self.by_code(model.likelihood().nll(parameters, repeated(&batch.target)))
-    }
-
-    /// `log p(z) - log q(z|x)`. `[count, batch]`
-    fn log_ratio(&self) -> Tensor<B, 2> {
-        self.half_sum(self.noise.clone().square() + self.posterior.log_variance())
-    }
-
-    /// The weights `p(x|z) (p(z) / q(z|x))^kl_weight`.
-    fn weigh(
-        &self,
-        model: &impl Autoencoder<B>,
-        batch: &Batch<B>,
-        kl_weight: f64,
-        step: &StepContext,
-    ) -> Weighed<B> {
-        let nll = self.nll(model, batch, self.z.clone(), step);
-        let ratio = match kl_weight {
-            1.0 => self.log_ratio(),
-            weight => self.log_ratio().mul_scalar(weight),
-        };
-        Weighed {
-            log_weights: ratio - nll.clone(),
-            nll,
-        }
-    }
-
-    /// [`Codes::log_ratio`] as a function of the code alone: no gradient reaches the posterior but
-    /// through the code.
-    fn log_ratio_along_the_path(&self) -> Tensor<B, 2> {
-        let posterior = self.posterior.detach();
-        let log_variance = posterior.log_variance();
-        let distance = (self.z.clone() - posterior.mean()).square();
-        self.half_sum(distance * log_variance.clone().neg().exp() + log_variance)
-    }
-
-    /// Where both densities lack the same constant.
-    fn half_sum(&self, of_posterior: Tensor<B, 2>) -> Tensor<B, 2> {
-        let terms = of_posterior - self.z.clone().square();
-        self.by_code(terms.sum_dim(1).squeeze_dim::<1>(1).mul_scalar(0.5))
-    }
-
-    fn by_code(&self, values: Tensor<B, 1>) -> Tensor<B, 2> {
-        let rows = values.dims()[0] / self.count;
-        values.reshape([self.count, rows])
-    }
-}
-
-/// Codes with what they are worth. `[count, batch]` each
-struct Weighed<B: Backend> {
-    log_weights: Tensor<B, 2>,
-    /// `-log p(x|z)`
-    nll: Tensor<B, 2>,
-}
-
-/// `log(scaled) + largest`, without overflow. `[1, batch]` each
-pub(crate) struct LogSum<B: Backend> {
-    largest: Tensor<B, 2>,
-    scaled: Tensor<B, 2>,
-}
-
-impl<B: Backend> LogSum<B> {
-    /// Of the columns of `logs`.
-    pub(crate) fn of(logs: Tensor<B, 2>) -> Self {
-        let largest = logs.clone().max_dim(0);
-        let scaled = (logs - largest.clone()).exp().sum_dim(0);
-        Self { largest, scaled }
-    }
-
-    /// What share each of the numbers with these logarithms has in the sum. `[count, batch]`
-    fn shares(&self, logs: Tensor<B, 2>) -> Tensor<B, 2> {
-        let shares = (logs - self.largest.clone()).exp() / self.scaled.clone();
-        let none = shares.clone().lower_elem(NO_SHARE);
-        shares.mask_fill(none, 0.0)
-    }
-
-    /// The logarithm of the sum divided by `count`. `[batch]`
-    pub(crate) fn log_mean(self, count: usize) -> Tensor<B, 1> {
-        let log_mean = self.largest + self.scaled.log().sub_scalar((count as f64).ln());
-        log_mean.squeeze_dim(0)
-    }
-
-    fn add(self, other: Self) -> Self {
-        let largest = self.largest.clone().max_pair(other.largest.clone());
-        let scaled = |part: Self| part.scaled * (part.largest - largest.clone()).exp();
-        Self {
-            scaled: scaled(self) + scaled(other),
-            largest,
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        Decoder, DiagonalGaussian, Encoder, Likelihood, LikelihoodConfig, LikelihoodKind, Loss,
-        Objective,
+        Assembly, BuiltinPrior, LikelihoodConfig, LikelihoodKind, Method, Model, Objective, Parts,
+        nets::Networks, parts::Shared, prior::NormalPrior,
     };
-    use burn::module::Module;
+    use burn::module::{Module, ParamId};
     use burn_flex::Flex;
 
     /// `p(x|z) = N(z, 1)`, so that `p(x) = N(0, 2)` and `p(z|x) = N(x/2, 1/2)`.
-    #[derive(Module, Debug)]
-    struct Line<B: Backend> {
-        likelihood: Likelihood<B>,
+    #[derive(Module, Debug, Clone)]
+    struct Line {
         /// Of the posterior.
-        #[module(skip)]
         variance: f64,
     }
 
-    impl<B: Backend> Encoder<B> for Line<B> {
-        type Code = DiagonalGaussian<B>;
-
-        fn encode(&self, batch: &Batch<B>, _step: &StepContext) -> DiagonalGaussian<B> {
-            let mean = batch.input.clone().mul_scalar(0.5);
+    impl<B: Backend> Networks<B> for Line {
+        fn encode(&self, input: Tensor<B, 2>, _step: &StepContext) -> Tensor<B, 2> {
+            let mean = input.mul_scalar(0.5);
             let log_variance = mean.zeros_like().add_scalar(self.variance.ln());
-            DiagonalGaussian::new(mean, log_variance)
+            Tensor::cat(vec![mean, log_variance], 1)
         }
-    }
 
-    impl<B: Backend> Decoder<B> for Line<B> {
-        fn decode(
-            &self,
-            z: Tensor<B, 2>,
-            _condition: Option<&Tensor<B, 2>>,
-            _step: &StepContext,
-        ) -> Tensor<B, 2> {
+        fn decode(&self, z: Tensor<B, 2>, _step: &StepContext) -> Tensor<B, 2> {
             z
         }
-    }
 
-    impl<B: Backend> Loss<B> for Line<B> {
-        fn loss(&self, batch: &Batch<B>, _step: &StepContext) -> Objective<B> {
-            Objective::new(
-                self.likelihood
-                    .nll(batch.input.clone(), batch.target.clone()),
-            )
+        fn encoder_parameters(&self) -> Vec<ParamId> {
+            Vec::new()
         }
     }
 
-    impl<B: Backend> Autoencoder<B> for Line<B> {
-        fn likelihood(&self) -> &Likelihood<B> {
-            &self.likelihood
-        }
+    #[derive(Module, Debug, Clone)]
+    struct Untrained;
 
-        fn latent(&self) -> usize {
-            1
-        }
-
-        fn is_generative(&self) -> bool {
-            true
+    impl<B: Backend> Method<B> for Untrained {
+        fn loss(&self, _: &impl Parts<B>, batch: &Batch<B>, _: &StepContext) -> Objective<B> {
+            Objective::new(batch.input.clone().squeeze_dim(1))
         }
     }
 
     fn estimate(variance: f64, samples: usize, x: &[f32]) -> Vec<f32> {
         let device = Default::default();
         let likelihood = LikelihoodConfig::new(LikelihoodKind::Gaussian);
-        let line = Line::<Flex> {
+        let parts = Assembly::<Flex, _> {
+            networks: Line { variance },
             likelihood: likelihood.init(&device).unwrap(),
-            variance,
+            prior: BuiltinPrior::Normal(NormalPrior { latent: 1 }),
+            flow: None,
+            shared: Shared {
+                objective: Default::default(),
+                latent: 1,
+                condition: 0,
+                planes: 1,
+            },
         };
+        let line = Model::new(parts, Untrained).unwrap();
         let x = Tensor::<Flex, 1>::from_floats(x, &device).unsqueeze_dim(1);
         let step = StepContext::evaluate(1, 0, 0, 1);
         let nll = importance_nll(&line, &Batch::unlabelled(x), samples, &step).unwrap();

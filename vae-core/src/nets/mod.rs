@@ -1,22 +1,21 @@
 //! Encoder and decoder networks built from settings.
 
-mod activation;
 mod conv;
 mod init;
 mod mlp;
 mod norm;
-mod settings;
+mod open;
 
-pub use activation::Activation;
-pub(crate) use activation::LEAK;
+pub use crate::ops::Activation;
+pub use crate::settings::{Arch, ModelConfig, NormKind, Upsample};
 pub use conv::{ConvDecoder, ConvEncoder};
 pub use init::Init;
 pub use mlp::{Dense, Mlp, TiedMlp};
-pub use norm::{Norm, NormKind};
-pub use settings::{Arch, ModelConfig, Upsample};
+pub use norm::Norm;
+pub use open::{Network, Networks, Pair};
 
 use burn::{
-    module::Module,
+    module::{Module, ParamId, list_param_ids},
     tensor::{Tensor, backend::Backend},
 };
 use vae_data::DataShape;
@@ -39,6 +38,8 @@ pub struct NetSpec {
     pub output: DataShape,
     /// Numbers the decoder gives for each feature.
     pub parameters_per_feature: usize,
+    /// Width of a cell, where the code is a grid of such.
+    pub cell: Option<usize>,
 }
 
 /// The encoder's network.
@@ -161,22 +162,14 @@ impl<B: Backend> Nets<B> {
         };
         Ok(Self { encoder, decoder })
     }
+}
 
-    /// Runs the encoder.
-    ///
-    /// # Shapes
-    /// - `input`: `[batch, input features]`
-    /// - output: `[batch, code]`
-    pub fn encode(&self, input: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
+impl<B: Backend> Networks<B> for Nets<B> {
+    fn encode(&self, input: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
         self.encoder.forward(input, step)
     }
 
-    /// Runs the decoder.
-    ///
-    /// # Shapes
-    /// - `z`: `[batch, latent]`
-    /// - output: `[batch, output features * parameters per feature]`
-    pub fn decode(&self, z: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
+    fn decode(&self, z: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
         match (&self.decoder, &self.encoder) {
             (DecoderNet::Mlp(net), _) => net.forward(z, step),
             (DecoderNet::Conv(net), _) => net.forward(z, step),
@@ -185,6 +178,25 @@ impl<B: Backend> Nets<B> {
                 unreachable!("init ties dense networks only")
             }
         }
+    }
+
+    fn encoder_parameters(&self) -> Vec<ParamId> {
+        list_param_ids(&self.encoder)
+    }
+
+    fn jacobian(
+        &self,
+        input: Tensor<B, 2>,
+        code: Activation,
+    ) -> Option<(Tensor<B, 2>, Tensor<B, 1>)> {
+        match &self.encoder {
+            EncoderNet::Mlp(net) if net.has_exact_jacobian() => Some(net.jacobian(input, code)),
+            _ => None,
+        }
+    }
+
+    fn has_exact_jacobian(&self) -> bool {
+        matches!(&self.encoder, EncoderNet::Mlp(net) if net.has_exact_jacobian())
     }
 }
 

@@ -5,20 +5,8 @@ use burn::{
     nn::{BatchNorm, BatchNormConfig, GroupNorm, GroupNormConfig},
     tensor::{Tensor, backend::Backend},
 };
-use serde::{Deserialize, Serialize};
 
-/// Which normalisation, if any.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NormKind {
-    /// None.
-    #[default]
-    None,
-    /// Over all units of one example (Ba 2016).
-    Layer,
-    /// Over the batch, per unit or channel (Ioffe & Szegedy 2015).
-    Batch,
-}
+use crate::settings::NormKind;
 
 /// A normalisation layer with learned scale and shift per unit or channel.
 #[derive(Module, Debug)]

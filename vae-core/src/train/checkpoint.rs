@@ -1,6 +1,6 @@
 //! Checkpoints: one file with everything a run needs to go on exactly where it stood.
 //!
-//! Layout: the magic `VAECKPT1`, the header's length (u64, little endian), the header (JSON), the
+//! Layout: the magic `VAECKPT2`, the header's length (u64, little endian), the header (JSON), the
 //! parameters and optimizer states (MessagePack by Burn's recorder), and the SHA-256 of all before.
 
 use std::{
@@ -10,21 +10,22 @@ use std::{
 
 use burn::{
     module::AutodiffModule,
-    optim::Optimizer as _,
     record::{FullPrecisionSettings, NamedMpkBytesRecorder, Recorder},
     tensor::backend::AutodiffBackend,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Meter, ModuleOptimizer, Optimizer, OptimizerConfig};
+use super::{Meter, ModuleOptimizer};
 use crate::{
-    Pace,
     error::{Error, Result},
     files::write_atomically,
 };
 
-const MAGIC: &[u8; 8] = b"VAECKPT1";
+const MAGIC: &[u8; 8] = b"VAECKPT2";
+/// Of an earlier version, whose records may have another structure.
+const EARLIER: &[u8; 8] = b"VAECKPT1";
 const DIGEST: usize = 32;
 
 /// Where a run stands, apart from parameters and optimizer states. Noise and data order are pure
@@ -49,13 +50,32 @@ pub struct State {
     pub examples: u64,
     /// Whether early stopping ended the run.
     pub stopped_early: bool,
-    /// In which steps the updates move.
+    /// What decides in which steps the updates move remembers: [`Pace::memory`](crate::Pace).
     #[serde(default)]
-    pub pace: Pace,
+    pub pace: Value,
+    /// What is trained: 0 in the main training, see [`Loss::later_stages`](crate::Loss).
+    #[serde(default)]
+    pub stage: usize,
+    /// Steps done when this stage began.
+    #[serde(default)]
+    pub stage_start: u64,
+    /// Steps of the main training, once it is over.
+    #[serde(default)]
+    pub main_steps: Option<u64>,
 }
 
 /// What a checkpoint holds: parameters, optimizer states, and where the run stands.
-type Loaded<B, M> = (M, Vec<ModuleOptimizer<M, B>>, State);
+pub(super) struct Loaded<B: AutodiffBackend, M: AutodiffModule<B>> {
+    pub model: M,
+    /// To be loaded into optimizers.
+    pub optimizers: Vec<OptimizerRecord<B, M>>,
+    pub state: State,
+}
+
+type OptimizerRecord<B, M> = <ModuleOptimizer<M, B> as burn::optim::Optimizer<M, B>>::Record;
+
+/// Brings the record of an earlier version, in MessagePack, to the structure of today's model.
+pub type Upgrade = fn(&[u8]) -> Result<Vec<u8>, String>;
 
 #[derive(Serialize, Deserialize)]
 struct Header {
@@ -69,6 +89,7 @@ struct Header {
 pub struct CheckpointStore {
     folder: PathBuf,
     model: String,
+    upgrade: Option<Upgrade>,
 }
 
 impl CheckpointStore {
@@ -78,6 +99,16 @@ impl CheckpointStore {
         Self {
             folder: folder.into(),
             model: model.into(),
+            upgrade: None,
+        }
+    }
+
+    /// Reads checkpoints of earlier versions too, as `upgrade` changes them.
+    #[must_use]
+    pub fn with_upgrade(self, upgrade: Upgrade) -> Self {
+        Self {
+            upgrade: Some(upgrade),
+            ..self
         }
     }
 
@@ -96,13 +127,13 @@ impl CheckpointStore {
         &self,
         path: &Path,
         model: &M,
-        optimizers: &[ModuleOptimizer<M, B>],
+        optimizers: Vec<OptimizerRecord<B, M>>,
         state: &State,
     ) -> Result<()> {
-        let records: Vec<_> = optimizers.iter().map(|o| o.to_record()).collect();
         let recorder = NamedMpkBytesRecorder::<FullPrecisionSettings>::default();
-        let payload = Recorder::<B>::record(&recorder, (model.clone().into_record(), records), ())
-            .map_err(|error| Error::corrupt(path, format!("cannot be encoded: {error}")))?;
+        let payload =
+            Recorder::<B>::record(&recorder, (model.clone().into_record(), optimizers), ())
+                .map_err(|error| Error::corrupt(path, format!("cannot be encoded: {error}")))?;
         let header = serde_json::to_vec(&Header {
             model: self.model.clone(),
             state: state.clone(),
@@ -130,10 +161,18 @@ impl CheckpointStore {
         &self,
         path: &Path,
         model: M,
-        config: OptimizerConfig,
         device: &B::Device,
     ) -> Result<Loaded<B, M>> {
-        let (header, payload) = read(path)?;
+        let Contents {
+            header,
+            payload,
+            is_earlier,
+        } = read(path)?;
+        let payload = match self.upgrade {
+            Some(upgrade) if is_earlier => upgrade(&payload)
+                .map_err(|why| Error::corrupt(path, format!("is of an earlier version: {why}")))?,
+            _ => payload,
+        };
         if header.model != self.model {
             return Err(Error::corrupt(
                 path,
@@ -144,15 +183,15 @@ impl CheckpointStore {
             ));
         }
         let recorder = NamedMpkBytesRecorder::<FullPrecisionSettings>::default();
-        let (parameters, records): (M::Record, Vec<_>) =
+        let (parameters, optimizers): (M::Record, Vec<_>) =
             Recorder::<B>::load(&recorder, payload, device).map_err(|error| {
                 Error::corrupt(path, format!("does not fit the model: {error}"))
             })?;
-        let optimizers = records
-            .into_iter()
-            .map(|record| ModuleOptimizer::from(Optimizer::new(config)).load_record(record))
-            .collect();
-        Ok((model.load_record(parameters), optimizers, header.state))
+        Ok(Loaded {
+            model: model.load_record(parameters),
+            optimizers,
+            state: header.state,
+        })
     }
 }
 
@@ -163,11 +202,18 @@ impl State {
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Corrupt`] if it is damaged.
     pub fn read(path: &Path) -> Result<Self> {
-        Ok(read(path)?.0.state)
+        Ok(read(path)?.header.state)
     }
 }
 
-fn read(path: &Path) -> Result<(Header, Vec<u8>)> {
+/// What a checkpoint file says.
+struct Contents {
+    header: Header,
+    payload: Vec<u8>,
+    is_earlier: bool,
+}
+
+fn read(path: &Path) -> Result<Contents> {
     let bytes = fs::read(path).map_err(Error::io(path))?;
     let damaged = |why: &str| {
         Error::corrupt(
@@ -176,7 +222,8 @@ fn read(path: &Path) -> Result<(Header, Vec<u8>)> {
         )
     };
     let prefix = MAGIC.len() + size_of::<u64>();
-    if bytes.len() < prefix + DIGEST || !bytes.starts_with(MAGIC) {
+    let is_earlier = bytes.starts_with(EARLIER);
+    if bytes.len() < prefix + DIGEST || !(bytes.starts_with(MAGIC) || is_earlier) {
         return Err(damaged("its start is not that of a checkpoint"));
     }
     let (body, digest) = bytes.split_at(bytes.len() - DIGEST);
@@ -195,5 +242,9 @@ fn read(path: &Path) -> Result<(Header, Vec<u8>)> {
     if header.payload != payload.len() as u64 {
         return Err(damaged("its parameters are cut short"));
     }
-    Ok((header, payload.to_vec()))
+    Ok(Contents {
+        header,
+        payload: payload.to_vec(),
+        is_earlier,
+    })
 }

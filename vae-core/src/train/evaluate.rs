@@ -1,50 +1,18 @@
 //! Evaluation: the objective and the state of the latent code over a whole split.
 
 use burn::tensor::{Tensor, backend::Backend};
-use serde::{Deserialize, Serialize};
 use vae_data::Batcher;
 
-use super::{Meter, Readings};
 use crate::{
-    Autoencoder, Batch, Loss, Objective, Posterior, StepContext, error::Result, importance_nll,
+    Autoencoder, Batch, Code, Loss, Objective, StepContext,
+    error::Result,
+    evaluation::{ACTIVE_VARIANCE, Evaluation, LatentDiagnostics},
+    importance_nll,
+    readings::{Meter, Readings},
+    step::Position,
 };
 
-/// A unit is active if the variance of its posterior mean over the data exceeds this
-/// (Burda 2016, section 5.2).
-pub const ACTIVE_VARIANCE: f64 = 0.01;
-
-/// The means of an objective over a split, and what its codes look like.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Evaluation {
-    /// Examples evaluated.
-    pub examples: u64,
-    /// Means in nats per example.
-    pub readings: Readings,
-    /// State of the latent code, if the objective gives its codes.
-    pub latent: Option<LatentDiagnostics>,
-}
-
-/// The state of the latent code over a split: is it used, or has it collapsed?
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct LatentDiagnostics {
-    /// Dimensions whose mean varies by more than [`ACTIVE_VARIANCE`] over the data.
-    pub active_units: usize,
-    /// Variance over the data of each dimension's mean.
-    pub mean_variance: Vec<f64>,
-    /// Mean KL of each dimension in nats, for Gaussian posteriors.
-    pub kl_per_dimension: Option<Vec<f64>>,
-    /// Mutual information between example and code within the batches, in nats, for Gaussian
-    /// posteriors; see [`DiagonalGaussian::mutual_information`](crate::DiagonalGaussian).
-    #[serde(default)]
-    pub mutual_information: Option<f64>,
-    /// Mean share of units that are on for an example, for sparse codes.
-    pub active_fraction: Option<f64>,
-    /// Units that are on for no example, for sparse codes.
-    pub dead_units: Option<usize>,
-}
-
-/// Evaluates `model` on all examples of `batches`. Schedules stand where `step` of `total_steps`
-/// leaves them; the noise is the same in every evaluation.
+/// Evaluates `model` on all examples of `batches`. Schedules stand where `position` leaves them; the noise is the same in every evaluation.
 ///
 /// # Errors
 /// An [`Error`](crate::Error) of the data.
@@ -52,7 +20,7 @@ pub fn evaluate<B: Backend, M: Loss<B>>(
     model: &M,
     batches: &Batcher,
     seed: u64,
-    (step, total_steps): (u64, u64),
+    position: Position,
     device: &B::Device,
 ) -> Result<Evaluation> {
     let mut meter = Meter::default();
@@ -61,7 +29,7 @@ pub fn evaluate<B: Backend, M: Loss<B>>(
         let host = host?;
         let examples = host.len;
         let batch = Batch::from_host(host, device);
-        let context = StepContext::evaluate(seed, number as u64, step, total_steps);
+        let context = StepContext::evaluate_at(seed, number as u64, position);
         let objective = model.loss(&batch, &context);
         codes.add(&objective, examples, &context);
         let readings = Readings::of(&objective);
@@ -111,6 +79,9 @@ struct CodeSums {
     kl: Option<Vec<f64>>,
     information: Option<Vec<f64>>,
     on: Option<Vec<f64>>,
+    levels: Option<Vec<usize>>,
+    /// How often each entry of a codebook was used.
+    uses: Option<Vec<f64>>,
 }
 
 impl CodeSums {
@@ -124,12 +95,23 @@ impl CodeSums {
             return;
         };
         self.examples += examples as f64;
-        let mean = codes.mean();
+        if let Code::Grid(grid) = codes {
+            let uses = self.uses.get_or_insert_with(|| vec![0.0; grid.codes]);
+            for index in grid.indices.to_data().iter::<i64>() {
+                uses[index as usize] += 1.0;
+            }
+        }
+        if let Code::Levels(levels) = codes {
+            self.levels = Some(levels.iter().map(|level| level.dims()[1]).collect());
+        }
+        let mean = codes.units();
         add_rows(&mut self.mean, mean.clone());
         add_rows(&mut self.square, mean.square());
-        if let Posterior::Gaussian(gaussian) = codes {
-            add_rows(self.kl.get_or_insert_default(), gaussian.kl_per_dimension());
-            let noise = context.normal(gaussian.dims(), &gaussian.device());
+        if let Some(kl) = &objective.kl_per_unit {
+            add_rows(self.kl.get_or_insert_default(), kl.clone());
+        }
+        if let Some(gaussian) = codes.gaussian() {
+            let noise = gaussian.noise(1, context);
             let information = gaussian.mutual_information(noise).unsqueeze_dim(1);
             add_rows(self.information.get_or_insert_default(), information);
         }
@@ -164,8 +146,22 @@ impl CodeSums {
                 .on
                 .as_ref()
                 .map(|on| on.iter().filter(|count| **count == 0.0).count()),
+            units_per_level: self.levels,
+            perplexity: self.uses.as_deref().map(perplexity),
+            dead_codes: (self.uses.as_deref()).map(|uses| {
+                let dead = uses.iter().filter(|count| **count == 0.0).count();
+                dead as f64 / uses.len() as f64
+            }),
         })
     }
+}
+
+/// `exp` of the entropy of the distribution with these weights.
+fn perplexity(weights: &[f64]) -> f64 {
+    let sum: f64 = weights.iter().sum();
+    let shares = weights.iter().map(|weight| weight / sum);
+    let terms = shares.filter(|share| *share > 0.0).map(|p| -p * p.ln());
+    terms.sum::<f64>().exp()
 }
 
 /// Adds the column sums of `rows` in double precision.

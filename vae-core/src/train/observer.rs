@@ -45,7 +45,7 @@ pub struct EpochReport<'a> {
     pub is_best: bool,
     /// Of two parts of the model that compete: for how many steps up to now each has rested because
     /// it was winning, by name.
-    pub rests: &'a [(String, u64)],
+    pub rests: &'a [(&'static str, u64)],
 }
 
 /// Watches a run. Every method has a default that does nothing.

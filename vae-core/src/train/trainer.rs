@@ -9,20 +9,21 @@ use std::{
 };
 
 use burn::{
-    module::AutodiffModule,
+    module::{AutodiffModule, ParamId},
     optim::{GradientsAccumulator, GradientsParams, Optimizer as _},
     tensor::{Tensor, backend::AutodiffBackend},
 };
 use vae_data::Batcher;
 
 use super::{
-    CheckpointStore, EpochReport, Evaluation, ModuleOptimizer, Observer, Optimizer, Readings,
-    State, StepReport, TrainConfig, evaluate,
-    optimizer::{clip_by_norm, clip_by_value, gradients_of},
+    CheckpointStore, EpochReport, Evaluation, Meter, ModuleOptimizer, Observer, Optimizer,
+    Readings, State, StepReport, TrainConfig, checkpoint::Loaded, evaluate,
 };
 use crate::{
-    Batch, Loss, Objective, StepContext, Update,
+    Batch, Code, Loss, Objective, Pace, StepContext,
     error::{Error, Result},
+    optimizer::{clip_by_norm, clip_by_value},
+    step::Position,
 };
 
 const HELD: &str = "the model is out only while an optimizer runs";
@@ -47,6 +48,8 @@ pub struct Outcome<M> {
     pub state: State,
     /// How it ended.
     pub ending: Ending,
+    /// Where its main training ended.
+    pub position: Position,
 }
 
 /// Trains a model.
@@ -63,13 +66,22 @@ pub struct Outcome<M> {
 pub struct Trainer<B: AutodiffBackend, M: AutodiffModule<B>> {
     /// Taken out only while an optimizer moves the parameters, so that it holds the sole copy.
     model: Option<M>,
-    optimizers: Vec<ModuleOptimizer<M, B>>,
+    updates: Vec<Part<B, M>>,
+    pace: Box<dyn Pace>,
     config: TrainConfig,
     seed: u64,
     device: B::Device,
     state: State,
     checkpoints: Option<CheckpointStore>,
     stop: Arc<AtomicBool>,
+}
+
+/// An optimizer, and what it moves.
+struct Part<B: AutodiffBackend, M: AutodiffModule<B>> {
+    optimizer: ModuleOptimizer<M, B>,
+    parameters: Vec<ParamId>,
+    /// Factor of the learning rate.
+    rate: f64,
 }
 
 impl<B, M> Trainer<B, M>
@@ -84,22 +96,31 @@ where
     /// [`Error::Setting`] if the settings are out of bounds.
     pub fn new(model: M, config: TrainConfig, seed: u64, device: B::Device) -> Result<Self> {
         config.check()?;
-        let optimizers = model
-            .updates()
-            .parts
-            .iter()
-            .map(|_| ModuleOptimizer::from(Optimizer::new(config.optimizer)))
-            .collect();
-        Ok(Self {
+        let mut trainer = Self {
             model: Some(model),
-            optimizers,
+            updates: Vec::new(),
+            pace: Box::new(crate::Together::default()),
             config,
             seed,
             device,
             state: State::default(),
             checkpoints: None,
             stop: Arc::default(),
-        })
+        };
+        trainer.renew_updates();
+        Ok(trainer)
+    }
+
+    /// Fresh optimizers and a fresh pace, as the model asks for them in this stage.
+    fn renew_updates(&mut self) {
+        let updates = self.model().updates(self.state.stage);
+        let parts = updates.parts.iter().map(|update| Part {
+            optimizer: Optimizer::new(update.optimizer.unwrap_or(self.config.optimizer)).into(),
+            parameters: update.parameters(self.model()),
+            rate: update.rate,
+        });
+        let parts = parts.collect();
+        (self.updates, self.pace) = (parts, updates.pace);
     }
 
     /// Writes checkpoints to `store`.
@@ -127,9 +148,20 @@ where
         let path = store.last();
         if path.exists() {
             let model = self.model.take().expect(HELD);
-            let (model, optimizers, state) =
-                store.load(&path, model, self.config.optimizer, &self.device)?;
-            (self.model, self.optimizers, self.state) = (Some(model), optimizers, state);
+            let loaded: Loaded<B, M> = store.load(&path, model, &self.device)?;
+            (self.model, self.state) = (Some(loaded.model), loaded.state);
+            self.renew_updates();
+            let damaged = |why: String| Error::corrupt(&path, why);
+            if loaded.optimizers.len() != self.updates.len() {
+                return Err(damaged("has the optimizers of another model".into()));
+            }
+            for (part, record) in self.updates.iter_mut().zip(loaded.optimizers) {
+                part.optimizer = part.optimizer.clone().load_record(record);
+            }
+            if !self.state.pace.is_null() {
+                let recalled = self.pace.recall(&self.state.pace);
+                recalled.map_err(|error| damaged(error.to_string()))?;
+            }
         }
         Ok(self)
     }
@@ -154,8 +186,67 @@ where
         validation: Option<&Batcher>,
         observer: &mut dyn Observer,
     ) -> Result<Outcome<M::InnerModule>> {
+        let stages = self.model().later_stages();
+        loop {
+            let ending = self.run_stage(batches, validation, observer)?;
+            if ending == Ending::Interrupted || self.state.stage == stages.len() {
+                return self.finish(ending, batches);
+            }
+            self.next_stage(stages[self.state.stage].name)?;
+        }
+    }
+
+    /// Where the running stage stands.
+    fn position(&self, batches: &Batcher) -> Position {
+        let later = self.model().later_stages();
+        let stage = self.state.stage;
+        let epochs = match stage {
+            0 => self.config.epochs,
+            stage => later[stage - 1].epochs,
+        };
+        let config = TrainConfig {
+            epochs,
+            ..self.config.clone()
+        };
+        Position {
+            step: self.state.step - self.state.stage_start,
+            total_steps: config.total_steps(batches.batches_per_epoch()),
+            stage,
+            examples: batches.subset_len() as u64,
+        }
+    }
+
+    /// Ends a stage: the model to keep is the best one if early stopping is on, else the last.
+    fn next_stage(&mut self, name: &str) -> Result<()> {
+        if let Some(best) = self.best()? {
+            self.model = Some(best);
+        }
+        if self.state.stage == 0 {
+            self.state.main_steps = Some(self.state.step);
+        }
+        self.state = State {
+            stage: self.state.stage + 1,
+            stage_start: self.state.step,
+            best: None,
+            bad_epochs: 0,
+            stopped_early: false,
+            pace: serde_json::Value::Null,
+            ..std::mem::take(&mut self.state)
+        };
+        self.renew_updates();
+        tracing::info!("training the {name}");
+        Ok(())
+    }
+
+    /// Trains until the end of the running stage.
+    fn run_stage(
+        &mut self,
+        batches: &Batcher,
+        validation: Option<&Batcher>,
+        observer: &mut dyn Observer,
+    ) -> Result<Ending> {
         let per_epoch = batches.batches_per_epoch();
-        let total = self.config.total_steps(per_epoch);
+        let total = self.position(batches).total_steps + self.state.stage_start;
         while self.state.step < total && !self.state.stopped_early {
             let epoch = self.state.epoch;
             let (mut started, mut examples, mut worked) = (Instant::now(), 0, 0.0);
@@ -163,7 +254,7 @@ where
                 let host = host?;
                 let length = host.len;
                 let batch = Batch::from_host(host, &self.device);
-                let readings = self.step(&batch, total)?;
+                let readings = self.step(&batch, self.position(batches))?;
                 examples += length;
                 self.state.step += 1;
                 self.state.batch += 1;
@@ -195,36 +286,41 @@ where
                     started = Instant::now();
                 }
                 if interrupted {
-                    return self.finish(Ending::Interrupted);
+                    return Ok(Ending::Interrupted);
                 }
             }
             let elapsed = started.elapsed().as_secs_f64();
             self.state.seconds += elapsed;
             let speed = examples as f64 / (worked + elapsed).max(1e-9);
-            self.end_epoch(validation, total, speed, observer)?;
-            if self.stop.load(Ordering::Relaxed) && self.state.step < total {
-                return self.finish(Ending::Interrupted);
+            self.end_epoch(validation, self.position(batches), speed, observer)?;
+            let is_last =
+                self.state.step == total && self.state.stage == self.model().later_stages().len();
+            if self.stop.load(Ordering::Relaxed) && !is_last {
+                return Ok(Ending::Interrupted);
             }
         }
-        let ending = if self.state.stopped_early {
+        Ok(if self.state.stopped_early {
             Ending::StoppedEarly
         } else {
             Ending::Finished
-        };
-        self.finish(ending)
+        })
     }
 
     /// One training step.
-    fn step(&mut self, batch: &Batch<B>, total: u64) -> Result<Readings> {
-        let context = StepContext::train(self.seed, self.state.step, total);
-        let lr = self.config.lr.at(self.state.step, total);
+    fn step(&mut self, batch: &Batch<B>, position: Position) -> Result<Readings> {
+        let context = StepContext::train_at(self.seed, position);
+        if self.state.step == 0 {
+            let model = self.model.take().expect(HELD);
+            let first = StepContext::evaluate_at(self.seed, 0, position);
+            self.model = Some(model.prepare(batch, &first));
+        }
+        let lr = self.config.lr.at(position.step, position.total_steps);
         let objective = self.model().loss(batch, &context);
         let readings = Readings::of(&objective.inner());
         readings.check_finite(self.state.step + 1, || self.advice())?;
-        let updates = self.model().updates();
-        let pace = &mut self.state.pace;
-        let moves = updates.pacing.moves(&updates.parts, &readings, pace);
-        let gradients = self.gradients(objective, &updates.parts);
+        let moves = self.pace.moves(readings.loss(), &readings.signals);
+        let codes = objective.codes.clone().map(Code::detach);
+        let gradients = self.gradients(objective);
         for (index, mut gradients) in gradients.into_iter().enumerate() {
             if !moves[index] {
                 continue;
@@ -244,20 +340,24 @@ where
                 }
             }
             let model = self.model.take().expect(HELD);
-            self.model = Some(self.optimizers[index].step(lr, model, gradients));
+            let part = &mut self.updates[index];
+            self.model = Some(part.optimizer.step(lr * part.rate, model, gradients));
         }
+        let model = self.model.take().expect(HELD);
+        self.model = Some(model.after_step(codes, &context));
         Ok(readings)
     }
 
     /// The gradient of an objective with respect to the parameters of each update. Consumes the
     /// objective, which holds copies of parameters.
-    fn gradients(&self, objective: Objective<B>, parts: &[Update]) -> Vec<GradientsParams> {
+    fn gradients(&self, objective: Objective<B>) -> Vec<GradientsParams> {
+        let parts = &self.updates;
         let split = |total: Tensor<B, 1>| -> Vec<GradientsParams> {
             let mut all = total.backward();
-            let parts = parts.iter();
-            parts
-                .map(|part| gradients_of(&mut all, self.model(), part.parameters.as_deref()))
-                .collect()
+            let of = |part: &Part<B, M>| {
+                GradientsParams::from_params(&mut all, self.model(), &part.parameters)
+            };
+            parts.iter().map(of).collect()
         };
         let first = split(objective.joint_total());
         if objective.portions.is_empty() {
@@ -281,18 +381,21 @@ where
     fn end_epoch(
         &mut self,
         validation: Option<&Batcher>,
-        total: u64,
+        position: Position,
         samples_per_second: f64,
         observer: &mut dyn Observer,
     ) -> Result<()> {
-        let at = (self.state.step, total);
         let evaluation: Option<Evaluation> = validation
-            .map(|batches| evaluate(&self.model().valid(), batches, self.seed, at, &self.device))
+            .map(|batches| {
+                let model = self.model().valid();
+                evaluate(&model, batches, self.seed, position, &self.device)
+            })
             .transpose()?;
         if let Some(evaluation) = &evaluation {
-            let pacing = self.model().updates().pacing;
-            pacing.after_epoch(evaluation, &mut self.state.pace);
+            self.pace.after_epoch(evaluation);
         }
+        let model = self.model.take().expect(HELD);
+        self.model = Some(model.after_epoch(evaluation.as_ref()));
         let loss = evaluation.as_ref().and_then(|e| e.readings.get("loss"));
         let is_best = loss.is_some_and(|loss| match self.state.best {
             None => true,
@@ -315,46 +418,64 @@ where
             step: self.state.step,
             train: &train,
             validation: evaluation.as_ref(),
-            lr: self.config.lr.at(self.state.step.saturating_sub(1), total),
+            lr: (self.config.lr).at(position.step.saturating_sub(1), position.total_steps),
             seconds: self.state.seconds,
             samples_per_second,
             is_best,
-            rests: &self.state.pace.rests,
+            rests: &self.pace.rests(),
         })?;
         self.state.epoch += 1;
         self.state.batch = 0;
-        self.state.meter = super::Meter::default();
+        self.state.meter = Meter::default();
         self.checkpoint(is_best, observer)
     }
 
     /// Writes `best.ckpt` first: if the run dies between the two, `last.ckpt` leads to it again.
-    fn checkpoint(&self, is_best: bool, observer: &mut dyn Observer) -> Result<()> {
+    fn checkpoint(&mut self, is_best: bool, observer: &mut dyn Observer) -> Result<()> {
+        self.state.pace = self.pace.memory();
         let Some(store) = &self.checkpoints else {
             return Ok(());
         };
         let paths = is_best.then(|| store.best()).into_iter();
         for path in paths.chain([store.last()]) {
-            store.save(&path, self.model(), &self.optimizers, &self.state)?;
+            let optimizers = self.updates.iter().map(|part| part.optimizer.to_record());
+            store.save::<B, M>(&path, self.model(), optimizers.collect(), &self.state)?;
             observer.checkpoint(&path, self.state.step);
         }
         Ok(())
     }
 
-    fn finish(self, ending: Ending) -> Result<Outcome<M::InnerModule>> {
-        let mut model = self.model().valid();
-        if let (Some(store), Some(_), Some(_)) =
+    /// The best model of this stage, where early stopping asks for it and there is one.
+    fn best(&self) -> Result<Option<M>> {
+        let (Some(store), Some(_), Some(_)) =
             (&self.checkpoints, self.config.patience, self.state.best)
-            && ending != Ending::Interrupted
-        {
-            let config = self.config.optimizer;
-            let last = self.model.expect(HELD);
-            let (best, _, _) = store.load(&store.best(), last, config, &self.device)?;
-            model = best.valid();
-        }
+        else {
+            return Ok(None);
+        };
+        let last = self.model().clone();
+        let best: Loaded<B, M> = store.load(&store.best(), last, &self.device)?;
+        Ok(Some(best.model))
+    }
+
+    fn finish(self, ending: Ending, batches: &Batcher) -> Result<Outcome<M::InnerModule>> {
+        let best = match ending {
+            Ending::Interrupted => None,
+            _ => self.best()?,
+        };
+        let position = match self.state.main_steps {
+            None => self.position(batches),
+            Some(step) => Position {
+                step,
+                total_steps: self.config.total_steps(batches.batches_per_epoch()),
+                stage: 0,
+                examples: batches.subset_len() as u64,
+            },
+        };
         Ok(Outcome {
-            model,
+            model: best.as_ref().unwrap_or(self.model()).valid(),
             state: self.state,
             ending,
+            position,
         })
     }
 

@@ -5,58 +5,49 @@ use burn::{
     tensor::{Tensor, backend::Backend},
 };
 use vae_core::{
-    Batch, DiagonalGaussian, Likelihood, LikelihoodConfig, LikelihoodKind, Loss, Objective,
-    ObjectiveConfig, StepContext,
-    nets::{Init, ModelConfig, NetSpec, Nets, NormKind},
+    Assembly, Batch, CodeKind, CodeShape, LikelihoodConfig, LikelihoodKind, Method, Model,
+    ModelSpec, Objective, Parts, StepContext, negative_elbo,
+    nets::{Init, ModelConfig, NormKind},
 };
 use vae_data::{DataShape, MemoryDataset, Subset, fill_normal, random::Stream, rng};
 
 pub const FEATURES: usize = 6;
 pub const LATENT: usize = 2;
 
+/// The negative ELBO and nothing else.
+#[derive(Module, Debug, Clone)]
+pub struct Elbo;
+
+impl<B: Backend> Method<B> for Elbo {
+    fn loss(&self, parts: &impl Parts<B>, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
+        negative_elbo(parts, batch, 1.0, step)
+    }
+}
+
 /// A VAE with dropout and batch normalisation, so that every kind of state takes part.
-#[derive(Module, Debug)]
-pub struct ToyVae<B: Backend> {
-    nets: Nets<B>,
-    likelihood: Likelihood<B>,
-}
+pub type ToyVae<B> = Model<B, Elbo>;
 
-impl<B: Backend> ToyVae<B> {
-    pub fn new(seed: u64) -> Self {
-        let device = Default::default();
-        let config = ModelConfig {
-            latent: LATENT,
-            hidden: Some(vec![8]),
-            dropout: 0.2,
-            norm: NormKind::Batch,
-            ..ModelConfig::default()
-        };
-        let shape = DataShape::flat(FEATURES);
-        let spec = NetSpec {
-            input: shape.clone(),
-            code: 2 * LATENT,
-            latent: LATENT,
-            output: shape,
-            parameters_per_feature: 1,
-        };
-        Self {
-            nets: Nets::init(&config, &spec, &mut Init::new(seed, &device)).unwrap(),
-            likelihood: LikelihoodConfig::new(LikelihoodKind::Gaussian)
-                .init(&device)
-                .unwrap(),
-        }
-    }
-}
-
-impl<B: Backend> Loss<B> for ToyVae<B> {
-    fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
-        let code = DiagonalGaussian::from_parameters(self.nets.encode(batch.input.clone(), step));
-        let z = code.sample(step.normal(code.dims(), &code.device()));
-        let nll = self
-            .likelihood
-            .nll(self.nets.decode(z, step), batch.target.clone());
-        ObjectiveConfig::default().add_kl(Objective::new(nll), code, 1.0, step)
-    }
+pub fn toy_vae<B: Backend>(seed: u64) -> ToyVae<B> {
+    let device = Default::default();
+    let model = ModelConfig {
+        latent: LATENT,
+        hidden: Some(vec![8]),
+        dropout: 0.2,
+        norm: NormKind::Batch,
+        ..ModelConfig::default()
+    };
+    let spec = ModelSpec {
+        code: CodeShape::row(CodeKind::Distribution, &model),
+        model,
+        likelihood: LikelihoodConfig::new(LikelihoodKind::Gaussian),
+        objective: Default::default(),
+        shape: DataShape::flat(FEATURES),
+        classes: 0,
+        condition: 0,
+        is_conditional: false,
+    };
+    let parts = Assembly::build(&spec, &mut Init::new(seed, &device)).unwrap();
+    Model::new(parts, Elbo).unwrap()
 }
 
 /// `examples` rows of correlated numbers.

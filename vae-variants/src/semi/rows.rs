@@ -5,7 +5,7 @@ use burn::tensor::{
 };
 use vae_core::{Batch, select_rows};
 
-use super::Semi;
+use super::Classifiers;
 
 /// Classes of a smaller probability are left out: what they add to a mean over the classes is below
 /// its rounding error.
@@ -44,7 +44,7 @@ impl<B: Backend> Rows<B> {
     /// # Shapes
     /// - `logits`: `[batch, classes]`
     pub fn of(
-        model: &Semi<B>,
+        model: &Classifiers<B>,
         batch: &Batch<B>,
         labels: &[Option<usize>],
         logits: Tensor<B, 2>,
@@ -125,13 +125,13 @@ impl<B: Backend> Rows<B> {
 mod tests {
     use burn_flex::Flex;
     use vae_core::{
-        LikelihoodConfig, LikelihoodKind, ModelSpec, VariantConfig,
+        CodeKind, CodeShape, LikelihoodConfig, LikelihoodKind, ModelSpec, VariantConfig,
         nets::{Init, ModelConfig},
     };
     use vae_data::DataShape;
 
     use super::*;
-    use crate::SemiConfig;
+    use crate::Semi;
 
     /// By hand: `q` of logits 0, -30 and ln 3 is 1/4, 2e-14 and 3/4; that of equal ones 1/3 each.
     #[test]
@@ -147,9 +147,11 @@ mod tests {
             shape: DataShape::flat(2),
             classes: 3,
             condition: 3,
+            is_conditional: true,
+            code: CodeShape::row(CodeKind::Distribution, &ModelConfig::default()),
         };
-        let model = SemiConfig::default().build(&spec, &mut Init::new(1, &device));
-        let model: Semi<Flex> = model.unwrap();
+        let model = Semi::default().build(&spec, &mut Init::new(1, &device));
+        let model: Classifiers<Flex> = model.unwrap();
         let batch = Batch::unlabelled(Tensor::from_data(
             [[0.0, 0.1], [1.0, 1.1], [2.0, 2.1]],
             &device,

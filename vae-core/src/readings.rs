@@ -15,6 +15,9 @@ pub struct Readings {
     /// Of how many examples a value is the mean, where it is not all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counts: Vec<(String, u64)>,
+    /// The values by which the pace of the updates decides: [`Objective::signals`].
+    #[serde(skip)]
+    pub signals: Vec<f64>,
 }
 
 impl Readings {
@@ -30,7 +33,12 @@ impl Readings {
             read.add("loss", &prefix, player.total());
             read.list(&prefix, &player.terms, &player.monitors);
         }
-        read.finish()
+        read.finish(&objective.signals)
+    }
+
+    /// What is minimised.
+    pub fn loss(&self) -> f64 {
+        self.values.first().map_or(f64::NAN, |(_, loss)| *loss)
     }
 
     /// The value called `name`.
@@ -102,13 +110,16 @@ impl<B: Backend> Reader<B> {
         }
     }
 
-    fn finish(self) -> Readings {
+    fn finish(mut self, signals: &[Tensor<B, 1>]) -> Readings {
+        (self.values).extend(signals.iter().map(|signal| signal.clone().mean()));
         let values = Tensor::cat(self.values, 0).into_data();
-        let values = values.iter::<f32>().map(f64::from);
+        let mut values: Vec<f64> = values.iter::<f32>().map(f64::from).collect();
+        let signals = values.split_off(self.names.len());
         Readings {
             values: self.names.into_iter().zip(values).collect(),
             weights: self.weights,
             counts: self.counts,
+            signals,
         }
     }
 }
@@ -166,6 +177,7 @@ impl Meter {
                 .collect(),
             weights: self.weights.clone(),
             counts: counts.map(|sum| (sum.name.clone(), sum.examples)).collect(),
+            signals: Vec::new(),
         }
     }
 }

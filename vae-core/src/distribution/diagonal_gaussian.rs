@@ -1,10 +1,11 @@
-//! Posteriors over the latent code: diagonal Gaussian or deterministic.
+//! Diagonal Gaussians, each in a row of its own.
 
 use burn::tensor::{BasicOps, Tensor, TensorData, backend::Backend};
 
-use crate::{importance::LogSum, ops};
+use super::{Distribution, LOG_2_PI};
+use crate::{StepContext, log_sum::LogSum, ops};
 
-/// `q(z|x) = N(mean, diag(exp(log_variance)))`, one row per example.
+/// `N(mean, diag(exp(log_variance)))`, one row per example.
 #[derive(Debug, Clone)]
 pub struct DiagonalGaussian<B: Backend> {
     /// The mean and then the log-variance. `[batch, 2 * latent]`
@@ -25,6 +26,11 @@ impl<B: Backend> DiagonalGaussian<B> {
     /// - `mean`, `log_variance`: `[batch, latent]`
     pub fn new(mean: Tensor<B, 2>, log_variance: Tensor<B, 2>) -> Self {
         Self::from_parameters(Tensor::cat(vec![mean, log_variance], 1))
+    }
+
+    /// The mean and then the log-variance. `[batch, 2 * latent]`
+    pub fn parameters(&self) -> Tensor<B, 2> {
+        self.parameters.clone()
     }
 
     /// `[batch, latent]`
@@ -50,13 +56,24 @@ impl<B: Backend> DiagonalGaussian<B> {
         self.parameters.clone().narrow(1, latent, latent)
     }
 
-    /// Reparameterised sample `mean + exp(log_variance / 2) * noise` (Kingma & Welling 2014,
+    /// The standard deviation. `[batch, latent]`
+    pub fn deviation(&self) -> Tensor<B, 2> {
+        self.log_variance().mul_scalar(0.5).exp()
+    }
+
+    /// Standard normal noise for `count` codes of each example. `[count * batch, latent]`
+    pub fn noise(&self, count: usize, step: &StepContext) -> Tensor<B, 2> {
+        let [batch, latent] = self.dims();
+        step.normal([count * batch, latent], &self.device())
+    }
+
+    /// The code that `noise` stands for: `mean + exp(log_variance / 2) * noise` (Kingma & Welling 2014,
     /// section 2.4).
     ///
     /// # Shapes
     /// - `noise`: `[batch, latent]`, standard normal
     /// - output: `[batch, latent]`
-    pub fn sample(&self, noise: Tensor<B, 2>) -> Tensor<B, 2> {
+    pub fn at(&self, noise: Tensor<B, 2>) -> Tensor<B, 2> {
         ops::reparameterise(self.parameters.clone(), noise)
     }
 
@@ -78,21 +95,39 @@ impl<B: Backend> DiagonalGaussian<B> {
         Self::from_parameters(repeat_rows(self.parameters.clone(), count))
     }
 
-    /// `KL(q || N(0, 1))` of each latent dimension in nats:
-    /// `(mean^2 + variance - 1 - log variance) / 2` (Kingma & Welling 2014, appendix B).
+    /// `log N` of the codes that `noise` stands for, in nats, summed over the latent dimensions.
     ///
     /// # Shapes
-    /// - output: `[batch, latent]`
-    pub fn kl_per_dimension(&self) -> Tensor<B, 2> {
-        ops::gaussian_kl_per_dimension(self.parameters.clone())
+    /// - `noise`: `[batch, latent]`
+    /// - output: `[batch]`
+    pub fn log_prob_at(&self, noise: Tensor<B, 2>) -> Tensor<B, 1> {
+        let [_, latent] = self.dims();
+        let terms = noise.square() + self.log_variance();
+        let sum = terms.sum_dim(1).squeeze_dim::<1>(1);
+        sum.add_scalar(latent as f64 * LOG_2_PI).mul_scalar(-0.5)
     }
 
-    /// `KL(q || N(0, I))` in nats, summed over the latent dimensions.
+    /// `log N` of every value under the Gaussian of every row, in nats, by matrix products.
     ///
     /// # Shapes
-    /// - output: `[batch]`
-    pub fn kl(&self) -> Tensor<B, 1> {
-        ops::gaussian_kl(self.parameters.clone())
+    /// - `values`: `[values, latent]`
+    /// - output: `[batch, values]`
+    pub fn log_prob_of_all(&self, values: Tensor<B, 2>) -> Tensor<B, 2> {
+        let [_, latent] = self.dims();
+        self.log_densities(values)
+            .sub_scalar(0.5 * LOG_2_PI * latent as f64)
+    }
+
+    /// [`DiagonalGaussian::log_prob_of_all`] without the constant.
+    fn log_densities(&self, values: Tensor<B, 2>) -> Tensor<B, 2> {
+        let (mean, log_variance) = (self.mean(), self.log_variance());
+        let precision = log_variance.clone().neg().exp();
+        let scaled = mean.clone() * precision.clone();
+        let of_rows = (mean * scaled.clone() + log_variance).sum_dim(1); // [batch, 1]
+        let values = values.transpose();
+        let products =
+            precision.matmul(values.clone().square()) - scaled.matmul(values).mul_scalar(2.0);
+        (products + of_rows).mul_scalar(-0.5)
     }
 
     /// An estimate of the mutual information between example and code, in nats:
@@ -103,19 +138,56 @@ impl<B: Backend> DiagonalGaussian<B> {
     /// - `noise`: `[batch, latent]`, standard normal, one code for each example
     /// - output: `[batch]`
     pub fn mutual_information(&self, noise: Tensor<B, 2>) -> Tensor<B, 1> {
-        let z = self.sample(noise);
-        let (mean, log_variance) = (self.mean(), self.log_variance());
-        let precision = log_variance.clone().neg().exp();
-        let scaled = mean.clone() * precision.clone();
-        let of_posterior = (mean * scaled.clone() + log_variance.clone()).sum_dim(1); // [batch, 1]
-        let z = z.transpose();
-        let products = precision.matmul(z.clone().square()) - scaled.matmul(z).mul_scalar(2.0);
-        // log q(z_j|x_i) up to a constant. [posteriors, codes]
-        let log_densities = (products + of_posterior).mul_scalar(-0.5);
+        let log_densities = self.log_densities(self.at(noise)); // [posteriors, codes]
         let marginal = LogSum::of(log_densities).log_mean(self.dims()[0].max(1));
         // The entropy is known.
-        let own = log_variance.add_scalar(1.0).sum_dim(1).mul_scalar(-0.5);
+        let own = self
+            .log_variance()
+            .add_scalar(1.0)
+            .sum_dim(1)
+            .mul_scalar(-0.5);
         own.squeeze_dim::<1>(1) - marginal
+    }
+}
+
+impl<B: Backend> Distribution<B> for DiagonalGaussian<B> {
+    fn sample(&self, count: usize, step: &StepContext) -> Tensor<B, 2> {
+        self.repeat(count).at(self.noise(count, step))
+    }
+
+    fn log_prob(&self, value: Tensor<B, 2>) -> Tensor<B, 1> {
+        let own = self.repeat(value.dims()[0] / self.dims()[0].max(1));
+        let [_, latent] = own.dims();
+        let log_variance = own.log_variance();
+        let distance = (value - own.mean()).square();
+        let terms = distance * log_variance.clone().neg().exp() + log_variance;
+        let sum = terms.sum_dim(1).squeeze_dim::<1>(1);
+        sum.add_scalar(latent as f64 * LOG_2_PI).mul_scalar(-0.5)
+    }
+
+    fn mean(&self) -> Tensor<B, 2> {
+        DiagonalGaussian::mean(self)
+    }
+
+    fn sample_with_log_prob(
+        &self,
+        count: usize,
+        step: &StepContext,
+    ) -> (Tensor<B, 2>, Tensor<B, 1>) {
+        let (own, noise) = (self.repeat(count), self.noise(count, step));
+        (own.at(noise.clone()), own.log_prob_at(noise))
+    }
+
+    /// `(log s_p^2 / s_q^2 + (s_q^2 + (m_q - m_p)^2) / s_p^2 - 1) / 2`
+    fn kl_per_dimension(&self, q: &DiagonalGaussian<B>) -> Option<Tensor<B, 2>> {
+        let log_variance = self.log_variance();
+        let distance = (q.mean() - DiagonalGaussian::mean(self)).square();
+        let ratio = (q.log_variance().exp() + distance) * log_variance.clone().neg().exp();
+        Some(
+            (log_variance - q.log_variance() + ratio)
+                .sub_scalar(1.0)
+                .mul_scalar(0.5),
+        )
     }
 }
 
@@ -124,7 +196,10 @@ impl<B: Backend> DiagonalGaussian<B> {
 /// # Shapes
 /// - `x`: `[rows, width]`
 /// - output: `[count * rows, width]`
-pub(crate) fn repeat_rows<B: Backend>(x: Tensor<B, 2>, count: usize) -> Tensor<B, 2> {
+pub fn repeat_rows<B: Backend>(x: Tensor<B, 2>, count: usize) -> Tensor<B, 2> {
+    if count == 1 {
+        return x;
+    }
     let [rows, width] = x.dims();
     let copies = x.unsqueeze_dim::<3>(0).expand([count, rows, width]);
     copies.reshape([count * rows, width])
@@ -140,41 +215,9 @@ pub fn select_rows<B: Backend, K: BasicOps<B>>(
     x.clone().select(0, Tensor::from_data(indices, &x.device()))
 }
 
-/// What an encoder says about the code of each example.
-#[derive(Debug, Clone)]
-pub enum Posterior<B: Backend> {
-    /// A distribution with the given mean and log-variance.
-    Gaussian(DiagonalGaussian<B>),
-    /// A point. `[batch, latent]`
-    Deterministic(Tensor<B, 2>),
-}
-
-impl<B: Backend> Posterior<B> {
-    /// The code to use where no sampling is wanted. `[batch, latent]`
-    pub fn mean(&self) -> Tensor<B, 2> {
-        match self {
-            Self::Gaussian(gaussian) => gaussian.mean(),
-            Self::Deterministic(code) => code.clone(),
-        }
-    }
-}
-
-impl<B: Backend> From<DiagonalGaussian<B>> for Posterior<B> {
-    fn from(gaussian: DiagonalGaussian<B>) -> Self {
-        Self::Gaussian(gaussian)
-    }
-}
-
-impl<B: Backend> From<Tensor<B, 2>> for Posterior<B> {
-    fn from(code: Tensor<B, 2>) -> Self {
-        Self::Deterministic(code)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::step::StepContext;
+    use super::{super::StandardNormal, *};
     use burn_flex::Flex;
 
     fn gaussian(mean: [f32; 2], log_variance: [f32; 2]) -> DiagonalGaussian<Flex> {
@@ -189,10 +232,16 @@ mod tests {
     #[test]
     fn kl_matches_hand_computation() {
         let q = gaussian([1.0, 0.0], [0.0, 1.0]);
-        let kl: Vec<f32> = q.kl_per_dimension().into_data().to_vec().unwrap();
+        let prior = StandardNormal::new(2, Default::default());
+        let kl: Vec<f32> = prior
+            .kl_per_dimension(&q)
+            .unwrap()
+            .into_data()
+            .to_vec()
+            .unwrap();
         assert!((kl[0] - 0.5).abs() < 1e-6);
         assert!((kl[1] - (std::f32::consts::E - 2.0) / 2.0).abs() < 1e-6);
-        let total: f32 = q.kl().into_scalar();
+        let total: f32 = prior.kl(&q).unwrap().into_scalar();
         assert!((total - kl[0] - kl[1]).abs() < 1e-6);
     }
 
@@ -208,7 +257,7 @@ mod tests {
             q.mean().repeat_dim(0, samples),
             q.log_variance().repeat_dim(0, samples),
         );
-        let z: Vec<f32> = wide.sample(noise).into_data().to_vec().unwrap();
+        let z: Vec<f32> = wide.at(noise).into_data().to_vec().unwrap();
         let log_normal = |z: f64, mean: f64, log_variance: f64| {
             -0.5 * (log_variance
                 + (z - mean).powi(2) / log_variance.exp()
@@ -223,7 +272,12 @@ mod tests {
             }
         }
         let estimate = sum / samples as f64;
-        let exact = f64::from(q.kl().into_scalar());
+        let exact = f64::from(
+            StandardNormal::new(2, Default::default())
+                .kl(&q)
+                .unwrap()
+                .into_scalar(),
+        );
         assert!(
             (estimate - exact).abs() < 0.01,
             "Monte Carlo {estimate}, analytic {exact}"

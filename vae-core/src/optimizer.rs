@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use burn::{
-    module::{AutodiffModule, Module, ModuleVisitor, Param, ParamId},
+    module::{Module, ModuleVisitor, Param, ParamId},
     optim::{GradientsParams, SimpleOptimizer, adaptor::OptimizerAdaptor},
     record::Record,
     tensor::{
@@ -294,18 +294,6 @@ fn average<B: Backend, const D: usize>(
     match last {
         Some(last) => last.mul_scalar(decay) + new,
         None => new,
-    }
-}
-
-/// Takes the gradients of `parameters` (all if `None`) out of a backward pass.
-pub(crate) fn gradients_of<B: AutodiffBackend, M: AutodiffModule<B>>(
-    gradients: &mut B::Gradients,
-    module: &M,
-    parameters: Option<&[ParamId]>,
-) -> GradientsParams {
-    match parameters {
-        None => GradientsParams::from_module(gradients, module),
-        Some(parameters) => GradientsParams::from_params(gradients, module, parameters),
     }
 }
 

@@ -1,0 +1,331 @@
+//! The `[model]` settings: networks, likelihood, prior and posterior.
+
+use serde::{Deserialize, Serialize};
+use vae_data::{DataShape, ValueRange};
+
+use crate::{
+    error::{Error, Result, check},
+    ops::Activation,
+};
+
+/// Components of a mixture, or pseudo-inputs, unless the settings say otherwise.
+const COMPONENTS: usize = 100;
+/// Steps of a flow, and the width of their networks' hidden layer.
+const FLOW: FlowSize = FlowSize {
+    steps: 4,
+    hidden: 64,
+};
+/// More would not fit any memory.
+const MOST: usize = 1 << 20;
+
+/// The kind of network on both sides of the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arch {
+    /// One dense layer on each side, no activation.
+    Linear,
+    /// Dense layers.
+    #[default]
+    Mlp,
+    /// Strided convolutions; images only.
+    Conv,
+}
+
+impl Arch {
+    /// Whether it sees the places of an image.
+    pub fn is_convolutional(self) -> bool {
+        self == Self::Conv
+    }
+}
+
+/// Which normalisation, if any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NormKind {
+    /// None.
+    #[default]
+    None,
+    /// Over all units of one example (Ba 2016).
+    Layer,
+    /// Over the batch, per unit or channel (Ioffe & Szegedy 2015).
+    Batch,
+}
+
+/// Which likelihood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LikelihoodKind {
+    /// Independent Bernoulli from logits. Normalised for binary data; on data inside (0, 1) it is
+    /// the usual cross-entropy. Data in [0, 1].
+    Bernoulli,
+    /// Continuous Bernoulli from logits (Loaiza-Ganem & Cunningham 2019), a density on [0, 1].
+    ContinuousBernoulli,
+    /// Gaussian with the fixed standard deviation `sigma`.
+    Gaussian,
+    /// Gaussian with one learned standard deviation (sigma-VAE, Rybkin 2021).
+    GaussianGlobal,
+    /// Gaussian with a standard deviation per feature from the decoder.
+    GaussianPixel,
+}
+
+/// Which prior over the codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PriorKind {
+    /// `N(0, I)`.
+    #[default]
+    Normal,
+    /// A mixture of Gaussians, learned.
+    Mixture,
+    /// The mixture of the posteriors of learned pseudo-inputs (Tomczak & Welling 2018).
+    Vamp,
+    /// `N(0, I)` reshaped by a coupling flow (Dinh 2017), learned.
+    Flow,
+}
+
+/// Which posterior over the codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PosteriorKind {
+    /// A diagonal Gaussian.
+    #[default]
+    Gaussian,
+    /// One reshaped by an inverse autoregressive flow (Kingma 2016).
+    Flow,
+}
+
+/// The sizes of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowSize {
+    /// Steps one after another.
+    pub steps: usize,
+    /// Width of the hidden layer of each step's network.
+    pub hidden: usize,
+}
+
+/// How a convolutional decoder doubles the resolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Upsample {
+    /// Transposed convolution, the encoder's adjoint.
+    #[default]
+    Transposed,
+    /// Nearest-neighbour resize, then a convolution (Odena 2016): no checkerboard pattern.
+    Resize,
+}
+
+/// The `[model]` settings: networks and likelihood.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Kind of network.
+    pub arch: Arch,
+    /// Width of the latent code.
+    pub latent: usize,
+    /// Widths of the dense hidden layers from the data inwards; the decoder mirrors them. Unset:
+    /// 512, 256 for `mlp`, 256 for `conv`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<Vec<usize>>,
+    /// Channels of the convolutions from the data inwards, each halving the resolution.
+    pub channels: Vec<usize>,
+    /// How a convolutional decoder doubles the resolution.
+    pub upsample: Upsample,
+    /// Activation of the hidden layers.
+    pub activation: Activation,
+    /// Normalisation before the activation of the hidden layers.
+    pub norm: NormKind,
+    /// Probability with which a hidden unit is dropped in training.
+    pub dropout: f64,
+    /// Whether the decoder uses the encoder's weights transposed (dense networks only).
+    pub tied: bool,
+    /// Distribution of the data given the code. Unset: `bernoulli` for data in [0, 1] that come as
+    /// images, `gaussian` otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub likelihood: Option<LikelihoodKind>,
+    /// Standard deviation of the `gaussian` likelihood, in units of the scaled data.
+    pub sigma: f64,
+    /// Prior over the codes. Unset: `normal`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prior: Option<PriorKind>,
+    /// Components of the `mixture` prior, or pseudo-inputs of `vamp`. Unset: 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prior_components: Option<usize>,
+    /// Posterior over the codes. Unset: `gaussian`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub posterior: Option<PosteriorKind>,
+    /// Steps of a flow. Unset: 4.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow_steps: Option<usize>,
+    /// Width of the hidden layer of a flow's networks. Unset: 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow_hidden: Option<usize>,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            arch: Arch::Mlp,
+            latent: 20,
+            hidden: None,
+            channels: vec![32, 64],
+            upsample: Upsample::Transposed,
+            activation: Activation::Relu,
+            norm: NormKind::None,
+            dropout: 0.0,
+            tied: false,
+            likelihood: None,
+            sigma: 1.0,
+            prior: None,
+            prior_components: None,
+            posterior: None,
+            flow_steps: None,
+            flow_hidden: None,
+        }
+    }
+}
+
+impl ModelConfig {
+    /// The prior in force.
+    pub fn prior(&self) -> PriorKind {
+        self.prior.unwrap_or_default()
+    }
+
+    /// The posterior in force.
+    pub fn posterior(&self) -> PosteriorKind {
+        self.posterior.unwrap_or_default()
+    }
+
+    /// Components of a mixture, or pseudo-inputs, in force.
+    pub fn prior_components(&self) -> usize {
+        self.prior_components.unwrap_or(COMPONENTS)
+    }
+
+    /// The sizes of a flow in force.
+    pub fn flow(&self) -> FlowSize {
+        FlowSize {
+            steps: self.flow_steps.unwrap_or(FLOW.steps),
+            hidden: self.flow_hidden.unwrap_or(FLOW.hidden),
+        }
+    }
+
+    /// The dense hidden widths in force.
+    pub fn hidden(&self) -> Vec<usize> {
+        match (&self.hidden, self.arch) {
+            (_, Arch::Linear) => Vec::new(),
+            (Some(hidden), _) => hidden.clone(),
+            (None, Arch::Mlp) => vec![512, 256],
+            (None, Arch::Conv) => vec![256],
+        }
+    }
+
+    /// The likelihood in force for data of the given shape and range.
+    pub fn likelihood(&self, shape: &DataShape, range: ValueRange) -> LikelihoodConfig {
+        let kind = self.likelihood.unwrap_or({
+            if shape.image().is_some() && range.is_unit() {
+                LikelihoodKind::Bernoulli
+            } else {
+                LikelihoodKind::Gaussian
+            }
+        });
+        LikelihoodConfig {
+            kind,
+            sigma: self.sigma,
+        }
+    }
+
+    /// Checks every setting against its bound.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] naming the first that is out of bounds.
+    pub fn check(&self) -> Result<()> {
+        check("model.latent", self.latent, self.latent >= 1, "at least 1")?;
+        if self.arch == Arch::Linear && self.hidden.as_ref().is_some_and(|h| !h.is_empty()) {
+            return Err(Error::setting(
+                "model.hidden",
+                format!("{:?}", self.hidden()),
+                "left out with model.arch = \"linear\"",
+            ));
+        }
+        for width in self.hidden() {
+            check("model.hidden", width, width >= 1, "widths of at least 1")?;
+        }
+        let flow = self.flow();
+        for (key, value) in [
+            ("model.prior_components", self.prior_components()),
+            ("model.flow_steps", flow.steps),
+            ("model.flow_hidden", flow.hidden),
+        ] {
+            let bound = format!("at least 1 and at most {MOST}");
+            check(key, value, (1..=MOST).contains(&value), &bound)?;
+        }
+        for &width in &self.channels {
+            check("model.channels", width, width >= 1, "counts of at least 1")?;
+        }
+        if self.arch == Arch::Conv && self.channels.is_empty() {
+            return Err(Error::setting(
+                "model.channels",
+                "[]",
+                "at least one number",
+            ));
+        }
+        check(
+            "model.dropout",
+            self.dropout,
+            (0.0..1.0).contains(&self.dropout),
+            "at least 0 and below 1",
+        )
+    }
+}
+
+/// The settings of a likelihood.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LikelihoodConfig {
+    /// Which one.
+    pub kind: LikelihoodKind,
+    /// Standard deviation of [`LikelihoodKind::Gaussian`]; ignored by the others.
+    pub sigma: f64,
+}
+
+impl LikelihoodConfig {
+    /// The given likelihood, `sigma` 1.
+    pub fn new(kind: LikelihoodKind) -> Self {
+        Self { kind, sigma: 1.0 }
+    }
+
+    /// How many numbers the decoder gives for one feature.
+    pub fn parameters_per_feature(&self) -> usize {
+        match self.kind {
+            LikelihoodKind::GaussianPixel => 2,
+            _ => 1,
+        }
+    }
+
+    /// Checks that data of this range can be modelled.
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] if the data leave the support of the likelihood.
+    pub fn check_range(&self, range: ValueRange) -> Result<()> {
+        let bounded = matches!(
+            self.kind,
+            LikelihoodKind::Bernoulli | LikelihoodKind::ContinuousBernoulli
+        );
+        if bounded && (range.min < 0.0 || range.max > 1.0) {
+            return Err(Error::Unfit(format!(
+                "the {} likelihood needs values from 0 to 1, but the training data range from {} \
+                 to {}: pass --scale min-max, or --likelihood gaussian",
+                kebab(&self.kind),
+                range.min,
+                range.max
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The name a value has in configuration files.
+pub(crate) fn kebab(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        other => format!("{other:?}"),
+    }
+}
