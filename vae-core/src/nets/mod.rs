@@ -1,14 +1,12 @@
 //! Encoder and decoder networks built from settings.
 
-mod activation;
 mod conv;
 mod init;
 mod mlp;
 mod norm;
 mod settings;
 
-pub use activation::Activation;
-pub(crate) use activation::LEAK;
+pub use crate::ops::Activation;
 pub use conv::{ConvDecoder, ConvEncoder};
 pub use init::Init;
 pub use mlp::{Dense, Mlp, TiedMlp};

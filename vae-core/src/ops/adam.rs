@@ -1,18 +1,8 @@
 //! A step of Adam.
 
-use burn::tensor::{Tensor, TensorPrimitive, backend::Backend, ops::FloatTensor};
-use burn_flex::Flex;
-use burn_ndarray::NdArray;
+use burn::tensor::{Tensor, backend::Backend};
 
-use super::{
-    fused::{cast, primitive},
-    host::Host,
-    is_reference,
-    kernels::{
-        elementwise::{self, AdamScales},
-        threads::{self, LINE, Shares, split},
-    },
-};
+use super::{is_reference, kernels};
 
 /// The settings of a step of Adam (Kingma & Ba 2015, algorithm 1) or AdamW (Loshchilov & Hutter
 /// 2019, algorithm 2).
@@ -36,27 +26,12 @@ pub struct AdamStep {
 
 impl AdamStep {
     /// What corrects the biases of the moments, the learning rate included.
-    fn corrections(&self) -> [f64; 2] {
+    pub(super) fn corrections(&self) -> [f64; 2] {
         let time = i32::try_from(self.time).unwrap_or(i32::MAX);
         [
             self.lr / (1.0 - self.beta1.powi(time)),
             1.0 / (1.0 - self.beta2.powi(time)),
         ]
-    }
-
-    fn scales(&self) -> AdamScales {
-        let [first, second] = self.corrections();
-        AdamScales {
-            beta1: self.beta1 as f32,
-            new1: (1.0 - self.beta1) as f32,
-            beta2: self.beta2 as f32,
-            new2: (1.0 - self.beta2) as f32,
-            epsilon: self.epsilon as f32,
-            first: first as f32,
-            second: second as f32,
-            decay: self.decay as f32,
-            shrink: (1.0 - self.lr * self.decoupled_decay) as f32,
-        }
     }
 }
 
@@ -73,45 +48,7 @@ pub fn adam<B: Backend, const D: usize>(
     if is_reference() {
         return reference(state, gradient, step);
     }
-    let state = state.map(|tensor| tensor.into_primitive().tensor());
-    let wrap = |tensor| Tensor::from_primitive(TensorPrimitive::Float(tensor));
-    let state = match in_place::<B, Flex>(state, primitive(&gradient), step) {
-        Ok(state) => return state.map(wrap),
-        Err(state) => state,
-    };
-    match in_place::<B, NdArray>(state, primitive(&gradient), step) {
-        Ok(state) => state.map(wrap),
-        Err(state) => reference(state.map(wrap), gradient, step),
-    }
-}
-
-fn in_place<B: Backend, H: Host>(
-    state: [FloatTensor<B>; 3],
-    gradient: FloatTensor<B>,
-    step: &AdamStep,
-) -> Result<[FloatTensor<B>; 3], [FloatTensor<B>; 3]> {
-    let state: [FloatTensor<H>; 3] = cast(state)?;
-    let back = |state| cast(state).unwrap_or_else(|_| unreachable!("cast here and back"));
-    let gradient = match cast::<_, FloatTensor<H>>(gradient) {
-        Ok(gradient) if H::is_f32(&gradient) && state.iter().all(H::is_f32) => gradient,
-        _ => return Err(back(state)),
-    };
-    let gradient = H::contiguous(gradient);
-    let [mut parameter, mut first, mut second] = state.map(H::contiguous);
-    let scales = step.scales();
-    let values = [
-        H::values_mut(&mut parameter),
-        H::values_mut(&mut first),
-        H::values_mut(&mut second),
-    ];
-    let gradient = H::values(&gradient);
-    let state = values.map(Shares::new);
-    threads::each(&split(gradient.len(), LINE, gradient.len()), |_, range| {
-        // SAFETY: the ranges do not overlap.
-        let [p, m, v] = state.map(|values| unsafe { values.part(range.clone()) });
-        elementwise::adam(p, m, v, &gradient[range], scales);
-    });
-    Ok(back([parameter, first, second]))
+    kernels::adam(state, &gradient, step).unwrap_or_else(|state| reference(state, gradient, step))
 }
 
 fn reference<B: Backend, const D: usize>(
@@ -158,6 +95,8 @@ fn above<B: Backend, const D: usize>(moment: Tensor<B, D>, least: f32) -> Tensor
 
 #[cfg(test)]
 mod tests {
+    use burn_flex::Flex;
+    use burn_ndarray::NdArray;
     use proptest::prelude::*;
 
     use super::*;

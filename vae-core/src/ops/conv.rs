@@ -1,24 +1,39 @@
 //! Convolutional layers with their activation.
 
 use burn::tensor::{
-    Shape, Tensor,
+    Tensor,
     backend::Backend,
     module,
     ops::{ConvOptions, ConvTransposeOptions},
 };
 
-pub use super::kernels::conv::Window;
-use super::{
-    activate,
-    fused::{Fused, View, apply, primitive},
-    in_kernel,
-    kernels::{
-        conv::{Buffers, End, Image, Plan},
-        elementwise::slope,
-        threads::{self, Room, Shares, split},
-    },
-};
-use crate::nets::Activation;
+use super::{Activation, activate, apply, in_kernel, primitive};
+
+/// The kernel of a convolution and how it moves over an image; all sizes in pixels, both ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Size of the kernel.
+    pub kernel: usize,
+    /// Distance between two of its places.
+    pub stride: usize,
+    /// Zeros around the image.
+    pub padding: usize,
+}
+
+impl Window {
+    /// Size of what a strided convolution makes of `fine` pixels, nothing if the kernel does not
+    /// fit.
+    pub fn coarse(&self, fine: usize) -> Option<usize> {
+        let room = (fine + 2 * self.padding).checked_sub(self.kernel)?;
+        Some(room / self.stride + 1)
+    }
+
+    /// The least size that a strided convolution turns into `coarse` pixels.
+    pub fn fine(&self, coarse: usize) -> Option<usize> {
+        let covered = (coarse.checked_sub(1)?) * self.stride + self.kernel;
+        covered.checked_sub(2 * self.padding)
+    }
+}
 
 /// `activation(x * weight + bias)`, where `*` is the cross-correlation that networks call a
 /// convolution.
@@ -40,8 +55,13 @@ pub fn conv2d<B: Backend>(
 ) -> Tensor<B, 4> {
     let [_, _, height, width] = x.dims();
     let to = [height, width].map(|fine| window.coarse(fine).expect("the kernel fits the image"));
-    fused(Kind::Strided, &x, &weight, &bias, window, to, activation)
-        .unwrap_or_else(|| activation.forward(strided_reference(x, weight, bias, window)))
+    let op = Conv {
+        kind: Kind::Strided,
+        window,
+        to,
+        activation,
+    };
+    op.of(x, weight, bias)
 }
 
 /// The adjoint of [`conv2d`], which enlarges an image to `to`, `[height, width]`.
@@ -68,8 +88,61 @@ pub fn conv_transpose2d<B: Backend>(
         [Some(height), Some(width)],
         "{window:?} over {to:?}"
     );
-    fused(Kind::Transposed, &x, &weight, &bias, window, to, activation)
-        .unwrap_or_else(|| activation.forward(transposed_reference(x, weight, bias, window, to)))
+    let op = Conv {
+        kind: Kind::Transposed,
+        window,
+        to,
+        activation,
+    };
+    op.of(x, weight, bias)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Strided,
+    Transposed,
+}
+
+/// Takes and gives images as `[batch, height, width, channels]`. What comes out is handed on in that
+/// order, as a view, so that the next layer need not reorder it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Conv {
+    pub kind: Kind,
+    pub window: Window,
+    /// Height and width of the output.
+    pub to: [usize; 2],
+    pub activation: Activation,
+}
+
+impl Conv {
+    fn of<B: Backend>(
+        self,
+        x: Tensor<B, 4>,
+        weight: Tensor<B, 4>,
+        bias: Tensor<B, 1>,
+    ) -> Tensor<B, 4> {
+        let [activation, after] = in_kernel(self.activation);
+        let op = Self { activation, ..self };
+        let pixels = channels_last(x.clone());
+        let inputs = [primitive(&pixels), primitive(&weight), primitive(&bias)];
+        match apply(&op, inputs) {
+            Some(output) => channels_first(activate(output, after)),
+            None => self.reference(x, weight, bias),
+        }
+    }
+
+    fn reference<B: Backend>(
+        self,
+        x: Tensor<B, 4>,
+        weight: Tensor<B, 4>,
+        bias: Tensor<B, 1>,
+    ) -> Tensor<B, 4> {
+        let y = match self.kind {
+            Kind::Strided => strided_reference(x, weight, bias, self.window),
+            Kind::Transposed => transposed_reference(x, weight, bias, self.window, self.to),
+        };
+        self.activation.forward(y)
+    }
 }
 
 fn strided_reference<B: Backend>(
@@ -98,27 +171,6 @@ fn transposed_reference<B: Backend>(
     module::conv_transpose2d(x, weight, Some(bias), options)
 }
 
-fn fused<B: Backend>(
-    kind: Kind,
-    x: &Tensor<B, 4>,
-    weight: &Tensor<B, 4>,
-    bias: &Tensor<B, 1>,
-    window: Window,
-    to: [usize; 2],
-    activation: Activation,
-) -> Option<Tensor<B, 4>> {
-    let [activation, after] = in_kernel(activation);
-    let op = Conv {
-        kind,
-        window,
-        to,
-        activation,
-    };
-    let x = channels_last(x.clone());
-    let output = apply(&op, [primitive(&x), primitive(weight), primitive(bias)])?;
-    Some(channels_first(activate(output, after)))
-}
-
 /// `[batch, channels, height, width]` as `[batch, height, width, channels]`.
 fn channels_last<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     let [batch, channels, height, width] = x.dims();
@@ -136,152 +188,6 @@ fn channels_first<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
         1 => x.reshape([batch, channels, height, width]),
         _ => x.permute([0, 3, 1, 2]),
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Strided,
-    Transposed,
-}
-
-impl Kind {
-    /// Which image is the input, and which the output.
-    fn ends(self) -> [End; 2] {
-        match self {
-            Self::Strided => [End::Fine, End::Coarse],
-            Self::Transposed => [End::Coarse, End::Fine],
-        }
-    }
-}
-
-/// Takes and gives images as `[batch, height, width, channels]`. What comes out is handed on in that
-/// order, as a view, so that the next layer need not reorder it.
-#[derive(Debug, Clone)]
-struct Conv {
-    kind: Kind,
-    window: Window,
-    /// Height and width of the output.
-    to: [usize; 2],
-    activation: Activation,
-}
-
-impl Conv {
-    fn plan(&self, x: View<'_>, bias: View<'_>) -> Plan {
-        let input = Image {
-            height: x.shape[1],
-            width: x.shape[2],
-            channels: x.shape[3],
-        };
-        let output = Image {
-            height: self.to[0],
-            width: self.to[1],
-            channels: bias.values.len(),
-        };
-        match self.kind {
-            Kind::Strided => Plan::new(self.window, input, output),
-            Kind::Transposed => Plan::new(self.window, output, input),
-        }
-    }
-}
-
-/// Each thread takes some of the images.
-impl Fused<3> for Conv {
-    fn forward(&self, [x, weight, bias]: [View<'_>; 3]) -> (Vec<f32>, Shape) {
-        let plan = self.plan(x, bias);
-        let [from, to] = self.kind.ends();
-        let [input, output] = [from, to].map(|end| plan.image(end));
-        let batch = x.rows();
-        let bias = bias.values.repeat(output.width);
-        let weight = plan.weight_to(to, weight.values);
-        let mut y = Room::new(batch * output.len());
-        let values = y.shares();
-        threads::each(&split(batch, 1, batch * plan.cost()), |_, images| {
-            let mut buffers = Buffers::new(&plan);
-            for image in images {
-                let x = &x.values[of(image, input)];
-                // SAFETY: the images of the threads do not overlap.
-                let y = unsafe { values.part(of(image, output)) };
-                buffers.set(from, x);
-                buffers.compute(to, &weight, &bias, self.activation, y);
-            }
-        });
-        // SAFETY: every value of every image was written.
-        let y = unsafe { y.filled(batch * output.len()) };
-        let shape = [batch, output.height, output.width, output.channels];
-        (y, Shape::new(shape))
-    }
-
-    fn backward(
-        &self,
-        [x, weight, bias]: [View<'_>; 3],
-        y: View<'_>,
-        gradient: &mut [f32],
-        [want_x, want_weight, want_bias]: [bool; 3],
-    ) -> [Option<Vec<f32>>; 3] {
-        let plan = self.plan(x, bias);
-        let [from, to] = self.kind.ends();
-        let [input, output] = [from, to].map(|end| plan.image(end));
-        let batch = x.rows();
-        let parts = split(batch, 1, batch * plan.cost());
-        let weight = match want_x {
-            true => plan.weight_to(from, weight.values),
-            false => Vec::new(),
-        };
-        let no_bias = vec![0.0; input.row()];
-        let mut of_x = want_x.then(|| Room::new(batch * input.len()));
-        // What each part of the batch adds to the gradients of the weight and of the bias.
-        let weight_length = if want_weight { plan.packed_weight() } else { 0 };
-        let mut of_weight = vec![vec![0.0; weight_length]; parts.len()];
-        let mut of_bias = vec![vec![0.0; output.row()]; parts.len()];
-
-        let gradient = Shares::new(gradient);
-        let x_shares = of_x.as_mut().map(Room::shares);
-        let weight_shares: Vec<_> = of_weight.iter_mut().map(|sum| Shares::new(sum)).collect();
-        let bias_shares: Vec<_> = of_bias.iter_mut().map(|sum| Shares::new(sum)).collect();
-        threads::each(&parts, |part, images| {
-            // SAFETY: here and below, the images of the threads do not overlap, and each part has
-            // sums of its own.
-            let of_weight = unsafe { weight_shares[part].part(0..weight_length) };
-            let of_bias = unsafe { bias_shares[part].part(0..output.row()) };
-            let mut buffers = Buffers::new(&plan);
-            for image in images {
-                let gradient = unsafe { gradient.part(of(image, output)) };
-                slope(
-                    gradient,
-                    &y.values[of(image, output)],
-                    of_bias,
-                    self.activation,
-                );
-                buffers.set(to, gradient);
-                if want_weight {
-                    buffers.set(from, &x.values[of(image, input)]);
-                    buffers.weight_gradient(of_weight);
-                }
-                if let Some(of_x) = x_shares {
-                    let of_x = unsafe { of_x.part(of(image, input)) };
-                    buffers.compute(from, &weight, &no_bias, Activation::Identity, of_x);
-                }
-            }
-        });
-        // SAFETY: every value of every image was written.
-        let of_x = of_x.map(|room| unsafe { room.filled(batch * input.len()) });
-        let of_weight = want_weight.then(|| plan.weight_from_down(&threads::sum(of_weight)));
-        let of_bias = want_bias.then(|| {
-            let mut sums = vec![0.0; output.channels];
-            for pixel in threads::sum(of_bias).chunks_exact(output.channels) {
-                for (sum, value) in sums.iter_mut().zip(pixel) {
-                    *sum += value;
-                }
-            }
-            sums
-        });
-        [of_x, of_weight, of_bias]
-    }
-}
-
-/// The values of one image of many.
-fn of(image: usize, size: Image) -> std::ops::Range<usize> {
-    image * size.len()..(image + 1) * size.len()
 }
 
 #[cfg(test)]

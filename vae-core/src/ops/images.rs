@@ -1,18 +1,13 @@
 //! Rows of values as images for convolutions, and back.
 
-use std::ops::Range;
-
 use burn::tensor::{
-    Shape, Tensor,
+    Tensor,
     backend::Backend,
     module::interpolate,
     ops::{InterpolateMode, InterpolateOptions},
 };
 
-use super::{
-    fused::{Fused, View, apply, primitive},
-    kernels::{elementwise::add, threads},
-};
+use super::{apply, primitive};
 
 /// Each row of a matrix as an image, with the channels where [`conv2d`](super::conv2d) has them.
 ///
@@ -51,115 +46,31 @@ pub fn rows<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 2> {
 /// - output: `[batch, channels, to height, to width]`
 pub fn resize<B: Backend>(x: Tensor<B, 4>, to: [usize; 2]) -> Tensor<B, 4> {
     let pixels = x.clone().permute([0, 2, 3, 1]);
-    match apply::<B, 4, 1>(&Resize { to }, [primitive(&pixels)]) {
+    let op = Resize { to };
+    match apply::<B, 4, 1>(&op, [primitive(&pixels)]) {
         Some(pixels) => pixels.permute([0, 3, 1, 2]),
-        None => interpolate(x, to, InterpolateOptions::new(InterpolateMode::Nearest)),
+        None => op.reference(x),
     }
 }
 
 /// Takes and gives images as `[batch, height, width, channels]`.
 #[derive(Debug, Clone)]
-struct Resize {
-    to: [usize; 2],
+pub(super) struct Resize {
+    /// Height and width of the output.
+    pub to: [usize; 2],
 }
 
 impl Resize {
-    /// Calls `copy(pixel of the output, pixel of the input)`, in values.
-    fn pixels(&self, x: View<'_>, mut copy: impl FnMut(Range<usize>, Range<usize>)) {
-        let ([height, width, channels], to) = ([x.shape[1], x.shape[2], x.shape[3]], self.to);
-        let values = |pixel: usize| pixel * channels..(pixel + 1) * channels;
-        for row in 0..to[0] {
-            let from = row * height / to[0] * width;
-            for column in 0..to[1] {
-                copy(
-                    values(row * to[1] + column),
-                    values(from + column * width / to[1]),
-                );
-            }
-        }
-    }
-
-    /// Numbers of values of an image before and after.
-    fn sizes(&self, x: View<'_>) -> [usize; 2] {
-        let channels = x.shape[3];
-        [x.shape[1] * x.shape[2], self.to[0] * self.to[1]].map(|pixels| pixels * channels)
-    }
-}
-
-impl Fused<1> for Resize {
-    fn forward(&self, [x]: [View<'_>; 1]) -> (Vec<f32>, Shape) {
-        let [size, resized] = self.sizes(x);
-        let mut values = vec![0.0; x.rows() * resized];
-        threads::rows(&mut values, resized, resized, |first, part| {
-            for (image, out) in (first..).zip(part.chunks_exact_mut(resized)) {
-                let image = &x.values[image * size..(image + 1) * size];
-                self.pixels(x, |to, from| out[to].copy_from_slice(&image[from]));
-            }
-        });
-        let shape = [x.rows(), self.to[0], self.to[1], x.shape[3]];
-        (values, Shape::new(shape))
-    }
-
-    fn backward(
-        &self,
-        [x]: [View<'_>; 1],
-        _: View<'_>,
-        gradient: &mut [f32],
-        _: [bool; 1],
-    ) -> [Option<Vec<f32>>; 1] {
-        let [size, resized] = self.sizes(x);
-        let mut values = vec![0.0; x.values.len()];
-        threads::rows(&mut values, size, resized, |first, part| {
-            for (image, sums) in (first..).zip(part.chunks_exact_mut(size)) {
-                let gradient = &gradient[image * resized..(image + 1) * resized];
-                self.pixels(x, |to, from| add(&mut sums[from], &gradient[to]));
-            }
-        });
-        [Some(values)]
+    /// From and to `[batch, channels, height, width]`.
+    fn reference<B: Backend>(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let nearest = InterpolateOptions::new(InterpolateMode::Nearest);
+        interpolate(x, self.to, nearest)
     }
 }
 
 /// Swaps the last two of three dimensions.
 #[derive(Debug, Clone)]
-struct Swap;
-
-impl Fused<1> for Swap {
-    fn forward(&self, [x]: [View<'_>; 1]) -> (Vec<f32>, Shape) {
-        let [batch, rows, columns] = [x.shape[0], x.shape[1], x.shape[2]];
-        (
-            swap(x.values, rows, columns),
-            Shape::new([batch, columns, rows]),
-        )
-    }
-
-    fn backward(
-        &self,
-        [x]: [View<'_>; 1],
-        _: View<'_>,
-        gradient: &mut [f32],
-        _: [bool; 1],
-    ) -> [Option<Vec<f32>>; 1] {
-        [Some(swap(gradient, x.shape[2], x.shape[1]))]
-    }
-}
-
-/// The transposes of matrices that follow each other.
-fn swap(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    let size = rows * columns;
-    let mut swapped = vec![0.0; values.len()];
-    threads::rows(&mut swapped, size, size, |first, part| {
-        let matrices = values[first * size..].chunks_exact(size);
-        for (swapped, matrix) in part.chunks_exact_mut(size).zip(matrices) {
-            for (column, out) in swapped.chunks_exact_mut(rows).enumerate() {
-                let from = matrix[column..].iter().step_by(columns);
-                for (out, &value) in out.iter_mut().zip(from) {
-                    *out = value;
-                }
-            }
-        }
-    });
-    swapped
-}
+pub(super) struct Swap;
 
 #[cfg(test)]
 mod tests {
@@ -240,8 +151,8 @@ mod tests {
         }
 
         fn reference<B: Backend>(&self, inputs: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
-            let nearest = InterpolateOptions::new(InterpolateMode::Nearest);
-            interpolate(self.images(inputs), self.to, nearest).flatten(0, 3)
+            let op = Resize { to: self.to };
+            op.reference(self.images(inputs)).flatten(0, 3)
         }
     }
 

@@ -6,20 +6,26 @@
 //! [`use_reference`], it runs the same formula as plain tensor operations: the slow reference that
 //! the kernels are tested against.
 //!
+//! The kernels are left out of a build without the feature `kernels`, for a target where Flex or
+//! NdArray do not compile, or where tensors never live in host memory: then every operation runs
+//! its reference on every backend.
+//!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `dense`, `conv`, `images`, `activate`, `nll`, `latent`, `adam` | the operations: reference, fused form, tests |
-//! | `fused` | how a fused operation joins automatic differentiation |
-//! | `host` | how the tensors of a backend lend their memory |
-//! | `kernels` | loops over slices, which know no backend |
+//! | `activation`, `dense`, `conv`, `images`, `nll`, `latent`, `adam` | the operations, their references, tests of one against the other |
+//! | `kernels` | loops over slices, which know no backend, and how threads share them |
+//! | `kernels/fused` | the operations as kernels; how tensors lend their memory; automatic differentiation |
+//! | `no_kernels` | the same as seen from here, empty |
 
-mod activate;
+mod activation;
 mod adam;
 mod conv;
 mod dense;
-mod fused;
-mod host;
 mod images;
+#[cfg(feature = "kernels")]
+mod kernels;
+#[cfg(not(feature = "kernels"))]
+#[path = "no_kernels.rs"]
 mod kernels;
 mod latent;
 mod nll;
@@ -28,8 +34,9 @@ mod testing;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::nets::Activation;
-pub use activate::activate;
+use burn::tensor::{Tensor, backend::Backend, ops::FloatTensor};
+
+pub use activation::{Activation, activate};
 pub use adam::{AdamStep, adam};
 pub use conv::{Window, conv_transpose2d, conv2d};
 pub use dense::{dense, dense_transposed};
@@ -61,4 +68,20 @@ fn in_kernel(activation: Activation) -> [Activation; 2] {
 
 fn is_reference() -> bool {
     REFERENCE.load(Ordering::Relaxed)
+}
+
+/// Runs `op` as a kernel, or does nothing if there is none for the backend.
+fn apply<B: Backend, const D: usize, const N: usize>(
+    op: &impl kernels::Fused<N>,
+    inputs: [FloatTensor<B>; N],
+) -> Option<Tensor<B, D>> {
+    if is_reference() {
+        return None;
+    }
+    kernels::apply(op, inputs)
+}
+
+/// The tensor as its backend holds it.
+fn primitive<B: Backend, const D: usize>(tensor: &Tensor<B, D>) -> FloatTensor<B> {
+    tensor.clone().into_primitive().tensor()
 }

@@ -22,33 +22,7 @@ use super::{
     matrix::{Matrix, add_product, product},
     threads,
 };
-use crate::nets::Activation;
-
-/// The kernel of a convolution and how it moves over an image; all sizes in pixels, both ways.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// Size of the kernel.
-    pub kernel: usize,
-    /// Distance between two of its places.
-    pub stride: usize,
-    /// Zeros around the image.
-    pub padding: usize,
-}
-
-impl Window {
-    /// Size of what a strided convolution makes of `fine` pixels, nothing if the kernel does not
-    /// fit.
-    pub fn coarse(&self, fine: usize) -> Option<usize> {
-        let room = (fine + 2 * self.padding).checked_sub(self.kernel)?;
-        Some(room / self.stride + 1)
-    }
-
-    /// The least size that a strided convolution turns into `coarse` pixels.
-    pub fn fine(&self, coarse: usize) -> Option<usize> {
-        let covered = (coarse.checked_sub(1)?) * self.stride + self.kernel;
-        covered.checked_sub(2 * self.padding)
-    }
-}
+use crate::ops::{Activation, Window};
 
 /// Size of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

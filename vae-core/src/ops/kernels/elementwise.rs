@@ -4,7 +4,7 @@ use super::{
     math::{exp, fma, log, log_1p_of_unit, normal, sigmoid, tanh},
     vectorised,
 };
-use crate::nets::{Activation, LEAK};
+use crate::ops::activation::{Activation, LEAK};
 
 /// Independent partial sums, so that a sum does not wait for itself.
 const LANES: usize = 32;

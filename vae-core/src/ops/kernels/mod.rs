@@ -1,11 +1,14 @@
 //! Loops over slices of `f32`: vectorised, in several threads where it pays, and the same in every
-//! run with the same number of threads.
+//! run with the same number of threads. Only `fused`, which lends them the memory of tensors, knows
+//! Burn.
 
-pub(super) mod conv;
-pub(super) mod elementwise;
+mod conv;
+mod elementwise;
+mod fused;
 mod isa;
 mod math;
-pub(super) mod matrix;
-pub(super) mod threads;
+mod matrix;
+mod threads;
 
+pub(super) use fused::{Fused, adam, apply};
 use isa::vectorised;

@@ -1,4 +1,14 @@
-//! How a fused operation joins automatic differentiation.
+//! The fused form of each operation of [`ops`](crate::ops), in the file of its name, and how it
+//! joins automatic differentiation.
+
+mod activation;
+mod adam;
+mod conv;
+mod dense;
+mod host;
+mod images;
+mod latent;
+mod nll;
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -15,15 +25,13 @@ use burn_autodiff::{
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 
-use super::{
-    host::Host,
-    is_reference,
-    kernels::{matrix::Matrix, threads},
-};
+use super::{matrix::Matrix, threads};
+pub(in crate::ops) use adam::adam;
+use host::Host;
 
 /// Row-major values and their shape.
 #[derive(Clone, Copy)]
-pub(super) struct View<'a> {
+pub(in crate::ops) struct View<'a> {
     pub values: &'a [f32],
     pub shape: &'a [usize],
 }
@@ -74,7 +82,9 @@ impl<'a> View<'a> {
 }
 
 /// An operation on `N` tensors in host memory, with its derivative.
-pub(super) trait Fused<const N: usize>: Clone + Debug + Send + 'static {
+pub(in crate::ops) trait Fused<const N: usize>:
+    Clone + Debug + Send + 'static
+{
     /// The result.
     fn forward(&self, inputs: [View<'_>; N]) -> (Vec<f32>, Shape);
 
@@ -89,19 +99,11 @@ pub(super) trait Fused<const N: usize>: Clone + Debug + Send + 'static {
     ) -> [Option<Vec<f32>>; N];
 }
 
-/// The tensor as its backend holds it.
-pub(super) fn primitive<B: Backend, const D: usize>(tensor: &Tensor<B, D>) -> FloatTensor<B> {
-    tensor.clone().into_primitive().tensor()
-}
-
 /// Runs `op`, or does nothing if the backend has no kernels.
-pub(super) fn apply<B: Backend, const D: usize, const N: usize>(
+pub(in crate::ops) fn apply<B: Backend, const D: usize, const N: usize>(
     op: &impl Fused<N>,
     inputs: [FloatTensor<B>; N],
 ) -> Option<Tensor<B, D>> {
-    if is_reference() {
-        return None;
-    }
     let inputs = match run(inputs, |inputs| untracked::<Flex, N>(op, inputs)) {
         Ok(output) => return output.map(wrap),
         Err(inputs) => inputs,
@@ -133,7 +135,7 @@ fn run<From: 'static, To: 'static, const N: usize>(
 }
 
 /// The value as another type if that is the type it has.
-pub(super) fn cast<From: 'static, To: 'static>(value: From) -> Result<To, From> {
+fn cast<From: 'static, To: 'static>(value: From) -> Result<To, From> {
     let mut slot = Some(value);
     let same = (&mut slot as &mut dyn Any)
         .downcast_mut::<Option<To>>()
@@ -227,6 +229,7 @@ impl<H: Host, F: Fused<N>, const N: usize> Backward<H, N> for Step<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::primitive;
 
     /// The backend's own operations give the same numbers: that kernels run must be asked for.
     #[test]

@@ -3,8 +3,10 @@
 use burn::tensor::{Tensor, activation, backend::Backend};
 use serde::{Deserialize, Serialize};
 
+use super::{apply, primitive};
+
 /// Negative slope of the leaky ReLU.
-pub(crate) const LEAK: f64 = 0.01;
+pub(super) const LEAK: f64 = 0.01;
 
 /// An activation function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -39,7 +41,7 @@ impl Activation {
         Self::Sigmoid,
     ];
 
-    /// Applies the function elementwise.
+    /// Applies the function elementwise, by plain tensor operations. [`activate`] is faster.
     pub fn forward<B: Backend, const D: usize>(self, x: Tensor<B, D>) -> Tensor<B, D> {
         match self {
             Self::Identity => x,
@@ -88,6 +90,18 @@ impl Activation {
     }
 }
 
+/// The activation of each value. Where a dense or convolutional layer comes just before, its own
+/// operation does this too, for less.
+pub fn activate<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    activation: Activation,
+) -> Tensor<B, D> {
+    if activation == Activation::Identity {
+        return x;
+    }
+    apply(&activation, [primitive(&x)]).unwrap_or_else(|| activation.forward(x))
+}
+
 /// `Phi(x) = (1 + erf(x / sqrt 2)) / 2`
 fn normal_distribution<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     x.div_scalar(std::f64::consts::SQRT_2)
@@ -98,9 +112,12 @@ fn normal_distribution<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B,
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use burn_autodiff::Autodiff;
     use burn_flex::Flex;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ops::testing::{Probe, assert_same, matrix};
 
     /// The written-out derivatives against automatic differentiation, away from the kinks.
     #[test]
@@ -116,6 +133,51 @@ mod tests {
             for (a, b) in derivative.iter().zip(&expected) {
                 assert!((a - b).abs() < 2e-5, "{activation:?}: {a} against {b}");
             }
+        }
+    }
+
+    #[derive(Debug)]
+    struct Values {
+        shape: [usize; 2],
+        activation: Activation,
+        viewed: bool,
+    }
+
+    impl Values {
+        fn input<B: Backend>(&self, inputs: Vec<Tensor<B, 1>>) -> Tensor<B, 2> {
+            let [x] = inputs.try_into().unwrap();
+            matrix(x, self.shape, self.viewed)
+        }
+    }
+
+    impl Probe for Values {
+        fn lengths(&self) -> Vec<usize> {
+            vec![self.shape[0] * self.shape[1]]
+        }
+
+        fn fused<B: Backend>(&self, inputs: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+            activate(self.input(inputs), self.activation).flatten(0, 1)
+        }
+
+        fn reference<B: Backend>(&self, inputs: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+            self.activation.forward(self.input(inputs)).flatten(0, 1)
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..Default::default() })]
+
+        #[test]
+        fn matches_the_reference(
+            sizes: [prop::sample::Index; 2],
+            activation in prop::sample::select(&Activation::ALL[..]),
+            viewed: bool,
+            seed: u64,
+        ) {
+            let shape = sizes.map(|size| 1 + size.index(200));
+            let values = Values { shape, activation, viewed };
+            assert_same(&values, seed, &[]);
+            assert_same(&values, seed, &[30.0, -30.0, 1e-4]);
         }
     }
 }

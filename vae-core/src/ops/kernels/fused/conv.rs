@@ -1,0 +1,143 @@
+//! Convolutional layers: one image at a time, products of its blocks.
+
+use burn::tensor::Shape;
+
+use super::{Fused, View};
+use crate::ops::{
+    Activation,
+    conv::{Conv, Kind},
+    kernels::{
+        conv::{Buffers, End, Image, Plan},
+        elementwise::slope,
+        threads::{self, Room, Shares, split},
+    },
+};
+
+impl Kind {
+    /// Which image is the input, and which the output.
+    fn ends(self) -> [End; 2] {
+        match self {
+            Self::Strided => [End::Fine, End::Coarse],
+            Self::Transposed => [End::Coarse, End::Fine],
+        }
+    }
+}
+
+impl Conv {
+    fn plan(&self, x: View<'_>, bias: View<'_>) -> Plan {
+        let input = Image {
+            height: x.shape[1],
+            width: x.shape[2],
+            channels: x.shape[3],
+        };
+        let output = Image {
+            height: self.to[0],
+            width: self.to[1],
+            channels: bias.values.len(),
+        };
+        match self.kind {
+            Kind::Strided => Plan::new(self.window, input, output),
+            Kind::Transposed => Plan::new(self.window, output, input),
+        }
+    }
+}
+
+/// Each thread takes some of the images.
+impl Fused<3> for Conv {
+    fn forward(&self, [x, weight, bias]: [View<'_>; 3]) -> (Vec<f32>, Shape) {
+        let plan = self.plan(x, bias);
+        let [from, to] = self.kind.ends();
+        let [input, output] = [from, to].map(|end| plan.image(end));
+        let batch = x.rows();
+        let bias = bias.values.repeat(output.width);
+        let weight = plan.weight_to(to, weight.values);
+        let mut y = Room::new(batch * output.len());
+        let values = y.shares();
+        threads::each(&split(batch, 1, batch * plan.cost()), |_, images| {
+            let mut buffers = Buffers::new(&plan);
+            for image in images {
+                let x = &x.values[of(image, input)];
+                // SAFETY: the images of the threads do not overlap.
+                let y = unsafe { values.part(of(image, output)) };
+                buffers.set(from, x);
+                buffers.compute(to, &weight, &bias, self.activation, y);
+            }
+        });
+        // SAFETY: every value of every image was written.
+        let y = unsafe { y.filled(batch * output.len()) };
+        let shape = [batch, output.height, output.width, output.channels];
+        (y, Shape::new(shape))
+    }
+
+    fn backward(
+        &self,
+        [x, weight, bias]: [View<'_>; 3],
+        y: View<'_>,
+        gradient: &mut [f32],
+        [want_x, want_weight, want_bias]: [bool; 3],
+    ) -> [Option<Vec<f32>>; 3] {
+        let plan = self.plan(x, bias);
+        let [from, to] = self.kind.ends();
+        let [input, output] = [from, to].map(|end| plan.image(end));
+        let batch = x.rows();
+        let parts = split(batch, 1, batch * plan.cost());
+        let weight = match want_x {
+            true => plan.weight_to(from, weight.values),
+            false => Vec::new(),
+        };
+        let no_bias = vec![0.0; input.row()];
+        let mut of_x = want_x.then(|| Room::new(batch * input.len()));
+        // What each part of the batch adds to the gradients of the weight and of the bias.
+        let weight_length = if want_weight { plan.packed_weight() } else { 0 };
+        let mut of_weight = vec![vec![0.0; weight_length]; parts.len()];
+        let mut of_bias = vec![vec![0.0; output.row()]; parts.len()];
+
+        let gradient = Shares::new(gradient);
+        let x_shares = of_x.as_mut().map(Room::shares);
+        let weight_shares: Vec<_> = of_weight.iter_mut().map(|sum| Shares::new(sum)).collect();
+        let bias_shares: Vec<_> = of_bias.iter_mut().map(|sum| Shares::new(sum)).collect();
+        threads::each(&parts, |part, images| {
+            // SAFETY: here and below, the images of the threads do not overlap, and each part has
+            // sums of its own.
+            let of_weight = unsafe { weight_shares[part].part(0..weight_length) };
+            let of_bias = unsafe { bias_shares[part].part(0..output.row()) };
+            let mut buffers = Buffers::new(&plan);
+            for image in images {
+                let gradient = unsafe { gradient.part(of(image, output)) };
+                slope(
+                    gradient,
+                    &y.values[of(image, output)],
+                    of_bias,
+                    self.activation,
+                );
+                buffers.set(to, gradient);
+                if want_weight {
+                    buffers.set(from, &x.values[of(image, input)]);
+                    buffers.weight_gradient(of_weight);
+                }
+                if let Some(of_x) = x_shares {
+                    let of_x = unsafe { of_x.part(of(image, input)) };
+                    buffers.compute(from, &weight, &no_bias, Activation::Identity, of_x);
+                }
+            }
+        });
+        // SAFETY: every value of every image was written.
+        let of_x = of_x.map(|room| unsafe { room.filled(batch * input.len()) });
+        let of_weight = want_weight.then(|| plan.weight_from_down(&threads::sum(of_weight)));
+        let of_bias = want_bias.then(|| {
+            let mut sums = vec![0.0; output.channels];
+            for pixel in threads::sum(of_bias).chunks_exact(output.channels) {
+                for (sum, value) in sums.iter_mut().zip(pixel) {
+                    *sum += value;
+                }
+            }
+            sums
+        });
+        [of_x, of_weight, of_bias]
+    }
+}
+
+/// The values of one image of many.
+fn of(image: usize, size: Image) -> std::ops::Range<usize> {
+    image * size.len()..(image + 1) * size.len()
+}
