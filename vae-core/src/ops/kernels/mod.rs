@@ -8,6 +8,8 @@ mod fused;
 mod isa;
 mod math;
 mod matrix;
+mod sync;
+mod team;
 mod threads;
 
 pub(super) use fused::{Fused, adam, apply};

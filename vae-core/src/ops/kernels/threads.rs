@@ -7,215 +7,27 @@
 //! with its own part: then the machine is busy with other things, and the caller does it. The parts,
 //! and with them the results, depend on the number of threads alone.
 
-use std::any::Any;
-use std::cell::UnsafeCell;
-use std::hint;
 use std::marker::PhantomData;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, TryLockError};
-use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::sync::OnceLock;
 
-use super::elementwise::add;
+use super::{elementwise::add, team::Team};
 
 /// Values below which a second thread costs more than it brings.
 const SMALL: usize = 1 << 13;
 /// Values of a cache line, and of the longest vector.
 pub(in crate::ops) const LINE: usize = 16;
-/// How often a waiting thread looks before it lets others run in between.
-const SPINS: usize = 1000;
-/// How long a thread looks for work before it sleeps.
-const PATIENCE: Duration = Duration::from_millis(1);
-
-type Work<'a> = dyn Fn(usize) + Sync + 'a;
-
-struct Shared {
-    /// Counts the jobs; a change is the word to begin.
-    count: AtomicUsize,
-    job: UnsafeCell<Option<*const Work<'static>>>,
-    /// For each part but the caller's, the last job in which somebody has claimed it, or in which
-    /// there was no such part.
-    claims: Vec<AtomicUsize>,
-    /// Parts of the job that are not finished, without the caller's.
-    pending: AtomicUsize,
-    panic: Mutex<Option<Box<dyn Any + Send>>>,
-    asleep: Vec<AtomicBool>,
-}
-
-// SAFETY: `job` is written by the thread that holds the team, while no part is pending, and read by
-// those who saw `count` change, which orders the two, and have claimed a part that is pending.
-unsafe impl Sync for Shared {}
-// SAFETY: as above; the pointer is only followed while the caller waits.
-unsafe impl Send for Shared {}
-
-impl Shared {
-    fn new(workers: usize) -> Self {
-        Self {
-            count: AtomicUsize::new(0),
-            job: UnsafeCell::new(None),
-            claims: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
-            pending: AtomicUsize::new(0),
-            panic: Mutex::new(None),
-            asleep: (0..workers).map(|_| AtomicBool::new(false)).collect(),
-        }
-    }
-
-    /// Waits until `count` is no longer `seen`.
-    fn next(&self, worker: usize, seen: usize) -> usize {
-        let changed = || {
-            let count = self.count.load(Ordering::SeqCst);
-            (count != seen).then_some(count)
-        };
-        loop {
-            for _ in 0..SPINS {
-                if let Some(count) = changed() {
-                    return count;
-                }
-                hint::spin_loop();
-            }
-            let since = Instant::now();
-            while since.elapsed() < PATIENCE {
-                if let Some(count) = changed() {
-                    return count;
-                }
-                thread::yield_now();
-            }
-            self.asleep[worker].store(true, Ordering::SeqCst);
-            while changed().is_none() {
-                thread::park();
-            }
-            self.asleep[worker].store(false, Ordering::SeqCst);
-        }
-    }
-
-    fn work(&self, worker: usize) {
-        let mut seen = 0;
-        loop {
-            seen = self.next(worker, seen);
-            self.take(worker, seen);
-        }
-    }
-
-    /// Does a worker's part of job `count`, if nobody has claimed it.
-    fn take(&self, worker: usize, count: usize) {
-        let claim = &self.claims[worker];
-        let last = claim.load(Ordering::SeqCst);
-        // If it is not below, the part is taken, or the job is over.
-        if last >= count
-            || claim
-                .compare_exchange(last, count, Ordering::SeqCst, Ordering::SeqCst)
-                .is_err()
-        {
-            return;
-        }
-        // SAFETY: see `Sync`. The job is not over, as this part of it is pending: the caller keeps
-        // the work alive.
-        let done = unsafe {
-            let work = (*self.job.get()).expect("a job was written before the count");
-            catch_unwind(AssertUnwindSafe(|| (*work)(worker + 1)))
-        };
-        if let Err(panic) = done
-            && let Ok(mut first) = self.panic.lock()
-        {
-            first.get_or_insert(panic);
-        }
-        self.pending.fetch_sub(1, Ordering::Release);
-    }
-
-    fn wait(&self) {
-        let mut spins = 0;
-        while self.pending.load(Ordering::Acquire) > 0 {
-            spins += 1;
-            if spins < SPINS {
-                hint::spin_loop();
-            } else {
-                thread::yield_now();
-            }
-        }
-    }
-}
 
 /// The threads, started when they are first needed.
-struct Team {
-    shared: Arc<Shared>,
-    workers: Vec<Thread>,
-    /// Held by the thread whose job is running.
-    turn: Mutex<()>,
-}
-
-impl Team {
-    fn get() -> &'static Self {
-        static TEAM: OnceLock<Team> = OnceLock::new();
-        TEAM.get_or_init(|| Self::start(rayon::current_num_threads().max(1)))
-    }
-
-    fn start(threads: usize) -> Self {
-        let shared = Arc::new(Shared::new(threads - 1));
-        let spawn = |worker| {
-            let shared = Arc::clone(&shared);
-            let thread = thread::Builder::new()
-                .name(format!("kernel-{}", worker + 1))
-                .spawn(move || shared.work(worker));
-            thread.expect("the system starts a thread").thread().clone()
-        };
-        Self {
-            workers: (0..threads - 1).map(spawn).collect(),
-            shared,
-            turn: Mutex::new(()),
-        }
-    }
-
-    fn size(&self) -> usize {
-        self.workers.len() + 1
-    }
-
-    /// Calls `work` with every part below `parts`, each on its thread if that is free.
-    fn run(&self, parts: usize, work: &Work<'_>) {
-        let turn = match self.turn.try_lock() {
-            Ok(turn) => turn,
-            Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
-            // Another thread is computing, or this one is within a part: do it all here.
-            Err(TryLockError::WouldBlock) => return (0..parts).for_each(work),
-        };
-        let shared = &*self.shared;
-        let work: *const Work<'_> = work;
-        // SAFETY: only the lifetime changes; this function waits for every use of the pointer. Nobody
-        // reads `job` now, as no part of the last one is pending.
-        unsafe {
-            let work = std::mem::transmute::<*const Work<'_>, *const Work<'static>>(work);
-            *shared.job.get() = Some(work);
-        }
-        let count = shared.count.load(Ordering::SeqCst) + 1;
-        for claim in &shared.claims[parts - 1..] {
-            claim.store(count, Ordering::SeqCst);
-        }
-        shared.pending.store(parts - 1, Ordering::SeqCst);
-        shared.count.store(count, Ordering::SeqCst);
-        for (worker, asleep) in self.workers[..parts - 1].iter().zip(&shared.asleep) {
-            if asleep.load(Ordering::SeqCst) {
-                worker.unpark();
-            }
-        }
-        // SAFETY: the caller's reference is alive.
-        let own = catch_unwind(AssertUnwindSafe(|| unsafe { (*work)(0) }));
-        for worker in 0..parts - 1 {
-            shared.take(worker, count);
-        }
-        shared.wait();
-        let theirs = shared.panic.lock().ok().and_then(|mut panic| panic.take());
-        drop(turn);
-        if let Some(panic) = own.err().or(theirs) {
-            resume_unwind(panic);
-        }
-    }
+fn team() -> &'static Team {
+    static TEAM: OnceLock<Team> = OnceLock::new();
+    TEAM.get_or_init(|| Team::start(rayon::current_num_threads().max(1)))
 }
 
 /// A range of `0..length` for each thread; one range if `cost`, a number of values, is small. Ranges
 /// begin at multiples of `line` where each thread gets some.
 pub(in crate::ops) fn split(length: usize, line: usize, cost: usize) -> Vec<Range<usize>> {
-    let threads = if cost < SMALL { 1 } else { Team::get().size() };
+    let threads = if cost < SMALL { 1 } else { team().size() };
     let share = match length.div_ceil(threads) {
         share if share >= 2 * line => share.next_multiple_of(line),
         share => share,
@@ -231,7 +43,7 @@ pub(in crate::ops) fn each(parts: &[Range<usize>], work: impl Fn(usize, Range<us
     match parts {
         [] => {}
         [whole] => work(0, whole.clone()),
-        parts => Team::get().run(parts.len(), &|part| work(part, parts[part].clone())),
+        parts => team().run(parts.len(), &|part| work(part, parts[part].clone())),
     }
 }
 
@@ -342,6 +154,12 @@ pub(in crate::ops) fn sum(terms: Vec<Vec<f32>>) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex};
+    use std::thread;
+
+    use super::super::team::Shared;
     use super::*;
 
     #[test]
@@ -435,7 +253,7 @@ mod tests {
                 let parts = split(length, line, cost);
                 let values: Vec<usize> = parts.iter().cloned().flatten().collect();
                 assert_eq!(values, (0..length).collect::<Vec<_>>());
-                assert!(parts.len() <= Team::get().size());
+                assert!(parts.len() <= team().size());
             }
         }
     }
