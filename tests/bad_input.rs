@@ -59,6 +59,49 @@ fn settings_that_do_not_fit() {
             "--variant semi --labelled-share 1",
             &["variant.labelled_share", "below 1", "--labelled-share"],
         ),
+        ("--prior vampp", &["model.prior", "vampp", "vamp"]),
+        (
+            "--posterior point",
+            &["model.posterior", "point", "gaussian, flow"],
+        ),
+        (
+            "--variant ae --prior vamp",
+            &[
+                "model.prior",
+                "vamp",
+                "with ae",
+                "vae, beta, cvae",
+                "--prior",
+            ],
+        ),
+        (
+            "--variant dae --posterior flow",
+            &["model.posterior", "flow", "with dae", "iwae"],
+        ),
+        (
+            "--prior mixture --prior-components 0",
+            &["model.prior_components", "0", "at least 1"],
+        ),
+        (
+            "--posterior flow --flow-steps 0",
+            &["model.flow_steps", "at least 1"],
+        ),
+        (
+            "--posterior flow --prior vamp",
+            &["model.prior", "vamp", "model.posterior = \"flow\""],
+        ),
+        (
+            "--prior mixture --free-bits 0.1",
+            &["objective.free_bits", "0.1", "model.prior = \"normal\""],
+        ),
+        (
+            "--posterior flow --aggressive 20",
+            &["objective.aggressive", "20", "mutual information"],
+        ),
+        (
+            "--variant iwae --posterior flow --gradient doubly-reparameterized",
+            &["variant.gradient", "standard", "model.posterior = \"flow\""],
+        ),
         ("--codes-of nowhere", &["codes_of", "nowhere", "model.json"]),
         ("--epochs 0", &["train.epochs", "at least 1"]),
         (

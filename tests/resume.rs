@@ -148,3 +148,31 @@ fn a_finished_run_has_nothing_to_resume() {
     );
     assert_eq!(before, place.bytes("whole/summary.json"));
 }
+
+/// The folder `earlier` holds runs that version 0.1 had been stopped in, the end that it came to without
+/// the break, and what it drew from a model.
+#[test]
+fn runs_of_an_earlier_version_go_on_to_the_same_end() {
+    let place = Place::new();
+    place.copy("earlier", "");
+    for variant in ["beta", "dae", "semi", "vaegan"] {
+        place.run(&format!("--resume {variant} --quiet"));
+        let found = &place.json(&format!("{variant}/summary.json"))["test"];
+        for (name, expected) in place.json(&format!("{variant}.json")).as_object().unwrap() {
+            let (found, expected) = (found[name].as_f64().unwrap(), expected.as_f64().unwrap());
+            let apart = (found - expected).abs() / expected.abs().max(1.0);
+            assert!(apart < 1e-3, "{variant}, {name}: {found}, not {expected}");
+        }
+    }
+    place.run("sample finished --count 5 --threads 1 --out new.csv");
+    let numbers = |name: &str| -> Vec<f32> {
+        let text = std::fs::read_to_string(place.join(name)).unwrap();
+        let cells = text.lines().skip(1).flat_map(|line| line.split(','));
+        cells.map(|cell| cell.parse().unwrap()).collect()
+    };
+    let (found, expected) = (numbers("new.csv"), numbers("samples.csv"));
+    assert_eq!(found.len(), 25);
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-4, "{found}, not {expected}");
+    }
+}

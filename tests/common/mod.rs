@@ -33,6 +33,23 @@ impl Place {
         path
     }
 
+    /// Copies a folder of `tests/fixtures` into the folder `to`.
+    pub fn copy(&self, fixture: &str, to: &str) {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
+        let mut folders = vec![(from.join(fixture), self.join(to))];
+        while let Some((from, to)) = folders.pop() {
+            std::fs::create_dir_all(&to).unwrap();
+            for entry in std::fs::read_dir(from).unwrap() {
+                let (path, name) = entry.map(|e| (e.path(), e.file_name())).unwrap();
+                if path.is_dir() {
+                    folders.push((path, to.join(name)));
+                } else {
+                    std::fs::copy(path, to.join(name)).unwrap();
+                }
+            }
+        }
+    }
+
     /// `vae ARGS` in this folder; the arguments are split at spaces.
     pub fn command(&self, args: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vae"));

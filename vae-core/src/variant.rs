@@ -138,28 +138,29 @@ impl ModelSpec {
     }
 
     /// Checks that prior, posterior and KL term fit each other and the variant called `name`, which may
-    /// have `priors`.
+    /// have `priors`; `others` are the variants that have one.
     ///
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) naming the first that does not.
-    pub fn check_prior(&self, name: &str, priors: &[PriorKind]) -> Result<()> {
+    pub fn check_prior(&self, name: &str, priors: &[PriorKind], others: &[&str]) -> Result<()> {
         let (prior, posterior) = (self.model.prior(), self.model.posterior());
-        let has_distribution = self.code.kind == CodeKind::Distribution;
+        let none = format!(
+            "left out with {name}, whose code is no Gaussian; those with such a code: {}",
+            others.join(", ")
+        );
         let names = priors.iter().map(kebab).collect::<Vec<_>>().join(", ");
         let bound = match priors {
-            [] => format!("left out with {name}, whose code has no distribution"),
+            [] => none.clone(),
             _ => format!("one that {name} can have: {names}"),
         };
-        let is_set = self.model.prior.is_some();
-        check(
-            "model.prior",
-            kebab(&prior),
-            !is_set || priors.contains(&prior),
-            &bound,
-        )?;
-        let bound = format!("left out with {name}, whose posterior is of another kind");
-        let is_set = self.model.posterior.is_some();
-        let fits = !is_set || (has_distribution && self.code.extra == 0);
+        let fits = self.model.prior.is_none() || priors.contains(&prior);
+        check("model.prior", kebab(&prior), fits, &bound)?;
+        let bound = match priors {
+            [] => none,
+            _ => format!("left out with {name}, which has a posterior of its own"),
+        };
+        let is_row = self.code.kind == CodeKind::Distribution && self.code.extra == 0;
+        let fits = self.model.posterior.is_none() || is_row;
         check("model.posterior", kebab(&posterior), fits, &bound)?;
         let is_plain = posterior == PosteriorKind::Gaussian;
         check(

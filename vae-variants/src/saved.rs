@@ -134,7 +134,10 @@ impl Description {
             code: self.variant.code(&self.model, &self.shape)?,
         };
         let info = self.variant.info();
-        spec.check_prior(info.name, info.priors)?;
+        let others = Variant::all().iter().map(Variant::info).collect::<Vec<_>>();
+        let others = others.iter().filter(|other| !other.priors.is_empty());
+        let others: Vec<_> = others.map(|other| other.name).collect();
+        spec.check_prior(info.name, info.priors, &others)?;
         self.variant.fits(&spec)?;
         Ok(spec)
     }

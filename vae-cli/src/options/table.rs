@@ -241,6 +241,43 @@ pub const GROUPS: &[(&str, &[Flag])] = &[
                 "Standard deviation of the gaussian likelihood, above 0",
                 "",
             ),
+            Flag(
+                "prior",
+                "model.prior",
+                "KIND",
+                "Prior over the codes: N(0, I), or learned: a mixture of Gaussians, the posteriors of \
+                 pseudo-inputs (VampPrior), or a coupling flow",
+                "normal",
+            ),
+            Flag(
+                "prior-components",
+                "model.prior_components",
+                "N",
+                "Components of the mixture prior, or pseudo-inputs of vamp, at least 1",
+                "100",
+            ),
+            Flag(
+                "posterior",
+                "model.posterior",
+                "KIND",
+                "Posterior over the codes: a diagonal Gaussian, or one reshaped by an inverse \
+                 autoregressive flow",
+                "gaussian",
+            ),
+            Flag(
+                "flow-steps",
+                "model.flow_steps",
+                "N",
+                "Steps of a flow, in prior or posterior, at least 1",
+                "4",
+            ),
+            Flag(
+                "flow-hidden",
+                "model.flow_hidden",
+                "N",
+                "Width of the hidden layer of a flow's networks, at least 1",
+                "64",
+            ),
         ],
     ),
     (
