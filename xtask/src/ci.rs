@@ -65,6 +65,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         ];
         check(cargo().args(arguments))
     })?;
+    steps.step("without kernels", || {
+        let arguments = ["clippy", "-p", "vae-core", "--no-default-features"];
+        check(cargo().args(arguments).args(["--", "-D", "warnings"]))
+    })?;
     let vae = steps.step("build", build_tests)?;
     let mut counts = steps.step("tests", || test(cargo().args(TEST)))?;
     steps.step("documentation", || {
