@@ -52,6 +52,6 @@ pub use prior::{BuiltinPrior, Prior};
 pub use schedule::{Moving, Schedule};
 pub use settings::{LikelihoodConfig, LikelihoodKind, PosteriorKind, PriorKind};
 pub use step::{Mode, Position, StepContext};
-pub use traits::{Autoencoder, Decoder, Draws, Encoder, Loss, Stage};
+pub use traits::{Autoencoder, Decoder, Draws, Encoder, Loss, Sampler, Stage};
 pub use updates::{Moved, Pace, Together, Update, Updates};
 pub use variant::{CodeKind, CodeShape, ModelSpec, OptionInfo, VariantConfig};

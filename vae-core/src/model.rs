@@ -13,7 +13,7 @@ use crate::{
     parts::{Assembly, LikelihoodOf, Parts},
     prior::{BuiltinPrior, Prior},
     train::Evaluation,
-    traits::Draws,
+    traits::{Draws, Sampler},
 };
 
 /// What a variant does with the parts of a model: at the least, its loss. What is not said otherwise is
@@ -76,7 +76,7 @@ pub trait Method<B: Backend>: Module<B> + ModuleDisplay + 'static {
         parts: &'a impl Parts<B>,
         batch: &Batch<B>,
         step: &StepContext,
-    ) -> Option<Box<dyn Fn(usize, &StepContext) -> Draws<B> + 'a>> {
+    ) -> Option<Sampler<'a, B>> {
         let posterior = parts.posterior(batch, step);
         let prior = parts.prior(step, &batch.input.device());
         Some(Box::new(move |count, step| {
@@ -254,11 +254,7 @@ where
         (method.is_generative()).then(|| method.sample(&self.parts, count, step, device))
     }
 
-    fn draws(
-        &self,
-        batch: &Batch<B>,
-        step: &StepContext,
-    ) -> Option<Box<dyn Fn(usize, &StepContext) -> Draws<B> + '_>> {
+    fn draws(&self, batch: &Batch<B>, step: &StepContext) -> Option<Sampler<'_, B>> {
         let batch = Batch {
             condition: self.condition(batch, step),
             ..batch.clone()

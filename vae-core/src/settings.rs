@@ -29,12 +29,14 @@ pub enum Arch {
     Mlp,
     /// Strided convolutions; images only.
     Conv,
+    /// Strided convolutions, each followed by a residual block (He 2016); images only.
+    Resnet,
 }
 
 impl Arch {
     /// Whether it sees the places of an image.
     pub fn is_convolutional(self) -> bool {
-        self == Self::Conv
+        matches!(self, Self::Conv | Self::Resnet)
     }
 }
 
@@ -123,7 +125,7 @@ pub struct ModelConfig {
     /// Width of the latent code.
     pub latent: usize,
     /// Widths of the dense hidden layers from the data inwards; the decoder mirrors them. Unset:
-    /// 512, 256 for `mlp`, 256 for `conv`.
+    /// 512, 256 for `mlp`, 256 for `conv` and `resnet`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hidden: Option<Vec<usize>>,
     /// Channels of the convolutions from the data inwards, each halving the resolution.
@@ -214,7 +216,7 @@ impl ModelConfig {
             (_, Arch::Linear) => Vec::new(),
             (Some(hidden), _) => hidden.clone(),
             (None, Arch::Mlp) => vec![512, 256],
-            (None, Arch::Conv) => vec![256],
+            (None, Arch::Conv | Arch::Resnet) => vec![256],
         }
     }
 
@@ -261,7 +263,7 @@ impl ModelConfig {
         for &width in &self.channels {
             check("model.channels", width, width >= 1, "counts of at least 1")?;
         }
-        if self.arch == Arch::Conv && self.channels.is_empty() {
+        if self.arch.is_convolutional() && self.channels.is_empty() {
             return Err(Error::setting(
                 "model.channels",
                 "[]",

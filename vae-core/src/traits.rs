@@ -89,6 +89,9 @@ pub struct Draws<B: Backend> {
     pub log_ratio: Tensor<B, 1>,
 }
 
+/// Draws so many codes of each example, with the noise of the step.
+pub type Sampler<'a, B> = Box<dyn Fn(usize, &StepContext) -> Draws<B> + 'a>;
+
 /// A complete model: what sampling, reconstruction and the pictures of a run need beyond the loss.
 pub trait Autoencoder<B: Backend>: Module<B> + Encoder<B> + Decoder<B> + Loss<B> + 'static {
     /// The distribution of the data.
@@ -121,11 +124,7 @@ pub trait Autoencoder<B: Backend>: Module<B> + Encoder<B> + Decoder<B> + Loss<B>
 
     /// Draws codes of the examples again and again, each weighed against the prior; nothing for a model
     /// that gives no likelihood of the data.
-    fn draws(
-        &self,
-        batch: &Batch<B>,
-        step: &StepContext,
-    ) -> Option<Box<dyn Fn(usize, &StepContext) -> Draws<B> + '_>>;
+    fn draws(&self, batch: &Batch<B>, step: &StepContext) -> Option<Sampler<'_, B>>;
 
     /// Mean of the likelihood given the mean code: the reconstruction one shows.
     ///

@@ -2,8 +2,8 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 use vae_core::{
-    Batch, Code, CodeShape, Draws, Method, ModelSpec, Objective, Parts, Result, Stage, StepContext,
-    Updates, VariantConfig,
+    Batch, Code, CodeShape, Method, ModelSpec, Objective, Parts, Result, Sampler, Stage,
+    StepContext, Updates, VariantConfig,
     nets::{Init, ModelConfig},
     train::Evaluation,
 };
@@ -119,7 +119,7 @@ impl<B: Backend> Method<B> for Methods<B> {
         parts: &'a impl Parts<B>,
         batch: &Batch<B>,
         step: &StepContext,
-    ) -> Option<Box<dyn Fn(usize, &StepContext) -> Draws<B> + 'a>> {
+    ) -> Option<Sampler<'a, B>> {
         of_any!(self, Self: any => any.draws(parts, batch, step))
     }
 

@@ -103,7 +103,7 @@ fn unknown_options_are_refused() {
 /// Shapes, finite values and a gradient step that helps, with every kind of network.
 #[test]
 fn each_overfits_a_tiny_batch() {
-    for arch in [Arch::Linear, Arch::Mlp, Arch::Conv] {
+    for arch in [Arch::Linear, Arch::Mlp, Arch::Conv, Arch::Resnet] {
         for variant in Variant::all() {
             let name = variant.info().name;
             let mut description = describe(&variant, arch);
@@ -149,7 +149,7 @@ fn squared_error(model: &Model<Flex>) -> f32 {
 #[test]
 fn shapes_hold_for_every_network_and_likelihood() {
     let step = StepContext::evaluate(1, 0, 0, 1);
-    for arch in [Arch::Linear, Arch::Mlp, Arch::Conv] {
+    for arch in [Arch::Linear, Arch::Mlp, Arch::Conv, Arch::Resnet] {
         for kind in [
             LikelihoodKind::Bernoulli,
             LikelihoodKind::ContinuousBernoulli,

@@ -183,7 +183,7 @@ pub const GROUPS: &[(&str, &[Flag])] = &[
                 "model.hidden",
                 "N,...",
                 "Widths of the dense hidden layers from the data inwards; '' for none",
-                "512,256 for mlp, 256 for conv",
+                "512,256 for mlp, 256 for conv and resnet",
             ),
             Flag(
                 "channels",

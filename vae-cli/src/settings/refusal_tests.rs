@@ -101,7 +101,7 @@ fn wrong_values() {
         ),
         (
             "model.arch = 1",
-            "`model.arch` is 1, but must be one of linear, mlp, conv",
+            "`model.arch` is 1, but must be one of linear, mlp, conv, resnet",
         ),
         ("model.likelihood = 'gausian'", "did you mean `gaussian`?"),
         (

@@ -6,11 +6,12 @@ use burn::{
 };
 use vae_data::DataShape;
 
-use super::{Activation, Init, Mlp, ModelConfig, NetSpec, Norm, Upsample, dropout};
+use super::{Activation, Arch, Init, Mlp, ModelConfig, NetSpec, Norm, Residual, Upsample, dropout};
 use crate::{
     StepContext,
     error::{Error, Result},
     ops::{Window, activate, conv_transpose2d, conv2d, images, resize, rows},
+    settings::kebab,
 };
 
 /// Halves an even size.
@@ -20,7 +21,7 @@ const HALVE: Window = Window {
     padding: 1,
 };
 /// Keeps a size, after a resize.
-const KEEP: Window = Window {
+pub(super) const KEEP: Window = Window {
     kernel: 3,
     stride: 1,
     padding: 1,
@@ -35,6 +36,8 @@ pub struct ConvBlock<B: Backend> {
     pub bias: Param<Tensor<B, 1>>,
     /// The normalisation, if any.
     pub norm: Option<Norm<B>>,
+    /// What follows in a residual network.
+    pub residual: Option<Residual<B>>,
 }
 
 impl<B: Backend> ConvBlock<B> {
@@ -49,6 +52,16 @@ impl<B: Backend> ConvBlock<B> {
             weight: init.uniform(shape, fan_in),
             bias: init.uniform([out], fan_in),
             norm,
+            residual: None,
+        }
+    }
+
+    /// With a residual block of so many channels, if the network is to have them.
+    fn followed(self, config: &ModelConfig, channels: usize, init: &mut Init<'_, B>) -> Self {
+        let is_residual = config.arch == Arch::Resnet;
+        Self {
+            residual: is_residual.then(|| Residual::init(config, channels, init)),
+            ..self
         }
     }
 
@@ -61,22 +74,40 @@ impl<B: Backend> ConvBlock<B> {
         step: &StepContext,
     ) -> Tensor<B, 4> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
-        let x = match &self.norm {
-            None => convolution(weight, bias, activation),
-            Some(norm) => {
-                let x = convolution(weight, bias, Activation::Identity);
-                let x = match norm {
-                    // Each pixel counts as an example.
-                    Norm::Batch(norm) => by_pixel(x, |x| norm.forward(x)),
-                    Norm::Layer(norm) => norm.forward(x),
-                };
-                activate(x, activation)
-            }
-        };
-        match rate {
-            0.0 => x,
-            _ => by_pixel(x, |x| dropout(x, rate, step)),
+        let norm = self.norm.as_ref();
+        let x = layer(weight, bias, norm, convolution, activation, rate, step);
+        match &self.residual {
+            Some(block) => block.forward(x, activation, rate, step),
+            None => x,
         }
+    }
+}
+
+/// A layer, where `convolution(weight, bias, activation)` is its first part.
+pub(super) fn layer<B: Backend>(
+    weight: Tensor<B, 4>,
+    bias: Tensor<B, 1>,
+    norm: Option<&Norm<B>>,
+    convolution: impl FnOnce(Tensor<B, 4>, Tensor<B, 1>, Activation) -> Tensor<B, 4>,
+    activation: Activation,
+    rate: f64,
+    step: &StepContext,
+) -> Tensor<B, 4> {
+    let x = match norm {
+        None => convolution(weight, bias, activation),
+        Some(norm) => {
+            let x = convolution(weight, bias, Activation::Identity);
+            let x = match norm {
+                // Each pixel counts as an example.
+                Norm::Batch(norm) => by_pixel(x, |x| norm.forward(x)),
+                Norm::Layer(norm) => norm.forward(x),
+            };
+            activate(x, activation)
+        }
+    };
+    match rate {
+        0.0 => x,
+        _ => by_pixel(x, |x| dropout(x, rate, step)),
     }
 }
 
@@ -98,7 +129,7 @@ fn sizes(config: &ModelConfig, shape: &DataShape) -> Result<(usize, Vec<[usize; 
     let [channels, height, width] = shape.image().ok_or_else(|| {
         Error::setting(
             "model.arch",
-            "\"conv\"",
+            format!("\"{}\"", kebab(&config.arch)),
             format!("\"mlp\" or \"linear\" for data of shape {shape}, which are not images"),
         )
     })?;
@@ -151,7 +182,8 @@ impl<B: Backend> ConvEncoder<B> {
             let kernel = HALVE.kernel;
             let fan_in = previous * kernel * kernel;
             let shape = [next, previous, kernel, kernel];
-            convs.push(ConvBlock::init(shape, fan_in, next, norm, init));
+            let block = ConvBlock::init(shape, fan_in, next, norm, init);
+            convs.push(block.followed(config, next, init));
             previous = next;
         }
         let [h, w] = sizes[config.channels.len()];
@@ -245,7 +277,11 @@ impl<B: Backend> ConvDecoder<B> {
                     ([next, previous, kernel, kernel], previous * kernel * kernel)
                 }
             };
-            convs.push(ConvBlock::init(shape, fan_in, next, norm, init));
+            let block = ConvBlock::init(shape, fan_in, next, norm, init);
+            convs.push(match layer + 1 == depth {
+                true => block,
+                false => block.followed(config, next, init),
+            });
         }
         Ok(Self {
             dense,

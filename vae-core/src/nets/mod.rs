@@ -5,6 +5,7 @@ mod init;
 mod mlp;
 mod norm;
 mod open;
+mod residual;
 
 pub use crate::ops::Activation;
 pub use crate::settings::{Arch, ModelConfig, NormKind, Upsample};
@@ -13,6 +14,7 @@ pub use init::Init;
 pub use mlp::{Dense, Mlp, TiedMlp};
 pub use norm::Norm;
 pub use open::{Network, Networks, Pair};
+pub use residual::Residual;
 
 use burn::{
     module::{Module, ParamId, list_param_ids},
@@ -23,6 +25,7 @@ use vae_data::DataShape;
 use crate::{
     StepContext,
     error::{Result, check},
+    settings::kebab,
 };
 
 /// The widths between which the networks are built.
@@ -61,7 +64,7 @@ impl<B: Backend> EncoderNet<B> {
     pub fn init(config: &ModelConfig, spec: &NetSpec, init: &mut Init<'_, B>) -> Result<Self> {
         config.check()?;
         Ok(match config.arch {
-            Arch::Conv => Self::Conv(ConvEncoder::init(config, spec, init)?),
+            Arch::Conv | Arch::Resnet => Self::Conv(ConvEncoder::init(config, spec, init)?),
             Arch::Linear | Arch::Mlp => {
                 let inputs = spec.input.features();
                 Self::Mlp(Mlp::init(config, inputs, &config.hidden(), spec.code, init))
@@ -134,13 +137,9 @@ impl<B: Backend> Nets<B> {
     pub fn init(config: &ModelConfig, spec: &NetSpec, init: &mut Init<'_, B>) -> Result<Self> {
         config.check()?;
         let hidden = config.hidden();
-        if config.arch == Arch::Conv {
-            check(
-                "model.tied",
-                config.tied,
-                !config.tied,
-                "false with model.arch = \"conv\"",
-            )?;
+        if config.arch.is_convolutional() {
+            let bound = format!("false with model.arch = \"{}\"", kebab(&config.arch));
+            check("model.tied", config.tied, !config.tied, &bound)?;
             return Ok(Self {
                 encoder: EncoderNet::init(config, spec, init)?,
                 decoder: DecoderNet::Conv(ConvDecoder::init(config, spec, init)?),
