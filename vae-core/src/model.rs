@@ -71,6 +71,7 @@ pub trait Method<B: Backend>: Module<B> + ModuleDisplay + 'static {
 
     /// Draws codes of the examples again and again, each weighed against the prior; nothing for a model
     /// that gives no likelihood of the data.
+    #[allow(clippy::type_complexity)]
     fn draws<'a>(
         &'a self,
         parts: &'a impl Parts<B>,

@@ -121,6 +121,7 @@ pub trait Autoencoder<B: Backend>: Module<B> + Encoder<B> + Decoder<B> + Loss<B>
 
     /// Draws codes of the examples again and again, each weighed against the prior; nothing for a model
     /// that gives no likelihood of the data.
+    #[allow(clippy::type_complexity)]
     fn draws(
         &self,
         batch: &Batch<B>,
