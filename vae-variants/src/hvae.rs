@@ -9,35 +9,34 @@
 //! and at the top `q(z_L|x) = N(m, v)`.
 //!
 //! The loss is the negative ELBO, whose KL is a sum over the levels, each in closed form given the code
-//! above. The logarithm of `v_p` has a smooth lower bound of -12, as learned standard deviations of a
-//! likelihood have one of -6; nothing else needs one. There is no VampPrior, as the encoder's posterior
-//! of a pseudo-input is over the first level, not over the top.
+//! above. The logarithm of `v_p` has a smooth lower bound of -12, so that the standard deviation is above
+//! `exp(-6)`, as that of a likelihood is; nothing else needs a bound. There is no VampPrior, as what the
+//! encoder says of a pseudo-input is about the first level, not the top.
 
-use std::{array, iter::successors};
+mod ladder;
+#[cfg(test)]
+mod tests;
 
-use burn::{
-    module::Module,
-    tensor::{Tensor, activation::log_sigmoid, backend::Backend},
-};
+use std::iter::successors;
+
+use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Batch, Code, CodeKind, CodeShape, DiagonalGaussian, Distribution, Draws, Method, ModelSpec,
-    Objective, OptionInfo, Parts, Posterior, PriorKind, Result, StepContext, VariantConfig,
-    draw_with_kl, draw_with_log_ratio,
+    Batch, Code, CodeKind, CodeShape, Distribution, Draws, Method, ModelSpec, Objective,
+    OptionInfo, Parts, Posterior, PriorKind, Result, StepContext, VariantConfig, draw_with_kl,
+    draw_with_log_ratio,
     error::check,
     nets::{Arch, Init, Mlp, ModelConfig},
-    ops::soft_floor,
 };
 use vae_data::DataShape;
 
-#[cfg(test)]
-mod tests;
+pub use ladder::Ladder;
+use ladder::{given_above, top_of};
 
 /// What is logged of each level.
 const KL: [&str; 8] = [
     "kl_1", "kl_2", "kl_3", "kl_4", "kl_5", "kl_6", "kl_7", "kl_8",
 ];
-const MIN_LOG_VARIANCE: f64 = -12.0;
 
 /// The ladder VAE. With it, `objective.free_bits` are the nats that each level may use free of charge, on
 /// batch average, and not each unit: a level that is not used yet costs nothing, however wide it is.
@@ -155,109 +154,6 @@ impl VariantConfig for Hvae {
             features,
         })
     }
-}
-
-/// What a ladder VAE trains beside its parts: the networks between its levels, from the data's side up.
-#[derive(Module, Debug)]
-pub struct Ladder<B: Backend> {
-    /// From the features of a level to mean and log-variance of the next, and its features.
-    up: Vec<Mlp<B>>,
-    /// From the code of a level to mean and log-variance of the one below it, before their bound.
-    down: Vec<Mlp<B>>,
-    /// Of the codes.
-    #[module(skip)]
-    widths: Vec<usize>,
-    /// Width of the features.
-    #[module(skip)]
-    features: usize,
-}
-
-impl<B: Backend> Ladder<B> {
-    /// What encoder and networks say of each level before anything is known of the one above.
-    fn bottom_up(
-        &self,
-        parts: &impl Parts<B>,
-        batch: &Batch<B>,
-        step: &StepContext,
-    ) -> Vec<DiagonalGaussian<B>> {
-        let mut output = parts.encode(batch, step); // [batch, 2 * width + features]
-        let mut levels = Vec::with_capacity(self.widths.len());
-        for (level, width) in self.widths.iter().enumerate() {
-            let gaussian = output.clone().narrow(1, 0, 2 * width);
-            levels.push(DiagonalGaussian::from_parameters(gaussian));
-            if let Some(up) = self.up.get(level) {
-                let features = output.narrow(1, 2 * width, self.features);
-                output = up.forward(features, step);
-            }
-        }
-        levels
-    }
-
-    /// Goes down from the code `z` of the top level: `draw` makes the code of each level below it of its
-    /// posterior and `p(z_l|z_{l+1})`. The code of the first level.
-    ///
-    /// # Shapes
-    /// - `z`: `[batch, width of the top level]`
-    /// - output: `[batch, latent]`
-    fn descend(
-        &self,
-        z: Tensor<B, 2>,
-        bottom_up: &[DiagonalGaussian<B>],
-        step: &StepContext,
-        mut draw: impl FnMut(DiagonalGaussian<B>, DiagonalGaussian<B>) -> Tensor<B, 2>,
-    ) -> Tensor<B, 2> {
-        let below = self.down.iter().zip(bottom_up).rev();
-        below.fold(z, |z, (down, bottom_up)| {
-            let prior = given_above(down, z, step);
-            draw(weighed(bottom_up, &prior), prior)
-        })
-    }
-
-    /// The posterior of each level where every level above it is at its mean.
-    fn at_means(
-        &self,
-        bottom_up: &[DiagonalGaussian<B>],
-        step: &StepContext,
-    ) -> Vec<DiagonalGaussian<B>> {
-        let top = top_of(bottom_up);
-        let mut levels = vec![top.clone()];
-        self.descend(top.mean(), bottom_up, step, |posterior, _| {
-            let mean = posterior.mean();
-            levels.push(posterior);
-            mean
-        });
-        levels.reverse();
-        levels
-    }
-}
-
-/// `q(z_L|x)`
-fn top_of<B: Backend>(bottom_up: &[DiagonalGaussian<B>]) -> &DiagonalGaussian<B> {
-    bottom_up.last().expect("at least two levels")
-}
-
-/// `p(z_l|z_{l+1})`
-fn given_above<B: Backend>(
-    down: &Mlp<B>,
-    z: Tensor<B, 2>,
-    step: &StepContext,
-) -> DiagonalGaussian<B> {
-    let [mean, log_variance] = halves(down.forward(z, step));
-    DiagonalGaussian::new(mean, soft_floor(log_variance, MIN_LOG_VARIANCE))
-}
-
-fn halves<B: Backend>(parameters: Tensor<B, 2>) -> [Tensor<B, 2>; 2] {
-    let width = parameters.dims()[1] / 2;
-    array::from_fn(|half| parameters.clone().narrow(1, half * width, width))
-}
-
-/// Both Gaussians' product, normalised. The share of `a` in the sum of the precisions is
-/// `sigmoid(log v_b - log v_a)`, and the variance that share of `v_a`: nothing overflows, whatever the
-/// variances are.
-fn weighed<B: Backend>(a: &DiagonalGaussian<B>, b: &DiagonalGaussian<B>) -> DiagonalGaussian<B> {
-    let log_share = log_sigmoid(b.log_variance() - a.log_variance());
-    let mean = b.mean() + log_share.clone().exp() * (a.mean() - b.mean());
-    DiagonalGaussian::new(mean, a.log_variance() + log_share)
 }
 
 impl<B: Backend> Method<B> for Ladder<B> {

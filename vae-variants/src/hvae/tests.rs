@@ -8,14 +8,14 @@ use burn::{
 };
 use burn_flex::Flex;
 use vae_core::{
-    Assembly, Autoencoder, Decoder, Encoder, LikelihoodConfig, LikelihoodKind, Loss, Model,
-    ObjectiveConfig, Position, importance_nll,
+    Assembly, Autoencoder, Decoder, DiagonalGaussian, Encoder, LikelihoodConfig, LikelihoodKind,
+    Loss, Model, ObjectiveConfig, Position, importance_nll,
     nets::{Activation, EncoderNet},
     train::evaluate,
 };
 use vae_data::{Batcher, MemoryDataset, Subset};
 
-use super::*;
+use super::{ladder::weighed, *};
 
 const SIGMA: f64 = 1.5;
 
