@@ -17,8 +17,8 @@ use crate::{
 pub struct ObjectiveConfig {
     /// Multiplies the variant's own KL weight: constant, or a warm-up.
     pub kl_schedule: Schedule,
-    /// Nats that each latent dimension may use free of charge, on batch average (Kingma 2016,
-    /// section C.8).
+    /// Nats that each latent dimension, or each level of a code that has several, may use free of charge,
+    /// on batch average (Kingma 2016, section C.8).
     pub free_bits: f64,
     /// Target of the KL in nats (Burgess 2018, eq. 8): the term becomes
     /// `capacity_weight * |KL - capacity|`.
@@ -76,7 +76,8 @@ impl ObjectiveConfig {
     /// Adds a KL with the variant's `weight` to an objective. The plain KL is always reported as `kl`;
     /// where free bits or a capacity change what is minimised, that is the term and the plain KL a
     /// monitor. `per_unit` gives its parts, where it has some: for free bits, and for the diagnostics of
-    /// an evaluation.
+    /// an evaluation. Where free bits are for larger parts than those, it gives the larger ones, and
+    /// [`Objective::with_kl_per_unit`] then the others.
     ///
     /// # Shapes
     /// - `kl`: `[batch]`

@@ -9,6 +9,7 @@ mod contractive;
 mod cvae;
 mod dae;
 mod deterministic;
+mod hvae;
 mod iwae;
 mod registry;
 mod saved;
@@ -23,6 +24,7 @@ pub use beta::Beta;
 pub use contractive::{Contractive, Estimator};
 pub use cvae::Cvae;
 pub use dae::Dae;
+pub use hvae::{Hvae, Ladder};
 pub use iwae::Iwae;
 pub use registry::VariantInfo;
 pub use saved::{Description, load, load_with, save};
@@ -35,7 +37,7 @@ pub use vaegan::{Adversary, Game, Vaegan};
 use vae_core::{BuiltinLikelihood, nets::Nets};
 
 registry::registry! {
-    $ Ae, Vae, Beta, Cvae, Dae, Sparse, Contractive, Iwae, Vaegan, Semi
+    $ Ae, Vae, Beta, Cvae, Dae, Sparse, Contractive, Iwae, Vaegan, Semi, Hvae
 }
 
 mod any;

@@ -386,6 +386,21 @@ pub fn all() -> Vec<Case> {
             json!({"likelihood": "gaussian-pixel", "norm": "layer", "activation": "gelu"}),
         )),
         semi(conv("semi-conv", of("semi"), Odd, json!({}))),
+        Case {
+            // From the top down.
+            draws: [4, LATENT].map(Draw::Normal).to_vec(),
+            ..digits("hvae", of("hvae"), json!({}))
+        },
+        Case {
+            draws: [3, 7, 5].map(Draw::Normal).to_vec(),
+            ..conv(
+                "hvae-3-levels-conv",
+                json!({"name": "hvae", "levels": 3, "widths": [5, 7, 3], "level_hidden": 24}),
+                Odd,
+                json!({"activation": "gelu", "norm": "layer"}),
+            )
+        }
+        .objective(json!({"free_bits": 1.5})),
         digits("ae", of("ae"), json!({})),
         digits("ae-tied", of("ae"), json!({"tied": true})),
         digits(

@@ -21,14 +21,14 @@ ACTIVATIONS = {
 class Network:
     """Encoder and decoder of one model."""
 
+    prefix = "parts.networks."
+
     def __init__(self, description, tensors, batch_statistics, masks):
         self.settings = description["model"]
         self.shape = description["shape"]
         self.kind = description["likelihood"]["kind"]
         self.sigma = description["likelihood"]["sigma"]
         self.tensors = tensors
-        self.prefix = next(n for n in tensors if ".encoder." in n or n.startswith("nets."))
-        self.prefix = self.prefix[: self.prefix.index("nets.") + len("nets.")]
         self.batch_statistics = batch_statistics
         # Uniform noise for dropout, or nothing outside training.
         self.masks = masks
@@ -140,8 +140,8 @@ class Network:
         if self.kind == "gaussian":
             return Normal(parameters, self.sigma)
         if self.kind == "gaussian-global":
-            name = self.prefix.removesuffix("nets.") + "likelihood.log_sigma"
-            return Normal(parameters, bounded(self.tensors[name]).exp())
+            log_sigma = self.tensors["parts.likelihood.log_sigma"]
+            return Normal(parameters, bounded(log_sigma).exp())
         assert self.kind == "gaussian-pixel"
         mean, log_sigma = parameters.chunk(2, dim=1)
         return Normal(mean, bounded(log_sigma).exp())
@@ -161,6 +161,8 @@ class Network:
 class Judge(Network):
     """A network like the encoder that judges examples: a discriminator or a classifier."""
 
+    prefix = "method."
+
     def __init__(self, name, *network):
         super().__init__(*network)
         self.name = name
@@ -168,15 +170,23 @@ class Judge(Network):
             self.activation = F.leaky_relu
 
     def __getitem__(self, name):
-        return self.tensors[name.replace("encoder", self.name, 1)]
+        return super().__getitem__(name.replace("encoder", self.name, 1))
 
     def __contains__(self, name):
-        return name.replace("encoder", self.name, 1) in self.tensors
+        return super().__contains__(name.replace("encoder", self.name, 1))
 
     def judge(self, x):
         """Features and logits."""
         logits = self.encode(x)
         return self.features, logits
+
+
+class Part(Network):
+    """The dense networks of another part of the model, with the settings of its networks."""
+
+    def __init__(self, name, network):
+        self.__dict__.update(vars(network))
+        self.prefix = name + "."
 
 
 def bounded(log_sigma):

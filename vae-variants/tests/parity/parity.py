@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch.distributions import Bernoulli, Normal, kl_divergence
 from torch.func import jacrev, vmap
 
-from networks import ACTIVATIONS, Judge, Network, at
+from networks import ACTIVATIONS, Judge, Network, Part, at
 
 TERMS, GRADIENTS = 1e-4, 1e-3
 DIFFERENCES = 1e-3  # of the finite difference in the stochastic Jacobian, which loses digits
@@ -70,6 +70,8 @@ class Pass:
         elif self.name == "vaegan":
             self.discriminator = Judge("discriminator", *networks)
             self.adversarial()
+        elif self.name == "hvae":
+            self.hierarchical()
         elif self.name == "semi":
             self.classifier = Judge("classifier", *networks)
             self.baseline = Judge("baseline", *networks)
@@ -92,16 +94,20 @@ class Pass:
         self.reconstruction = self.network.negative_log_likelihood(decoded, self.target)
         prior = Normal(torch.zeros_like(mean), torch.ones_like(mean))
         per_dimension = kl_divergence(posterior, prior)
-        kl = per_dimension.sum(1)
+        self.charge(per_dimension, at(self.variant.get("beta", 1), self.progress))
+        self.code = mean
+
+    def charge(self, parts, beta):
+        """The KL by the settings; free bits are of each of the parts, [batch, parts]."""
+        kl = parts.sum(1)
         objective = self.description["objective"]
-        weight = at(objective["kl_schedule"], self.progress)
-        weight *= at(self.variant.get("beta", 1), self.progress)
+        weight = beta * at(objective["kl_schedule"], self.progress)
         if objective.get("capacity") is not None:
             distance = (kl.mean() - at(objective["capacity"], self.progress)).abs()
             self.terms["capacity_distance"] = objective["capacity_weight"], self.each(distance)
             self.monitors["kl"] = kl
         elif objective["free_bits"] > 0:
-            means = per_dimension.mean(0)
+            means = parts.mean(0)
             free = means < objective["free_bits"]
             assert free.any() and not free.all(), "the case is to see both sides of free bits"
             charged = torch.where(free, torch.full_like(means, objective["free_bits"]), means)
@@ -109,7 +115,50 @@ class Pass:
             self.monitors["kl"] = kl
         else:
             self.terms["kl"] = weight, kl
-        self.code = mean
+
+    def hierarchical(self):
+        """From level to level in terms of precisions; networks 0, 1, ... are between levels 1 and 2, 2
+        and 3, ..."""
+        widths = self.variant.get("widths")
+        if widths is None:
+            widths = [self.description["model"]["latent"]]
+            while len(widths) < self.variant["levels"]:
+                widths.append(max(widths[-1] // 2, 1))
+        top = len(widths) - 1
+        between = Part("method", self.network)
+        upwards, output = [], self.network.encode(self.input)
+        for level, width in enumerate(widths):
+            mean, log_variance, features = output.tensor_split([width, 2 * width], dim=1)
+            upwards.append((mean, torch.exp(-log_variance)))
+            if level < top:
+                output = between.dense(features, f"up.{level}")
+        assert features.shape[1] == 0, "features are left over"
+
+        def downwards(draw):
+            z, kls = None, []
+            for level in reversed(range(top + 1)):
+                mean, precision = upwards[level]
+                if level == top:
+                    prior = Normal(torch.zeros_like(mean), torch.ones_like(mean))
+                else:
+                    given, log_variance = between.dense(z, f"down.{level}").chunk(2, dim=1)
+                    log_variance = F.softplus(log_variance + 12, threshold=40) - 12
+                    prior = Normal(given, torch.exp(log_variance / 2))
+                    other = 1 / prior.variance
+                    mean = (mean * precision + given * other) / (precision + other)
+                    precision = precision + other
+                posterior = Normal(mean, precision**-0.5)
+                kls.append(kl_divergence(posterior, prior).sum(1))
+                z = draw(posterior)
+            return z, kls[::-1]
+
+        z, kls = downwards(lambda posterior: posterior.mean + posterior.stddev * next(self.noise))
+        for level, kl in enumerate(kls, start=1):
+            self.monitors[f"kl_{level}"] = kl
+        decoded = self.network.decode(z)
+        self.reconstruction = self.network.negative_log_likelihood(decoded, self.target)
+        self.charge(torch.stack(kls, 1), 1)
+        self.code, _ = downwards(lambda posterior: posterior.mean)
 
     def importance_weighted(self):
         mean, log_variance = self.network.encode(self.input).chunk(2, dim=1)
@@ -278,12 +327,12 @@ class Pass:
         if self.name == "vaegan":
             # Algorithm 1 of the paper: each network by its own loss alone.
             losses = {
-                "vae.nets.encoder.": self.loss,
-                "vae.nets.decoder.": self.of_player("decoder"),
-                "discriminator.": self.of_player("discriminator"),
+                "parts.networks.encoder.": self.loss,
+                "parts.networks.decoder.": self.of_player("decoder"),
+                "method.discriminator.": self.of_player("discriminator"),
             }
         if self.name == "semi":
-            losses["baseline."] = self.of_player("baseline")
+            losses["method.baseline."] = self.of_player("baseline")
         found = {}
         for prefix, loss in losses.items():
             names = [
