@@ -17,6 +17,7 @@ mod sparse;
 mod upgrade;
 mod vae;
 mod vaegan;
+mod vq;
 
 pub use ae::Ae;
 pub use beta::Beta;
@@ -31,11 +32,12 @@ pub use sparse::{Sparse, Sparsity};
 pub use upgrade::upgrade_checkpoint;
 pub use vae::Vae;
 pub use vaegan::{Adversary, Game, Vaegan};
+pub use vq::{Quantizer, Vq};
 
 use vae_core::{BuiltinLikelihood, nets::Nets};
 
 registry::registry! {
-    $ Ae, Vae, Beta, Cvae, Dae, Sparse, Contractive, Iwae, Vaegan, Semi
+    $ Ae, Vae, Beta, Cvae, Dae, Sparse, Contractive, Iwae, Vaegan, Semi, Vq
 }
 
 mod any;
