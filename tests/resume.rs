@@ -72,6 +72,11 @@ fn a_killed_run_resumes_bit_for_bit() {
         ("flex", portions),
         ("flex", "--variant vaegan"),
         ("ndarray", "--variant semi --labels 30"),
+        (
+            "flex",
+            "--variant vq --codes 20 --code-width 2 --groups 3 --set variant.prior_epochs=2 \
+             --prior-hidden 8",
+        ),
     ];
     for (number, (backend, more)) in runs.into_iter().enumerate() {
         let whole = place.join("whole");
@@ -80,8 +85,13 @@ fn a_killed_run_resumes_bit_for_bit() {
         }
         let run = format!("{RUN} --backend {backend} {more}");
         place.run(&format!("{run} --out whole"));
-        // After the 1st, 3rd, ... checkpoint line: within an epoch, at its end, late.
-        for kill_after in [1, 3, 4, 9] {
+        // After the 1st, 3rd, ... checkpoint line: within an epoch, at its end, late. And around the end
+        // of the main training, where another follows, and within that one.
+        let later: &[usize] = match more.contains("prior_epochs") {
+            true => &[16, 17, 18, 19, 21],
+            false => &[],
+        };
+        for &kill_after in [1, 3, 4, 9].iter().chain(later) {
             let out = format!("run-{number}-{kill_after}");
             let mut child = start(&place, &format!("{run} -v --out {out}"));
             wait_for(&mut child, "checkpoint of step", kill_after);

@@ -237,6 +237,16 @@ impl RunFolder {
             .collect())
     }
 
+    /// The evaluations of the main training so far, without those of what is trained after it.
+    ///
+    /// # Errors
+    /// If `metrics.jsonl` cannot be read.
+    pub fn main_metrics(&self) -> Result<Vec<Value>> {
+        let mut rows = self.metrics()?;
+        rows.retain(|row| row.get("stage").is_none());
+        Ok(rows)
+    }
+
     /// Drops the evaluations after `step`, which a resumed run makes again.
     ///
     /// # Errors

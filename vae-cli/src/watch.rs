@@ -158,7 +158,7 @@ pub struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// Watches a run of `epochs` epochs.
+    /// Watches a run of `epochs` epochs in all.
     pub fn new(folder: &'a RunFolder, screen: &Screen, epochs: usize) -> Self {
         Self {
             folder,
@@ -191,7 +191,8 @@ impl Observer for Watch<'_> {
         {
             self.shown = now;
             bar.set_position(report.batch as u64);
-            bar.set_prefix(format!("epoch {}/{}", report.epoch, self.epochs));
+            let what = (report.stage).map_or(String::new(), |stage| format!("  {stage}"));
+            bar.set_prefix(format!("epoch {}/{}{what}", report.epoch, self.epochs));
             let seconds = (now - self.epoch_start).as_secs_f64();
             let speed = self.examples as f64 / seconds.max(1e-3);
             let per_step = (now - started).as_secs_f64() / (report.step - first).max(1) as f64;
@@ -217,6 +218,7 @@ impl Observer for Watch<'_> {
             tracing::info!(
                 epoch = report.epoch,
                 step = report.step,
+                stage = report.stage,
                 train = %values(report.train),
                 validation = %validated,
                 samples_per_second = report.samples_per_second,
@@ -249,6 +251,9 @@ const WON: u64 = 100;
 fn epoch_line(report: &EpochReport<'_>, epochs: usize) -> String {
     let width = epochs.to_string().len();
     let mut text = format!("epoch {:>width$}/{epochs}", report.epoch);
+    if let Some(stage) = report.stage {
+        text += &format!("  {stage}:");
+    }
     let shown = match report.validation {
         Some(evaluation) => {
             let loss = report.train.get("loss").unwrap_or(f64::NAN);
@@ -268,6 +273,9 @@ fn epoch_line(report: &EpochReport<'_>, epochs: usize) -> String {
     if let Some(latent) = report.validation.and_then(|e| e.latent.as_ref()) {
         let units = latent.mean_variance.len();
         text += &format!("  active {}/{units}", latent.active_units);
+        if let (Some(perplexity), Some(dead)) = (latent.perplexity, latent.dead_codes) {
+            text += &format!("  perplexity {perplexity:.1}  dead {:.1} %", 100.0 * dead);
+        }
         if let Some(dead) = latent.dead_units {
             text += &format!("  dead {dead}");
         }
@@ -300,7 +308,7 @@ fn warn_of_winner(report: &EpochReport<'_>) {
 
 /// One line of `metrics.jsonl`.
 fn metrics_row(report: &EpochReport<'_>) -> Value {
-    json!({
+    let mut row = json!({
         "epoch": report.epoch,
         "step": report.step,
         "seconds": report.seconds,
@@ -311,7 +319,11 @@ fn metrics_row(report: &EpochReport<'_>) -> Value {
         "validation": report.validation.map(|e| values(&e.readings)),
         "weights": pairs(&report.train.weights),
         "latent": report.validation.and_then(|e| e.latent.as_ref()),
-    })
+    });
+    if let Some(stage) = report.stage {
+        row["stage"] = json!(stage);
+    }
+    row
 }
 
 /// The values of an evaluation by name.
@@ -387,6 +399,7 @@ mod tests {
         let mut report = EpochReport {
             epoch: 3,
             step: 30,
+            stage: None,
             train: &train,
             validation: Some(&evaluation),
             lr: 0.1,
@@ -405,6 +418,13 @@ mod tests {
             epoch_line(&report, 5),
             "epoch 3/5  loss 10.00  kl 2.00  12,345/s"
         );
+        assert!(metrics_row(&report).get("stage").is_none());
+        report.stage = Some("prior");
+        assert_eq!(
+            epoch_line(&report, 5),
+            "epoch 3/5  prior:  loss 10.00  kl 2.00  12,345/s"
+        );
+        assert_eq!(metrics_row(&report)["stage"], "prior");
     }
 
     #[test]

@@ -55,6 +55,11 @@ pub trait Method<B: Backend>: Module<B> + ModuleDisplay + 'static {
         true
     }
 
+    /// Whether the likelihood of data can be estimated: whether [`Method::draws`] gives something.
+    fn gives_likelihood(&self) -> bool {
+        self.is_generative()
+    }
+
     /// New codes.
     ///
     /// # Shapes
@@ -249,6 +254,10 @@ where
         self.method.is_generative()
     }
 
+    fn gives_likelihood(&self) -> bool {
+        self.method.gives_likelihood()
+    }
+
     fn sample(&self, count: usize, step: &StepContext, device: &B::Device) -> Option<Tensor<B, 2>> {
         let method = &self.method;
         (method.is_generative()).then(|| method.sample(&self.parts, count, step, device))
@@ -260,7 +269,7 @@ where
             ..batch.clone()
         };
         let method = &self.method;
-        (method.is_generative())
+        (method.gives_likelihood())
             .then(|| method.draws(&self.parts, &batch, step))
             .flatten()
     }

@@ -10,6 +10,9 @@ use vae_data::random::{self, RngCore, Stream};
 pub enum Mode {
     /// Dropout is active and schedules move.
     Train,
+    /// Part of a training step, but of networks that are not trained in it: dropout is off, and no
+    /// statistics move.
+    Still,
     /// Dropout is off.
     Evaluate,
     /// New examples are drawn; dropout is off.
@@ -106,6 +109,24 @@ impl StepContext {
         }
     }
 
+    /// The same step for networks that are not trained in it.
+    #[must_use]
+    pub fn still(&self) -> Self {
+        let mode = match self.mode {
+            Mode::Train => Mode::Still,
+            other => other,
+        };
+        Self {
+            mode,
+            ..self.clone()
+        }
+    }
+
+    /// Whether this is a pass of a training step through networks that are not trained in it.
+    pub fn is_still(&self) -> bool {
+        self.mode == Mode::Still
+    }
+
     /// Whether this is a training pass.
     pub fn is_training(&self) -> bool {
         self.mode == Mode::Train
@@ -138,7 +159,7 @@ impl StepContext {
         self.draws.set(draw + 1);
         // 2^24 draws per step leave 2^40 steps.
         let (stream, step) = match self.mode {
-            Mode::Train => (stream, self.step),
+            Mode::Train | Mode::Still => (stream, self.step),
             Mode::Evaluate => (stream, (1 << 40) - 1),
             Mode::Sample => (Stream::Sample, 0),
         };

@@ -116,6 +116,11 @@ pub trait Autoencoder<B: Backend>: Module<B> + Encoder<B> + Decoder<B> + Loss<B>
     /// Whether new codes can be drawn.
     fn is_generative(&self) -> bool;
 
+    /// Whether the likelihood of data can be estimated: whether [`Autoencoder::draws`] gives something.
+    fn gives_likelihood(&self) -> bool {
+        self.is_generative()
+    }
+
     /// New codes, from the prior; nothing for a model without one.
     ///
     /// # Shapes

@@ -104,6 +104,10 @@ impl<B: Backend> Method<B> for Methods<B> {
         of_any!(self, Self: any => Method::<B>::is_generative(any))
     }
 
+    fn gives_likelihood(&self) -> bool {
+        of_any!(self, Self: any => Method::<B>::gives_likelihood(any))
+    }
+
     fn sample(
         &self,
         parts: &impl Parts<B>,

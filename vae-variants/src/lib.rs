@@ -18,6 +18,7 @@ mod sparse;
 mod upgrade;
 mod vae;
 mod vaegan;
+mod vq;
 
 pub use ae::Ae;
 pub use beta::Beta;
@@ -33,11 +34,12 @@ pub use sparse::{Sparse, Sparsity};
 pub use upgrade::upgrade_checkpoint;
 pub use vae::Vae;
 pub use vaegan::{Adversary, Game, Vaegan};
+pub use vq::{Quantizer, Vq};
 
 use vae_core::{BuiltinLikelihood, nets::Nets};
 
 registry::registry! {
-    $ Ae, Vae, Beta, Cvae, Dae, Sparse, Contractive, Iwae, Vaegan, Semi, Hvae
+    $ Ae, Vae, Beta, Cvae, Dae, Sparse, Contractive, Iwae, Vaegan, Semi, Hvae, Vq
 }
 
 mod any;

@@ -168,7 +168,12 @@ fn shapes_hold_for_every_network_and_likelihood() {
                 let model = description.build::<Flex>(3, &Default::default()).unwrap();
                 let batch = batch();
                 let code: Code<Flex> = model.encode(&batch, &step);
-                assert_eq!(code.mean().dims(), [32, 6]);
+                let width = match code {
+                    // Its width is that of a grid of entries, whatever model.latent is.
+                    Code::Grid(_) => model.latent(),
+                    _ => 6,
+                };
+                assert_eq!(code.mean().dims(), [32, width]);
                 let decoded = model.decode(code.mean(), batch.condition.as_ref(), &step);
                 let width = description.likelihood.parameters_per_feature();
                 assert_eq!(decoded.dims(), [32, PIXELS * width]);
@@ -176,8 +181,10 @@ fn shapes_hold_for_every_network_and_likelihood() {
                 let objective = model.loss(&batch, &step);
                 assert_eq!(objective.per_example().dims(), [32]);
                 assert!(objective.total().into_scalar().is_finite());
-                let has_distribution = matches!(code, Code::Posterior(_) | Code::Levels(_));
-                assert_eq!(model.is_generative(), has_distribution);
+                let gives_likelihood = matches!(code, Code::Posterior(_) | Code::Levels(_));
+                assert_eq!(model.gives_likelihood(), gives_likelihood);
+                let has_prior = gives_likelihood || matches!(code, Code::Grid(_));
+                assert_eq!(model.is_generative(), has_prior);
             }
         }
     }

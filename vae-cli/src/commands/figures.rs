@@ -65,7 +65,7 @@ pub fn write<B: Backend>(
 
     folder.write(
         "curves.png",
-        &pictures::curves(&history(&folder.metrics()?))?,
+        &pictures::curves(&history(&folder.main_metrics()?))?,
     )?;
 
     let count = match (is_image, has_rows) {

@@ -107,8 +107,12 @@ impl Job for Training<'_> {
             .build::<Autodiff<B>>(settings.seed, &device)
             .map_err(|error| resolved.blame(error))?;
         let corruption = corruption(description);
-        if let (Some(samples), false) = (settings.train.nll_samples, model.is_generative()) {
-            let bound = "left out for variants whose code is a point, which give no likelihood";
+        if let (Some(samples), false) = (settings.train.nll_samples, model.gives_likelihood()) {
+            let name = description.variant.info().name;
+            let bound = format!(
+                "left out with {name}, which gives no likelihood of the data: its code has no distribution \
+                 to draw from"
+            );
             let error = vae_core::Error::setting("train.nll_samples", samples, bound);
             return Err(resolved.blame(error));
         }
@@ -164,7 +168,7 @@ impl Job for Training<'_> {
         .resume()?;
         let state = trainer.state();
         folder.rewind_metrics(state.step)?;
-        let total = settings.train.total_steps(batches.batches_per_epoch());
+        let (total, epochs) = trainer.total(&batches);
         tracing::info!(
             "{} {} on {}: {} training, {} validation, {} test examples of {}; {} backend, {} threads",
             if resumes {
@@ -182,7 +186,6 @@ impl Job for Training<'_> {
             self.threads,
         );
 
-        let epochs = total.div_ceil(batches.batches_per_epoch() as u64) as usize;
         let mut watch = Watch::new(&folder, &self.screen, epochs);
         let outcome = trainer.run(&batches, validation.as_ref(), &mut watch)?;
         drop(watch);
@@ -218,7 +221,7 @@ impl Job for Training<'_> {
             (Some(test), Some(_)) => scores(Some(&test.clone().corrupt(None)))?,
             _ => None,
         };
-        let history = folder.metrics()?;
+        let history = folder.main_metrics()?;
         figures::write(
             &folder,
             &outcome.model,
@@ -228,6 +231,10 @@ impl Job for Training<'_> {
             &device,
         )?;
 
+        let best = match outcome.state.stage {
+            0 => outcome.state.best,
+            _ => outcome.state.main_best,
+        };
         let seconds = outcome.state.seconds;
         let speed = outcome.state.examples as f64 / seconds.max(1e-9);
         let mut summary = json!({
@@ -257,8 +264,8 @@ impl Job for Training<'_> {
             "seconds": seconds,
             "process_seconds": self.started.elapsed().as_secs_f64(),
             "train_samples_per_second": speed,
-            "best_validation_loss": outcome.state.best.map(|(loss, _)| loss),
-            "best_step": outcome.state.best.map(|(_, step)| step),
+            "best_validation_loss": best.map(|(loss, _)| loss),
+            "best_step": best.map(|(_, step)| step),
             "train": history.last().map(|row| row["train"].clone()),
             "validation": final_validation.as_ref().map(evaluation),
             "test": final_test.as_ref().map(evaluation),
@@ -377,11 +384,14 @@ fn closing(summary: &Value, folder: &std::path::Path) -> String {
         text += &format!("{name:>14}");
     }
     text.push('\n');
-    let names = columns
-        .first()
-        .and_then(|(_, values)| values.as_object())
-        .map(|object| object.keys().cloned().collect::<Vec<_>>())
-        .unwrap_or_default();
+    let mut names: Vec<String> = Vec::new();
+    for object in columns.iter().filter_map(|(_, values)| values.as_object()) {
+        for (name, value) in object {
+            if value.is_number() && name != "nll" && !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+    }
     let (accuracies, names): (Vec<_>, Vec<_>) = names
         .into_iter()
         .partition(|name| name.ends_with("accuracy"));
@@ -424,6 +434,14 @@ fn closing(summary: &Value, folder: &std::path::Path) -> String {
             let share = latent["active_fraction"].as_f64().unwrap_or_default();
             text += &format!("; on for an example: {:.1} %; dead: {dead}", 100.0 * share);
         }
+        if let (Some(perplexity), Some(dead)) =
+            (latent["perplexity"].as_f64(), latent["dead_codes"].as_f64())
+        {
+            text += &format!(
+                "; perplexity: {perplexity:.1}; dead codes: {:.1} %",
+                100.0 * dead
+            );
+        }
         text.push('\n');
     }
     text += &format!("\nrun folder: {}\n", folder.display());
@@ -452,5 +470,27 @@ mod tests {
         );
         assert!(text.contains("active units: 3 of 4"), "{text}");
         assert!(text.ends_with("run folder: runs/x\n"), "{text}");
+        assert!(!text.contains("codes"), "{text}");
+    }
+
+    #[test]
+    fn the_closing_table_shows_the_use_of_a_codebook_and_what_only_evaluations_know() {
+        let summary = json!({
+            "variant": "vq", "dataset": "d", "epochs": 2, "steps": 1200, "parameters": 5000,
+            "seconds": 3.0, "train_samples_per_second": 40000.0,
+            "train": {"loss": 10.0, "reconstruction": 8.0},
+            "validation": null,
+            "test": {"loss": 11.0, "reconstruction": 8.5, "index_nll": 7.25, "nll": 1.0,
+                "latent": {"active_units": 2, "mean_variance": [0.1, 0.2], "perplexity": 12.34,
+                    "dead_codes": 0.025}},
+        });
+        let text = closing(&summary, std::path::Path::new("runs/x"));
+        for line in [
+            "index_nll                            –         7.250\n",
+            "active units: 2 of 2; perplexity: 12.3; dead codes: 2.5 %\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert!(!text.contains("\nnll "), "{text}");
     }
 }

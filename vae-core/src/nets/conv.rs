@@ -6,7 +6,9 @@ use burn::{
 };
 use vae_data::DataShape;
 
-use super::{Activation, Arch, Init, Mlp, ModelConfig, NetSpec, Norm, Residual, Upsample, dropout};
+use super::{
+    Activation, Arch, GridConv, Init, Mlp, ModelConfig, NetSpec, Norm, Residual, Upsample, dropout,
+};
 use crate::{
     StepContext,
     error::{Error, Result},
@@ -99,8 +101,8 @@ pub(super) fn layer<B: Backend>(
             let x = convolution(weight, bias, Activation::Identity);
             let x = match norm {
                 // Each pixel counts as an example.
-                Norm::Batch(norm) => by_pixel(x, |x| norm.forward(x)),
-                Norm::Layer(norm) => norm.forward(x),
+                Norm::Batch(_) => by_pixel(x, |x| norm.forward(x, step)),
+                Norm::Layer(_) => norm.forward(x, step),
             };
             activate(x, activation)
         }
@@ -125,7 +127,7 @@ fn by_pixel<B: Backend>(
 }
 
 /// The `[C, H, W]` of the data, and the sizes after each convolution.
-fn sizes(config: &ModelConfig, shape: &DataShape) -> Result<(usize, Vec<[usize; 2]>)> {
+pub(super) fn sizes(config: &ModelConfig, shape: &DataShape) -> Result<(usize, Vec<[usize; 2]>)> {
     let [channels, height, width] = shape.image().ok_or_else(|| {
         Error::setting(
             "model.arch",
@@ -152,15 +154,20 @@ fn sizes(config: &ModelConfig, shape: &DataShape) -> Result<(usize, Vec<[usize; 
     Ok((channels, sizes))
 }
 
-/// Strided convolutions, then dense layers.
+/// Strided convolutions, then dense layers, or for a code on a grid one more convolution.
 #[derive(Module, Debug)]
 pub struct ConvEncoder<B: Backend> {
     /// Convolutions in order.
     pub convs: Vec<ConvBlock<B>>,
-    /// The dense part.
-    pub dense: Mlp<B>,
+    /// The dense part, unless the code is a grid.
+    pub dense: Option<Mlp<B>>,
+    /// Gives the cells of a code on a grid.
+    pub grid: Option<GridConv<B>>,
     #[module(skip)]
     input: [usize; 3],
+    /// Shape of the last feature map.
+    #[module(skip)]
+    last: [usize; 3],
     #[module(skip)]
     activation: Activation,
     #[module(skip)]
@@ -186,10 +193,23 @@ impl<B: Backend> ConvEncoder<B> {
             convs.push(block.followed(config, next, init));
             previous = next;
         }
-        let [h, w] = sizes[config.channels.len()];
+        let places @ [h, w] = sizes[config.channels.len()];
+        let (dense, grid) = match spec.cell {
+            None => {
+                let inputs = previous * h * w;
+                let dense = Mlp::init(config, inputs, &config.hidden(), spec.code, init);
+                (Some(dense), None)
+            }
+            Some(cell) => {
+                let grid = GridConv::encoder(previous, places, cell, spec.code, init)?;
+                (None, Some(grid))
+            }
+        };
         Ok(Self {
             convs,
-            dense: Mlp::init(config, previous * h * w, &config.hidden(), spec.code, init),
+            dense,
+            grid,
+            last: [previous, h, w],
             input: [channels, height, width],
             activation: config.activation,
             dropout: config.dropout,
@@ -200,7 +220,23 @@ impl<B: Backend> ConvEncoder<B> {
     /// - `x`: `[batch, channels * height * width]`
     /// - output: `[batch, code]`
     pub fn forward(&self, x: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
-        self.dense.forward(self.features(x, step), step)
+        match &self.grid {
+            Some(grid) => grid.cells(self.map(x, step)),
+            None => self.code(self.features(x, step), step),
+        }
+    }
+
+    /// The code from [`ConvEncoder::features`].
+    ///
+    /// # Shapes
+    /// - `features`: `[batch, last channels * its height * its width]`
+    /// - output: `[batch, code]`
+    pub fn code(&self, features: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
+        match (&self.dense, &self.grid) {
+            (Some(dense), _) => dense.forward(features, step),
+            (None, Some(grid)) => grid.cells(images(features, self.last)),
+            (None, None) => unreachable!("init makes one of the two"),
+        }
     }
 
     /// The output of the last convolution.
@@ -209,6 +245,11 @@ impl<B: Backend> ConvEncoder<B> {
     /// - `x`: `[batch, channels * height * width]`
     /// - output: `[batch, last channels * its height * its width]`
     pub fn features(&self, x: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
+        rows(self.map(x, step))
+    }
+
+    /// The output of the last convolution. `[batch, channels, height, width]`
+    fn map(&self, x: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 4> {
         let mut x = images(x, self.input);
         for block in &self.convs {
             x = block.forward(
@@ -218,15 +259,18 @@ impl<B: Backend> ConvEncoder<B> {
                 step,
             );
         }
-        rows(x)
+        x
     }
 }
 
-/// Dense layers, then upsampling convolutions: the mirror of [`ConvEncoder`].
+/// Dense layers, or for a code on a grid a convolution, then upsampling convolutions: the mirror of [`ConvEncoder`].
 #[derive(Module, Debug)]
 pub struct ConvDecoder<B: Backend> {
-    /// The dense part, whose output has the shape of the encoder's last feature map.
-    pub dense: Mlp<B>,
+    /// The dense part, whose output has the shape of the encoder's last feature map, unless the code is
+    /// a grid.
+    pub dense: Option<Mlp<B>>,
+    /// Takes the cells of a code on a grid.
+    pub grid: Option<GridConv<B>>,
     /// Upsampling layers from the code outwards.
     pub convs: Vec<ConvBlock<B>>,
     #[module(skip)]
@@ -255,9 +299,18 @@ impl<B: Backend> ConvDecoder<B> {
         widths.push(outputs);
         sizes.reverse();
 
-        let [h, w] = sizes[0];
-        let hidden: Vec<usize> = config.hidden().iter().rev().copied().collect();
-        let dense = Mlp::init(config, spec.latent, &hidden, widths[0] * h * w, init);
+        let places @ [h, w] = sizes[0];
+        let (dense, grid) = match spec.cell {
+            None => {
+                let hidden: Vec<usize> = config.hidden().iter().rev().copied().collect();
+                let dense = Mlp::init(config, spec.latent, &hidden, widths[0] * h * w, init);
+                (Some(dense), None)
+            }
+            Some(cell) => {
+                let grid = GridConv::decoder(widths[0], places, cell, spec.latent, init)?;
+                (None, Some(grid))
+            }
+        };
         let mut convs = Vec::with_capacity(depth);
         for layer in 0..depth {
             let (previous, next) = (widths[layer], widths[layer + 1]);
@@ -285,6 +338,7 @@ impl<B: Backend> ConvDecoder<B> {
         }
         Ok(Self {
             dense,
+            grid,
             convs,
             start: [widths[0], h, w],
             sizes: sizes[1..].to_vec(),
@@ -298,8 +352,14 @@ impl<B: Backend> ConvDecoder<B> {
     /// - `z`: `[batch, latent]`
     /// - output: `[batch, channels * parameters per feature * height * width]`
     pub fn forward(&self, z: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
-        let x = activate(self.dense.forward(z, step), self.activation);
-        let mut x = images(x, self.start);
+        let mut x = match (&self.dense, &self.grid) {
+            (Some(dense), _) => {
+                let x = activate(dense.forward(z, step), self.activation);
+                images(x, self.start)
+            }
+            (None, Some(grid)) => grid.map(z, self.activation),
+            (None, None) => unreachable!("init makes one of the two"),
+        };
         for (layer, (block, &size)) in self.convs.iter().zip(&self.sizes).enumerate() {
             let convolution = |weight, bias, activation| match self.upsample {
                 Upsample::Transposed => conv_transpose2d(x, weight, bias, HALVE, size, activation),

@@ -112,7 +112,7 @@ impl<B: Backend> Mlp<B> {
     ) -> Tensor<B, 2> {
         let hidden = match norm {
             Some(norm) => {
-                let normalised = norm.forward(affine(Activation::Identity));
+                let normalised = norm.forward(affine(Activation::Identity), step);
                 ops::activate(normalised, self.activation)
             }
             None => affine(self.activation),

@@ -1,6 +1,7 @@
 //! Encoder and decoder networks built from settings.
 
 mod conv;
+mod grid;
 mod init;
 mod mlp;
 mod norm;
@@ -10,6 +11,7 @@ mod residual;
 pub use crate::ops::Activation;
 pub use crate::settings::{Arch, ModelConfig, NormKind, Upsample};
 pub use conv::{ConvDecoder, ConvEncoder};
+pub use grid::{GridConv, places};
 pub use init::Init;
 pub use mlp::{Dense, Mlp, TiedMlp};
 pub use norm::Norm;
@@ -101,7 +103,7 @@ impl<B: Backend> EncoderNet<B> {
             }
             Self::Conv(net) => {
                 let features = net.features(input, step);
-                (features.clone(), net.dense.forward(features, step))
+                (features.clone(), net.code(features, step))
             }
         }
     }

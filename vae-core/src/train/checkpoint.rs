@@ -40,7 +40,7 @@ pub struct State {
     pub batch: usize,
     /// Sums over the running epoch.
     pub meter: Meter,
-    /// Best validation loss and the step it was reached at.
+    /// Best validation loss of this stage and the step it was reached at.
     pub best: Option<(f64, u64)>,
     /// Epochs since the last improvement.
     pub bad_epochs: usize,
@@ -62,6 +62,9 @@ pub struct State {
     /// Steps of the main training, once it is over.
     #[serde(default)]
     pub main_steps: Option<u64>,
+    /// [`State::best`] of the main training, once it is over.
+    #[serde(default)]
+    pub main_best: Option<(f64, u64)>,
 }
 
 /// What a checkpoint holds: parameters, optimizer states, and where the run stands.

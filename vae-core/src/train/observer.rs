@@ -16,8 +16,10 @@ pub struct StepReport<'a> {
     pub batches: usize,
     /// Steps done.
     pub step: u64,
-    /// Steps of the whole run.
+    /// Steps of the whole run, up to the end of what is trained now.
     pub total_steps: u64,
+    /// What is trained, where the main training is over.
+    pub stage: Option<&'static str>,
     /// Examples in this step.
     pub examples: usize,
     /// This step's values, in nats per example.
@@ -31,6 +33,8 @@ pub struct EpochReport<'a> {
     pub epoch: usize,
     /// Steps done.
     pub step: u64,
+    /// What is trained, where the main training is over.
+    pub stage: Option<&'static str>,
     /// Means over the epoch's training steps, in nats per example.
     pub train: &'a Readings,
     /// The validation split after the epoch, if there is one.

@@ -192,37 +192,59 @@ where
             if ending == Ending::Interrupted || self.state.stage == stages.len() {
                 return self.finish(ending, batches);
             }
-            self.next_stage(stages[self.state.stage].name)?;
+            self.next_stage(stages[self.state.stage].name, observer)?;
         }
     }
 
-    /// Where the running stage stands.
-    fn position(&self, batches: &Batcher) -> Position {
-        let later = self.model().later_stages();
-        let stage = self.state.stage;
+    /// Steps of a stage.
+    fn steps_of(&self, stage: usize, batches: &Batcher) -> u64 {
         let epochs = match stage {
             0 => self.config.epochs,
-            stage => later[stage - 1].epochs,
+            stage => self.model().later_stages()[stage - 1].epochs,
         };
         let config = TrainConfig {
             epochs,
             ..self.config.clone()
         };
+        config.total_steps(batches.batches_per_epoch())
+    }
+
+    /// Steps and epochs of the whole run, if nothing ends a stage early.
+    pub fn total(&self, batches: &Batcher) -> (u64, usize) {
+        let per_epoch = batches.batches_per_epoch() as u64;
+        let stages = 0..=self.model().later_stages().len();
+        let steps = stages.map(|stage| self.steps_of(stage, batches));
+        steps.fold((0, 0), |(all, epochs), steps| {
+            (all + steps, epochs + steps.div_ceil(per_epoch) as usize)
+        })
+    }
+
+    /// What is trained, where the main training is over.
+    fn stage_name(&self) -> Option<&'static str> {
+        let later = self.model().later_stages();
+        Some(later[self.state.stage.checked_sub(1)?].name)
+    }
+
+    /// Where the running stage stands.
+    fn position(&self, batches: &Batcher) -> Position {
+        let stage = self.state.stage;
         Position {
             step: self.state.step - self.state.stage_start,
-            total_steps: config.total_steps(batches.batches_per_epoch()),
+            total_steps: self.steps_of(stage, batches),
             stage,
             examples: batches.subset_len() as u64,
         }
     }
 
-    /// Ends a stage: the model to keep is the best one if early stopping is on, else the last.
-    fn next_stage(&mut self, name: &str) -> Result<()> {
+    /// Ends a stage: the model to keep is the best one if early stopping is on, else the last. A
+    /// checkpoint keeps the choice, as the best of the next stage takes the place of this one's.
+    fn next_stage(&mut self, name: &str, observer: &mut dyn Observer) -> Result<()> {
         if let Some(best) = self.best()? {
             self.model = Some(best);
         }
         if self.state.stage == 0 {
             self.state.main_steps = Some(self.state.step);
+            self.state.main_best = self.state.best;
         }
         self.state = State {
             stage: self.state.stage + 1,
@@ -235,7 +257,7 @@ where
         };
         self.renew_updates();
         tracing::info!("training the {name}");
-        Ok(())
+        self.checkpoint(false, observer)
     }
 
     /// Trains until the end of the running stage.
@@ -266,6 +288,7 @@ where
                     batches: per_epoch,
                     step: self.state.step,
                     total_steps: total,
+                    stage: self.stage_name(),
                     examples: length,
                     readings: &readings,
                 });
@@ -416,6 +439,7 @@ where
         observer.epoch(&EpochReport {
             epoch: self.state.epoch + 1,
             step: self.state.step,
+            stage: self.stage_name(),
             train: &train,
             validation: evaluation.as_ref(),
             lr: (self.config.lr).at(position.step.saturating_sub(1), position.total_steps),

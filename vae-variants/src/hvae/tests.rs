@@ -54,7 +54,7 @@ fn small() -> ModelConfig {
 }
 
 fn build(spec: &ModelSpec, hvae: &Hvae) -> Model<Flex, Ladder<Flex>> {
-    spec.check_prior(Hvae::NAME, Hvae::PRIORS).unwrap();
+    spec.check_prior(Hvae::NAME, Hvae::PRIORS, &[]).unwrap();
     hvae.fits(spec).unwrap();
     let device = Default::default();
     let mut init = Init::new(1, &device);
@@ -394,7 +394,7 @@ fn settings_that_do_not_fit_are_refused() {
         ),
     ] {
         let spec = spec(&hvae, serde_json::from_str(model).unwrap(), objective);
-        let checked = spec.check_prior(Hvae::NAME, Hvae::PRIORS);
+        let checked = spec.check_prior(Hvae::NAME, Hvae::PRIORS, &[]);
         let error = checked.and_then(|()| hvae.fits(&spec)).unwrap_err();
         assert!(error.to_string().starts_with(expected), "{error}");
     }
