@@ -23,8 +23,8 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Batch, Code, CodeKind, CodeShape, Draws, Grid, Method, ModelSpec, Moved, Objective, OptionInfo,
-    Parts, PriorKind, Result, Schedule, Stage, StepContext, Update, Updates, VariantConfig,
+    Batch, Code, CodeKind, CodeShape, Grid, Method, ModelSpec, Moved, Objective, OptionInfo, Parts,
+    PriorKind, Result, Schedule, Stage, StepContext, Update, Updates, VariantConfig,
     error::check,
     nets::{Init, ModelConfig, places},
     ops::squared_error,
@@ -210,8 +210,9 @@ impl<B: Backend> Quantizer<B> {
         let cells = numbers / width;
         let rows = encoded.clone().detach().reshape([batch * cells, width]);
         let indices = self.codebook.nearest(rows);
+        let entries = self.codebook.at(indices.clone()).detach();
         Grid {
-            entries: self.codebook.at(indices.clone()).reshape([batch, numbers]),
+            entries: entries.reshape([batch, numbers]),
             indices: indices.reshape([batch, cells]),
             encoded,
             codes,
@@ -292,15 +293,6 @@ impl<B: Backend> Method<B> for Quantizer<B> {
         false
     }
 
-    fn draws<'a>(
-        &'a self,
-        _parts: &'a impl Parts<B>,
-        _batch: &Batch<B>,
-        _step: &StepContext,
-    ) -> Option<Box<dyn Fn(usize, &StepContext) -> Draws<B> + 'a>> {
-        None
-    }
-
     fn updates(&self, _parts: &impl Parts<B>, stage: usize) -> Updates {
         let prior = self.prior.as_ref();
         Updates::together(vec![match (prior, stage) {
@@ -334,8 +326,8 @@ impl<B: Backend> Method<B> for Quantizer<B> {
     }
 
     fn after_step(self, codes: Option<Code<B>>, step: &StepContext) -> Self {
-        match codes {
-            Some(Code::Grid(codes)) if step.stage == 0 => {
+        match (codes, step.stage) {
+            (Some(Code::Grid(codes)), 0) => {
                 let [batch, cells] = codes.indices.dims();
                 let [_, width] = self.codebook.dims();
                 let rows = codes.encoded.reshape([batch * cells, width]);
@@ -347,6 +339,7 @@ impl<B: Backend> Method<B> for Quantizer<B> {
                     ..self
                 }
             }
+            (_, 0) => self,
             _ => Self {
                 prior: self.prior.map(IndexPrior::into_trained),
                 ..self
