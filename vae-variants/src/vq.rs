@@ -36,7 +36,7 @@ use crate::deterministic::decoded;
 use codebook::Codebook;
 use index_prior::IndexPrior;
 
-/// Numbers of a codebook; more would not fit any memory.
+/// Numbers of a codebook, or of a layer of the prior; more would not fit any memory.
 const MOST_NUMBERS: usize = 1 << 28;
 /// Numbers of the code of a dense network.
 const MOST_WIDE: usize = 1 << 18;
@@ -138,10 +138,14 @@ impl VariantConfig for Vq {
         wide("variant.code_width", width, MOST_WIDE)?;
         wide("variant.groups", self.groups, MOST_WIDE / width)?;
         wide("variant.prior_hidden", self.prior_hidden, MOST_HIDDEN)?;
-        let most = MOST_NUMBERS / width;
+        let numbers = match self.prior_epochs {
+            0 => width,
+            _ => width.max(self.prior_hidden),
+        };
+        let most = MOST_NUMBERS / numbers;
         let bound = format!(
-            "at least 2 and, with variant.code_width = {width}, at most {most}: a larger codebook \
-             would not fit in memory"
+            "at least 2 and at most {most}: with {numbers} numbers for each, in the codebook or in the \
+             prior, more would not fit in memory"
         );
         let inside = (2..=most).contains(&self.codes);
         check("variant.codes", self.codes, inside, &bound)?;
