@@ -36,6 +36,18 @@ fn settings_that_do_not_fit() {
             &["model.latent", "0", "at least 1", "--latent"],
         ),
         ("--dropout 1", &["model.dropout", "below 1"]),
+        (
+            "--variant vq --codes 100000000",
+            &["variant.codes", "100000000", "at most 2097152", "--codes"],
+        ),
+        (
+            "--variant vq --set model.prior=\"mixture\"",
+            &["model.prior", "mixture", "left out with vq"],
+        ),
+        (
+            "--variant vq --nll-samples 5",
+            &["train.nll_samples", "left out with vq", "no likelihood"],
+        ),
         ("--dataset no-such-set", &["no-such-set", "mnist-mini"]),
         ("--limit 600 --batch-size 5000", &["5000", "600"]),
         (

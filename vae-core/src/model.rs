@@ -55,7 +55,7 @@ pub trait Method<B: Backend>: Module<B> + ModuleDisplay + 'static {
         true
     }
 
-    /// Whether the likelihood of data can be estimated: whether [`Method::draws`] gives something.
+    /// Whether the likelihood of data can be estimated, by [`Method::draws`].
     fn gives_likelihood(&self) -> bool {
         self.is_generative()
     }

@@ -116,7 +116,7 @@ pub trait Autoencoder<B: Backend>: Module<B> + Encoder<B> + Decoder<B> + Loss<B>
     /// Whether new codes can be drawn.
     fn is_generative(&self) -> bool;
 
-    /// Whether the likelihood of data can be estimated: whether [`Autoencoder::draws`] gives something.
+    /// Whether the likelihood of data can be estimated, by [`Autoencoder::draws`].
     fn gives_likelihood(&self) -> bool {
         self.is_generative()
     }

@@ -23,8 +23,8 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Batch, Code, CodeKind, CodeShape, Draws, Grid, Method, ModelSpec, Moved, Objective, OptionInfo,
-    Parts, PriorKind, Result, Schedule, Stage, StepContext, Update, Updates, VariantConfig,
+    Batch, Code, CodeKind, CodeShape, Grid, Method, ModelSpec, Moved, Objective, OptionInfo, Parts,
+    PriorKind, Result, Schedule, Stage, StepContext, Update, Updates, VariantConfig,
     error::check,
     nets::{Init, ModelConfig, places},
     ops::squared_error,
@@ -36,7 +36,7 @@ use crate::deterministic::decoded;
 use codebook::Codebook;
 use index_prior::IndexPrior;
 
-/// Numbers of a codebook; more would not fit any memory.
+/// Numbers of a codebook, or of a layer of the prior; more would not fit any memory.
 const MOST_NUMBERS: usize = 1 << 28;
 /// Numbers of the code of a dense network.
 const MOST_WIDE: usize = 1 << 18;
@@ -138,10 +138,14 @@ impl VariantConfig for Vq {
         wide("variant.code_width", width, MOST_WIDE)?;
         wide("variant.groups", self.groups, MOST_WIDE / width)?;
         wide("variant.prior_hidden", self.prior_hidden, MOST_HIDDEN)?;
-        let most = MOST_NUMBERS / width;
+        let numbers = match self.prior_epochs {
+            0 => width,
+            _ => width.max(self.prior_hidden),
+        };
+        let most = MOST_NUMBERS / numbers;
         let bound = format!(
-            "at least 2 and, with variant.code_width = {width}, at most {most}: a larger codebook \
-             would not fit in memory"
+            "at least 2 and at most {most}: with {numbers} numbers for each, in the codebook or in the \
+             prior, more would not fit in memory"
         );
         let inside = (2..=most).contains(&self.codes);
         check("variant.codes", self.codes, inside, &bound)?;
@@ -210,8 +214,9 @@ impl<B: Backend> Quantizer<B> {
         let cells = numbers / width;
         let rows = encoded.clone().detach().reshape([batch * cells, width]);
         let indices = self.codebook.nearest(rows);
+        let entries = self.codebook.at(indices.clone()).detach();
         Grid {
-            entries: self.codebook.at(indices.clone()).reshape([batch, numbers]),
+            entries: entries.reshape([batch, numbers]),
             indices: indices.reshape([batch, cells]),
             encoded,
             codes,
@@ -292,15 +297,6 @@ impl<B: Backend> Method<B> for Quantizer<B> {
         false
     }
 
-    fn draws<'a>(
-        &'a self,
-        _parts: &'a impl Parts<B>,
-        _batch: &Batch<B>,
-        _step: &StepContext,
-    ) -> Option<Box<dyn Fn(usize, &StepContext) -> Draws<B> + 'a>> {
-        None
-    }
-
     fn updates(&self, _parts: &impl Parts<B>, stage: usize) -> Updates {
         let prior = self.prior.as_ref();
         Updates::together(vec![match (prior, stage) {
@@ -334,8 +330,8 @@ impl<B: Backend> Method<B> for Quantizer<B> {
     }
 
     fn after_step(self, codes: Option<Code<B>>, step: &StepContext) -> Self {
-        match codes {
-            Some(Code::Grid(codes)) if step.stage == 0 => {
+        match (codes, step.stage) {
+            (Some(Code::Grid(codes)), 0) => {
                 let [batch, cells] = codes.indices.dims();
                 let [_, width] = self.codebook.dims();
                 let rows = codes.encoded.reshape([batch * cells, width]);
@@ -347,6 +343,7 @@ impl<B: Backend> Method<B> for Quantizer<B> {
                     ..self
                 }
             }
+            (_, 0) => self,
             _ => Self {
                 prior: self.prior.map(IndexPrior::into_trained),
                 ..self

@@ -2,6 +2,8 @@
 
 use std::io::BufRead;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -70,6 +72,7 @@ impl Job for Bench<'_> {
             last: Instant::now(),
             round: Vec::with_capacity(self.args.steps),
             rounds: Vec::new(),
+            done: Arc::default(),
         };
         if self.args.format == Format::Text {
             println!(
@@ -97,7 +100,9 @@ impl Job for Bench<'_> {
                     checkpoint_steps: None,
                     ..settings.train.clone()
                 };
+                // Or what follows the main training would be timed too.
                 Trainer::new(model, train, settings.seed, device)?
+                    .with_stop_flag(clock.done.clone())
                     .run(&batches, None, &mut clock)?;
             }
             Work::Encode => {
@@ -176,6 +181,8 @@ struct Clock<'a> {
     last: Instant,
     round: Vec<Duration>,
     rounds: Vec<Round>,
+    /// Whether all steps have been timed.
+    done: Arc<AtomicBool>,
 }
 
 impl Observer for Clock<'_> {
@@ -206,6 +213,9 @@ impl Clock<'_> {
         } else if self.seen > WARM_UP && (self.seen - WARM_UP).is_multiple_of(self.args.steps) {
             self.end_round();
             self.wait();
+        }
+        if self.seen == self.steps() {
+            self.done.store(true, Ordering::Relaxed);
         }
         self.last = Instant::now();
     }

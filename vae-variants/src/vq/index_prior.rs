@@ -177,8 +177,9 @@ fn inverted(p: &[f32], u: f32) -> usize {
 #[derive(Module, Debug)]
 struct Layer<B: Backend> {
     attention_norm: LayerNorm<B>,
-    /// Queries, keys and values. `[hidden]` to `[3 * hidden]`
-    attention: Dense<B>,
+    queries: Dense<B>,
+    keys: Dense<B>,
+    values: Dense<B>,
     attention_out: Dense<B>,
     dense_norm: LayerNorm<B>,
     dense: Dense<B>,
@@ -194,7 +195,9 @@ impl<B: Backend> Layer<B> {
             .find(|heads| hidden.is_multiple_of(*heads));
         Self {
             attention_norm: LayerNormConfig::new(hidden).init(init.device()),
-            attention: Dense::init(hidden, 3 * hidden, init),
+            queries: Dense::init(hidden, hidden, init),
+            keys: Dense::init(hidden, hidden, init),
+            values: Dense::init(hidden, hidden, init),
             attention_out: Dense::init(hidden, hidden, init),
             dense_norm: LayerNormConfig::new(hidden).init(init.device()),
             dense: Dense::init(hidden, 2 * hidden, init),
@@ -217,16 +220,18 @@ impl<B: Backend> Layer<B> {
     fn attend(&self, x: Tensor<B, 2>, [batch, cells]: [usize; 2]) -> Tensor<B, 2> {
         let hidden = x.dims()[1];
         let width = hidden / self.heads;
-        let all = self.attention.forward(x, Activation::Identity);
-        let part = |number: usize| {
-            let part = all.clone().narrow(1, number * hidden, hidden);
+        let device = x.device();
+        let of_heads = |part: &Dense<B>, order: [isize; 4]| {
+            let part = part.forward(x.clone(), Activation::Identity);
             let part = part.reshape([batch, cells, self.heads, width]);
-            part.swap_dims(1, 2) // [batch, heads, cells, width]
+            part.permute(order)
         };
-        let [queries, keys, values] = [0, 1, 2].map(part);
+        let queries = of_heads(&self.queries, [0, 2, 1, 3]); // [batch, heads, cells, width]
+        let keys = of_heads(&self.keys, [0, 2, 3, 1]); // [batch, heads, width, cells]
+        let values = of_heads(&self.values, [0, 2, 1, 3]);
         let scale = 1.0 / (width as f64).sqrt();
-        let scores = queries.mul_scalar(scale).matmul(keys.swap_dims(2, 3));
-        let scores = scores + unseen(cells, &all.device()); // [batch, heads, cells, cells]
+        let scores = queries.mul_scalar(scale).matmul(keys);
+        let scores = scores + unseen(cells, &device); // [batch, heads, cells, cells]
         let seen = softmax(scores, 3).matmul(values);
         seen.swap_dims(1, 2).reshape([batch * cells, hidden])
     }

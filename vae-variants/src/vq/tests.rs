@@ -183,7 +183,11 @@ fn bad_options_are_refused() {
             r#"{"codes": 1}"#,
             "`variant.codes` is 1, but must be at least 2",
         ),
-        (r#"{"codes": 100000000}"#, "at most 16777216"),
+        (r#"{"codes": 100000000}"#, "at most 2097152"),
+        (
+            r#"{"codes": 100000000, "prior_epochs": 0}"#,
+            "at most 16777216",
+        ),
         (r#"{"code_width": 0}"#, "variant.code_width"),
         (r#"{"groups": 0}"#, "variant.groups"),
         (r#"{"groups": 100000}"#, "variant.groups"),
