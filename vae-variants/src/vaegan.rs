@@ -24,7 +24,7 @@ use vae_core::{
     Player, Result, Schedule, StepContext, Update, Updates, VariantConfig, draw_with_kl,
     error::check,
     kl_per_unit,
-    nets::{Activation, EncoderNet, Init, ModelConfig, Networks, NormKind},
+    nets::{Activation, Arch, EncoderNet, Init, ModelConfig, Networks, NormKind},
     ops::squared_error,
 };
 
@@ -123,10 +123,15 @@ impl VariantConfig for Vaegan {
     }
 }
 
-/// The networks of a discriminator: leaky ReLUs (Radford 2016), and no batch normalisation, whose
-/// statistics would tell real examples from fake ones, as the two go through it apart.
+/// The networks of a discriminator: plain convolutions with leaky ReLUs (Radford 2016), and no batch
+/// normalisation, whose statistics would tell real examples from fake ones, as the two go through it
+/// apart.
 fn judging(model: &ModelConfig) -> ModelConfig {
     ModelConfig {
+        arch: match model.arch {
+            Arch::Resnet => Arch::Conv,
+            other => other,
+        },
         activation: Activation::LeakyRelu,
         norm: match model.norm {
             NormKind::Batch => NormKind::None,

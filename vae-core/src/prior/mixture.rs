@@ -2,7 +2,7 @@
 
 use burn::{
     module::{Module, Param},
-    tensor::{Tensor, backend::Backend},
+    tensor::{Tensor, TensorData, backend::Backend},
 };
 
 use crate::{
@@ -15,25 +15,27 @@ use crate::{
 pub struct MixturePrior<B: Backend> {
     /// Logits of the weights. `[components]`
     pub logits: Param<Tensor<B, 1>>,
-    /// Mean and log-variance of each component. `[components, 2 * latent]`
-    pub parameters: Param<Tensor<B, 2>>,
+    /// Mean of each component. `[components, latent]`
+    pub mean: Param<Tensor<B, 2>>,
+    /// Logarithm of the variances. `[components, latent]`
+    pub log_variance: Param<Tensor<B, 2>>,
 }
 
 impl<B: Backend> MixturePrior<B> {
     /// Components of the same weight around 0, with means spread over (-1, 1).
     pub fn init(components: usize, latent: usize, init: &mut Init<'_, B>) -> Self {
-        let means = init.uniform([components, latent], 1);
-        let variances = Tensor::zeros([components, latent], init.device());
+        let zeros = TensorData::new(vec![0.0f32; components * latent], [components, latent]);
         Self {
             logits: init.constant(components, 0.0),
-            parameters: Param::from_tensor(Tensor::cat(vec![means.val().detach(), variances], 1)),
+            mean: init.uniform([components, latent], 1),
+            log_variance: Param::from_data(zeros, init.device()),
         }
     }
 
     /// The mixture as the parameters stand.
     pub fn mixture(&self) -> GaussianMixture<B> {
         GaussianMixture {
-            components: DiagonalGaussian::from_parameters(self.parameters.val()),
+            components: DiagonalGaussian::new(self.mean.val(), self.log_variance.val()),
             logits: self.logits.val(),
         }
     }
