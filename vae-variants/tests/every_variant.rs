@@ -122,7 +122,7 @@ fn each_overfits_a_tiny_batch() {
             // Networks that compete get there in smaller steps, with less momentum.
             let competes = model.updates(0).parts.len() > 1;
             if competes && arch == Arch::Resnet {
-                // It fits as well, but a game with a residual decoder takes more steps than a test has.
+                // A game with a residual decoder takes more steps than a test has.
                 continue;
             }
             let config = TrainConfig {
