@@ -332,6 +332,45 @@ pub fn all() -> Vec<Case> {
             Odd,
             json!({"norm": "batch"}),
         ),
+        conv(
+            "vae-resnet",
+            of("vae"),
+            OddColour,
+            json!({"arch": "resnet", "norm": "layer", "activation": "silu"}),
+        ),
+        conv(
+            "vae-resnet-resize",
+            of("vae"),
+            Digits,
+            json!({"arch": "resnet", "upsample": "resize"}),
+        ),
+        vae(
+            "vae-prior-mixture",
+            json!({"prior": "mixture", "prior_components": 7}),
+        ),
+        vae(
+            "vae-prior-vamp",
+            json!({"prior": "vamp", "prior_components": 9}),
+        ),
+        conv(
+            "vae-prior-vamp-conv",
+            of("vae"),
+            Odd,
+            json!({"prior": "vamp", "prior_components": 5}),
+        ),
+        vae(
+            "vae-prior-flow",
+            json!({"prior": "flow", "flow_steps": 3, "flow_hidden": 20}),
+        ),
+        vae(
+            "vae-posterior-flow",
+            json!({"posterior": "flow", "flow_steps": 3, "flow_hidden": 20}),
+        ),
+        digits(
+            "beta-both-flow",
+            json!({"name": "beta", "beta": 3}),
+            json!({"prior": "flow", "posterior": "flow"}),
+        ),
         digits("beta", json!({"name": "beta", "beta": 4}), json!({})),
         digits(
             "beta-cosine",

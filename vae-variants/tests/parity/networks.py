@@ -65,6 +65,14 @@ class Network:
             x = torch.where(next(self.masks) < rate, torch.zeros_like(x), x / (1 - rate))
         return x
 
+    def residual(self, x, name):
+        if name + ".first.weight" not in self:
+            return x
+        first, second = [(self[f"{name}.{n}.weight"], self[f"{name}.{n}.bias"]) for n in ("first", "second")]
+        inner = self.finish(F.conv2d(x, *first, padding=1), name + ".first.norm")
+        inner = self.normalise(F.conv2d(inner, *second, padding=1), name + ".second.norm")
+        return self.activation(x + inner)
+
     def dense(self, x, name):
         layer = 0
         while (block := f"{name}.blocks.{layer}") + ".dense.weight" in self:
@@ -76,7 +84,7 @@ class Network:
 
     def encode(self, x, condition=None):
         """Raw output of the encoder."""
-        if self.settings["arch"] != "conv":
+        if self.settings["arch"] not in ("conv", "resnet"):
             if condition is not None:
                 x = torch.cat([x, condition], dim=1)
             return self.dense(x, "encoder")
@@ -88,7 +96,7 @@ class Network:
         for layer in range(len(self.settings["channels"])):
             name = f"encoder.convs.{layer}"
             x = F.conv2d(x, self[name + ".weight"], self[name + ".bias"], stride=2, padding=1)
-            x = self.finish(x, name + ".norm")
+            x = self.residual(self.finish(x, name + ".norm"), name + ".residual")
         x = x.flatten(1)
         code = self.dense(x, "encoder.dense")
         self.features = x
@@ -100,7 +108,7 @@ class Network:
             z = torch.cat([z, condition], dim=1)
         if self.settings["tied"]:
             return self.decode_tied(z)
-        if self.settings["arch"] != "conv":
+        if self.settings["arch"] not in ("conv", "resnet"):
             return self.dense(z, "decoder")
         channels = self.settings["channels"]
         depth = len(channels)
@@ -119,7 +127,7 @@ class Network:
             else:
                 x = F.conv2d(F.interpolate(x, size=size, mode="nearest"), weight, bias, padding=1)
             if layer + 1 < depth:
-                x = self.finish(x, name + ".norm")
+                x = self.residual(self.finish(x, name + ".norm"), name + ".residual")
         return x.flatten(1)
 
     def decode_tied(self, z):

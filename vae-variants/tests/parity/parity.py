@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from torch.distributions import Bernoulli, Normal, kl_divergence
 from torch.func import jacrev, vmap
 
+from latent import Posterior, Prior
 from networks import ACTIVATIONS, Judge, Network, Part, at
 
 TERMS, GRADIENTS = 1e-4, 1e-3
@@ -87,15 +88,19 @@ class Pass:
         return value.expand(len(self.input))
 
     def variational(self):
-        mean, log_variance = self.network.encode(self.input, self.condition).chunk(2, dim=1)
-        posterior = Normal(mean, torch.exp(log_variance / 2))
-        z = mean + posterior.stddev * next(self.noise)
+        output = self.network.encode(self.input, self.condition)
+        posterior = Posterior(self.network, self.parameters, output)
+        prior = Prior(self.network, self.parameters)
+        z, log_prob = posterior.at(next(self.noise))
         decoded = self.network.decode(z, self.condition)
         self.reconstruction = self.network.negative_log_likelihood(decoded, self.target)
-        prior = Normal(torch.zeros_like(mean), torch.ones_like(mean))
-        per_dimension = kl_divergence(posterior, prior)
-        self.charge(per_dimension, at(self.variant.get("beta", 1), self.progress))
-        self.code = mean
+        beta = at(self.variant.get("beta", 1), self.progress)
+        if prior.kind == "normal" and not posterior.tensors:
+            standard = Normal(torch.zeros_like(z), torch.ones_like(z))
+            self.charge(kl_divergence(posterior.base, standard), beta)
+        else:
+            self.charge((log_prob - prior.log_prob(z))[:, None], beta)
+        self.code = posterior.at(torch.zeros_like(z))[0]
 
     def charge(self, parts, beta):
         """The KL by the settings; free bits are of each of the parts, [batch, parts]."""
