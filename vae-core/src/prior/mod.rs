@@ -52,6 +52,7 @@ pub struct NormalPrior {
 
 /// The priors that settings can choose.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a model has one")]
 pub enum BuiltinPrior<B: Backend> {
     /// `N(0, I)`.
     Normal(NormalPrior),
