@@ -72,6 +72,8 @@ fn a_killed_run_resumes_bit_for_bit() {
         ("flex", portions),
         ("flex", "--variant vaegan"),
         ("ndarray", "--variant semi --labels 30"),
+        ("ndarray", "--variant hvae --prior mixture"),
+        ("flex", "--prior vamp --prior-components 20"),
         (
             "flex",
             "--variant vq --codes 20 --code-width 2 --groups 3 --set variant.prior_epochs=2 \

@@ -247,6 +247,10 @@ pub fn all() -> Vec<Case> {
         )
     };
 
+    let vq = json!({
+        "name": "vq", "codes": 32, "code_width": 4, "groups": 6, "commitment": 0.5, "prior_epochs": 0,
+    });
+
     let semi = |case: Case| Case {
         half_labelled: true,
         // A code under each of 10 classes.
@@ -440,6 +444,14 @@ pub fn all() -> Vec<Case> {
             )
         }
         .objective(json!({"free_bits": 1.5})),
+        digits("vq", vq.clone(), json!({})),
+        conv("vq-conv", vq.clone(), Odd, json!({"norm": "layer"})),
+        conv(
+            "vq-resnet",
+            vq,
+            OddColour,
+            json!({"arch": "resnet", "upsample": "resize"}),
+        ),
         digits("ae", of("ae"), json!({})),
         digits("ae-tied", of("ae"), json!({"tied": true})),
         digits(

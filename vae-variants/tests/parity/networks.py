@@ -97,6 +97,9 @@ class Network:
             name = f"encoder.convs.{layer}"
             x = F.conv2d(x, self[name + ".weight"], self[name + ".bias"], stride=2, padding=1)
             x = self.residual(self.finish(x, name + ".norm"), name + ".residual")
+        if "encoder.grid.weight" in self:
+            x = F.conv2d(x, self["encoder.grid.weight"], self["encoder.grid.bias"], padding=1)
+            return x.permute(0, 2, 3, 1).flatten(1)  # cell after cell
         x = x.flatten(1)
         code = self.dense(x, "encoder.dense")
         self.features = x
@@ -114,8 +117,13 @@ class Network:
         depth = len(channels)
         _, height, width = self.shape
         sizes = [(height >> layer, width >> layer) for layer in range(depth, -1, -1)]
-        x = self.activation(self.dense(z, "decoder.dense"))
-        x = x.unflatten(1, (channels[-1], *sizes[0]))
+        if "decoder.grid.weight" in self:
+            x = z.unflatten(1, (*sizes[0], -1)).permute(0, 3, 1, 2)
+            x = F.conv2d(x, self["decoder.grid.weight"], self["decoder.grid.bias"], padding=1)
+            x = self.activation(x)
+        else:
+            x = self.activation(self.dense(z, "decoder.dense"))
+            x = x.unflatten(1, (channels[-1], *sizes[0]))
         for layer, size in enumerate(sizes[1:]):
             name = f"decoder.convs.{layer}"
             weight, bias = self[name + ".weight"], self[name + ".bias"]

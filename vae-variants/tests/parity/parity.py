@@ -73,6 +73,8 @@ class Pass:
             self.adversarial()
         elif self.name == "hvae":
             self.hierarchical()
+        elif self.name == "vq":
+            self.quantized()
         elif self.name == "semi":
             self.classifier = Judge("classifier", *networks)
             self.baseline = Judge("baseline", *networks)
@@ -120,6 +122,20 @@ class Pass:
             self.monitors["kl"] = kl
         else:
             self.terms["kl"] = weight, kl
+
+    def quantized(self):
+        """The nearest entry by the distance itself, and the gradient past the choice."""
+        encoded = self.network.encode(self.input)
+        entries = self.parameters["method.codebook.entries"].detach()
+        cells = encoded.detach().reshape(len(encoded), -1, entries.shape[1])
+        nearest = torch.cdist(cells, entries).argmin(-1)
+        self.code = entries[nearest].reshape(encoded.shape)
+        decoded = self.network.decode(encoded + (self.code - encoded).detach())
+        self.reconstruction = self.network.negative_log_likelihood(decoded, self.target)
+        error = self.network.mean(decoded) - self.target
+        self.monitors["squared_error"] = error.square().sum(1)
+        beta = at(self.variant["commitment"], self.progress)
+        self.terms["commitment"] = beta, (encoded - self.code).square().sum(1)
 
     def hierarchical(self):
         """From level to level in terms of precisions; networks 0, 1, ... are between levels 1 and 2, 2
