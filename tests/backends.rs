@@ -32,7 +32,7 @@ fn assert_same(what: &str, expected: &[f64], found: &[f64]) {
 }
 
 /// Dense and convolutional networks; one variant of each kind of step.
-const RUNS: [&str; 8] = [
+const RUNS: [&str; 13] = [
     "--variant vae --hidden 64",
     "--variant vae --arch conv --channels 4,8 --hidden 32",
     "--variant cvae --hidden 64 --dropout 0.1",
@@ -41,6 +41,11 @@ const RUNS: [&str; 8] = [
     "--variant iwae --samples 5 --hidden 64",
     "--variant vaegan --hidden 64",
     "--variant semi --labels 30 --hidden 64",
+    "--variant hvae --hidden 64",
+    "--variant vq --prior-epochs 0 --hidden 64",
+    "--prior vamp --prior-components 10 --hidden 64",
+    "--prior flow --posterior flow --hidden 64",
+    "--arch resnet --channels 4,8 --hidden 32",
 ];
 
 #[test]
