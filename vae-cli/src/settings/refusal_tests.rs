@@ -97,7 +97,7 @@ fn wrong_values() {
         ("data.condition = 5", "must be a list, each item a text"),
         (
             "model.arch = 'cnov'",
-            "one of linear, mlp, conv (did you mean `conv`?)",
+            "one of linear, mlp, conv, resnet (did you mean `conv`?)",
         ),
         (
             "model.arch = 1",
