@@ -71,10 +71,13 @@ fn settings_that_do_not_fit() {
             "--variant semi --labelled-share 1",
             &["variant.labelled_share", "below 1", "--labelled-share"],
         ),
-        ("--prior vampp", &["model.prior", "vampp", "vamp"]),
+        (
+            "--prior vampp",
+            &["--prior", "vampp", "mixture, vamp, flow"],
+        ),
         (
             "--posterior point",
-            &["model.posterior", "point", "gaussian, flow"],
+            &["--posterior", "point", "gaussian, flow"],
         ),
         (
             "--variant ae --prior vamp",
