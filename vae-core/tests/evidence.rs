@@ -62,12 +62,11 @@ fn model(prior: PriorKind, posterior: PosteriorKind, latent: usize) -> Model<Fle
         encoder.head.weight = head.weight.map(|weight| weight.mul_scalar(0.4));
         encoder.head.bias = head.bias.map(|bias| {
             let bias = bias.mul_scalar(0.4);
-            let mean = bias.clone().narrow(0, 0, latent);
-            let log_variance = bias.clone().narrow(0, latent, latent).add_scalar(wider);
-            let rest = bias
-                .clone()
-                .narrow(0, 2 * latent, bias.dims()[0] - 2 * latent);
-            Tensor::cat(vec![mean, log_variance, rest], 0)
+            // Of the mean, the log-variance, and for a flow its context.
+            let count = bias.dims()[0] / latent;
+            let mut parts = bias.chunk(count, 0);
+            parts[1] = parts[1].clone().add_scalar(wider);
+            Tensor::cat(parts, 0)
         });
     }
     Model::new(parts, Elbo).unwrap()
