@@ -212,6 +212,33 @@ fn terms_add_up_with_their_weights() {
     }
 }
 
+/// The log and the files say which terms are Monte Carlo estimates.
+#[test]
+fn a_kl_without_closed_form_is_called_an_estimate() {
+    let place = Place::new();
+    for (prior, expected) in [("normal", false), ("mixture", true)] {
+        let output = place.run(&format!("--prior {prior} --out {prior} {SMALL}"));
+        let [out, log] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+        let estimates = match expected {
+            true => serde_json::json!(["kl"]),
+            false => serde_json::Value::Null,
+        };
+        assert_eq!(out.contains("kl (Monte Carlo)"), expected, "{out}");
+        assert_eq!(
+            log.matches("no closed form: kl").count(),
+            usize::from(expected),
+            "{log}"
+        );
+        assert_eq!(
+            place.json(&format!("{prior}/summary.json"))["estimates"],
+            estimates
+        );
+        for row in place.metrics(prior) {
+            assert_eq!(row["estimates"], estimates);
+        }
+    }
+}
+
 #[test]
 fn a_denoising_run_states_its_corruption() {
     let place = Place::new();

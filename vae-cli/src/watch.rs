@@ -155,6 +155,8 @@ pub struct Watch<'a> {
     examples: u64,
     epoch_start: Instant,
     collapsed: bool,
+    /// Values of which it has been said that they are Monte Carlo estimates.
+    estimates: Vec<String>,
 }
 
 impl<'a> Watch<'a> {
@@ -170,6 +172,7 @@ impl<'a> Watch<'a> {
             examples: 0,
             epoch_start: Instant::now(),
             collapsed: false,
+            estimates: Vec::new(),
         }
     }
 }
@@ -226,6 +229,13 @@ impl Observer for Watch<'_> {
             );
         } else {
             tracing::info!("{}", epoch_line(report, self.epochs));
+        }
+        if self.estimates != report.train.estimates {
+            self.estimates.clone_from(&report.train.estimates);
+            tracing::info!(
+                "Monte Carlo estimates, from the codes drawn, as there is no closed form: {}",
+                self.estimates.join(", ")
+            );
         }
         let was_collapsed = std::mem::replace(&mut self.collapsed, has_collapsed(report));
         if self.collapsed && !was_collapsed {
@@ -322,6 +332,9 @@ fn metrics_row(report: &EpochReport<'_>) -> Value {
     });
     if let Some(stage) = report.stage {
         row["stage"] = json!(stage);
+    }
+    if !report.train.estimates.is_empty() {
+        row["estimates"] = json!(report.train.estimates);
     }
     row
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Batch, Objective, Parts, Schedule, StepContext, Updates,
-    distribution::{Distribution, Posterior, draw_with_kl},
+    distribution::{Distribution, Kl, Posterior, draw_with_kl},
     encoder_leads::EncoderLeads,
     error::{Result, check},
     nets::Networks,
@@ -80,7 +80,6 @@ impl ObjectiveConfig {
     /// [`Objective::with_kl_per_unit`] then the others.
     ///
     /// # Shapes
-    /// - `kl`: `[batch]`
     /// - `per_unit`: gives `[batch, units]`
     ///
     /// # Panics
@@ -88,7 +87,7 @@ impl ObjectiveConfig {
     pub fn add_kl<B: Backend>(
         &self,
         objective: Objective<B>,
-        kl: Tensor<B, 1>,
+        kl: Kl<B>,
         per_unit: impl Fn() -> Option<Tensor<B, 2>>,
         weight: f64,
         step: &StepContext,
@@ -98,6 +97,11 @@ impl ObjectiveConfig {
             true => objective,
             false => objective.with_kl_per_unit(per_unit()),
         };
+        let objective = match kl.is_estimate {
+            true => objective.with_estimates(&["kl", "charged_kl", "capacity_distance"]),
+            false => objective,
+        };
+        let kl = kl.value;
         if let Some(capacity) = &self.capacity {
             let capacity = capacity.at(step.step, step.total_steps);
             let distance = kl.clone().mean().sub_scalar(capacity).abs();
@@ -183,7 +187,7 @@ mod tests {
         let context = StepContext::train(0, step, 10);
         let prior = StandardNormal::new(2, device);
         let per_unit = || prior.kl_per_dimension(&posterior);
-        let kl = prior.kl(&posterior).unwrap();
+        let kl = Kl::exact(prior.kl(&posterior).unwrap());
         let objective = config.add_kl(objective, kl, per_unit, weight, &context);
         f64::from(objective.total().into_scalar())
     }

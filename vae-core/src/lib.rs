@@ -37,8 +37,8 @@ pub mod train;
 pub use batch::Batch;
 pub use distribution::{
     Bernoulli, Code, ContinuousBernoulli, DiagonalGaussian, Distribution, Gaussian,
-    GaussianMixture, Grid, Posterior, Spread, StandardNormal, draw_with_kl, draw_with_log_ratio,
-    repeat_rows, select_rows,
+    GaussianMixture, Grid, Kl, Posterior, Spread, StandardNormal, draw_with_kl,
+    draw_with_log_ratio, repeat_rows, select_rows,
 };
 pub use encoder_leads::EncoderLeads;
 pub use error::{Error, Result};

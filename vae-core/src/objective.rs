@@ -60,6 +60,8 @@ pub struct Objective<B: Backend> {
     /// The KL of each unit of the code in nats, in evaluations and where it is a sum of such.
     /// `[batch, units]`
     pub kl_per_unit: Option<Tensor<B, 2>>,
+    /// Terms and monitors that are Monte Carlo estimates of what has no closed form.
+    pub estimates: Vec<&'static str>,
     /// Which units are on (1) or off (0), for sparse codes. `[batch, latent]`
     pub active: Option<Tensor<B, 2>>,
     /// What other parts of the model minimise in the same step, such as an adversary.
@@ -164,6 +166,7 @@ impl<B: Backend> Objective<B> {
             monitors: Vec::new(),
             codes: None,
             kl_per_unit: None,
+            estimates: Vec::new(),
             active: None,
             players: Vec::new(),
             portions: Vec::new(),
@@ -221,6 +224,14 @@ impl<B: Backend> Objective<B> {
     #[must_use]
     pub fn with_kl_per_unit(mut self, kl: Option<Tensor<B, 2>>) -> Self {
         self.kl_per_unit = kl;
+        self
+    }
+
+    /// Says which terms and monitors are Monte Carlo estimates of what has no closed form, beside
+    /// the reconstruction, which always is one; names that the objective has not are of no account.
+    #[must_use]
+    pub fn with_estimates(mut self, names: &[&'static str]) -> Self {
+        self.estimates.extend(names);
         self
     }
 
@@ -299,6 +310,7 @@ impl<B: Backend> Objective<B> {
             monitors: monitors(&self.monitors),
             codes: None,
             kl_per_unit: None,
+            estimates: self.estimates.clone(),
             active: None,
             players: players
                 .map(|player| Player {

@@ -15,6 +15,9 @@ pub struct Readings {
     /// Of how many examples a value is the mean, where it is not all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counts: Vec<(String, u64)>,
+    /// Which values are Monte Carlo estimates of what has no closed form: [`Objective::estimates`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub estimates: Vec<String>,
     /// The values by which the pace of the updates decides: [`Objective::signals`].
     #[serde(skip)]
     pub signals: Vec<f64>,
@@ -33,7 +36,7 @@ impl Readings {
             read.add("loss", &prefix, player.total());
             read.list(&prefix, &player.terms, &player.monitors);
         }
-        read.finish(&objective.signals)
+        read.finish(&objective.signals, &objective.estimates)
     }
 
     /// What is minimised.
@@ -110,12 +113,14 @@ impl<B: Backend> Reader<B> {
         }
     }
 
-    fn finish(mut self, signals: &[Tensor<B, 1>]) -> Readings {
+    fn finish(mut self, signals: &[Tensor<B, 1>], estimates: &[&str]) -> Readings {
         (self.values).extend(signals.iter().map(|signal| signal.clone().mean()));
         let values = Tensor::cat(self.values, 0).into_data();
         let mut values: Vec<f64> = values.iter::<f32>().map(f64::from).collect();
         let signals = values.split_off(self.names.len());
+        let estimates = estimates.iter().map(|name| (*name).to_owned());
         Readings {
+            estimates: estimates.filter(|name| self.names.contains(name)).collect(),
             values: self.names.into_iter().zip(values).collect(),
             weights: self.weights,
             counts: self.counts,
@@ -130,6 +135,8 @@ pub struct Meter {
     examples: u64,
     sums: Vec<Sum>,
     weights: Vec<(String, f64)>,
+    #[serde(default)]
+    estimates: Vec<String>,
 }
 
 /// The sum of a value over the examples that have it.
@@ -145,6 +152,7 @@ impl Meter {
     pub fn add(&mut self, readings: &Readings, examples: usize) {
         self.examples += examples as u64;
         self.weights.clone_from(&readings.weights);
+        self.estimates.clone_from(&readings.estimates);
         for (name, value) in &readings.values {
             let count = readings.counts.iter().find(|(key, _)| key == name);
             let examples = count.map_or(examples as u64, |(_, count)| *count);
@@ -176,6 +184,7 @@ impl Meter {
                 .map(|sum| (sum.name.clone(), sum.sum / sum.examples.max(1) as f64))
                 .collect(),
             weights: self.weights.clone(),
+            estimates: self.estimates.clone(),
             counts: counts.map(|sum| (sum.name.clone(), sum.examples)).collect(),
             signals: Vec::new(),
         }

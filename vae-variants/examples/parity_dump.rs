@@ -49,6 +49,7 @@ fn dump(case: &Case, sets: &Sets, folder: &Path) -> Result<(), Box<dyn Error>> {
         "condition": batch.condition.clone().map(|c| array(&c.inner())),
         "noise": noise.iter().map(array).collect::<Vec<_>>(),
         "training": case.training,
+        "stage": case.stage,
         "progress": measure::STEP.0 as f64 / measure::STEP.1 as f64,
     });
     fs::write(folder.join("inputs.json"), serde_json::to_string(&inputs)?)?;

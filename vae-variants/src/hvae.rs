@@ -22,7 +22,7 @@ use std::iter::successors;
 use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Batch, Code, CodeKind, CodeShape, Distribution, Draws, Method, ModelSpec, Objective,
+    Batch, Code, CodeKind, CodeShape, Distribution, Draws, Kl, Method, ModelSpec, Objective,
     OptionInfo, Parts, Posterior, PriorKind, Result, Sampler, StepContext, VariantConfig,
     draw_with_kl, draw_with_log_ratio,
     error::check,
@@ -93,6 +93,11 @@ impl VariantConfig for Hvae {
         },
     ];
     const EXAMPLE: &'static str = "--variant hvae --latent 32 --levels 2";
+    // Without a warm-up the upper levels never come into use (Sønderby 2016).
+    const SETTINGS: &'static [(&'static str, &'static str)] = &[(
+        "objective.kl_schedule",
+        r#"{ kind = "linear", to = 1, until = 0.3 }"#,
+    )];
 
     type Method<B: Backend> = Ladder<B>;
 
@@ -163,7 +168,8 @@ impl<B: Backend> Method<B> for Ladder<B> {
         let prior = parts.prior(step, &batch.input.device());
         let posterior = Posterior::Gaussian(top.clone());
         let (z, kl) = draw_with_kl(&posterior, &prior, top.noise(1, step));
-        let (mut of_levels, mut of_units) = (vec![kl], vec![prior.kl_per_dimension(top)]);
+        let (mut of_levels, mut of_units) =
+            (vec![kl.value.clone()], vec![prior.kl_per_dimension(top)]);
         let z = self.descend(z, &bottom_up, step, |posterior, prior| {
             let kl = prior.kl_per_dimension(&posterior);
             let kl = kl.expect("Gaussians have one in closed form"); // [batch, width]
@@ -177,14 +183,18 @@ impl<B: Backend> Method<B> for Ladder<B> {
         let nll = parts
             .likelihood_of(z, batch, step)
             .nll(batch.target.clone());
+        // A level's KL is that to the code drawn above: only the top one's can be in closed form.
+        let exact_levels = usize::from(!kl.is_estimate);
+        let estimates = &KL[..of_levels.len() - exact_levels];
         let kl = of_levels.iter().cloned().reduce(|sum, kl| sum + kl);
-        let kl = kl.expect("at least two levels");
+        let kl = Kl::estimate(kl.expect("at least two levels"));
         let per_level = || Some(Tensor::stack(of_levels.clone(), 1)); // [batch, levels]
         let objective = (parts.objective()).add_kl(Objective::new(nll), kl, per_level, 1.0, step);
         let monitors = KL.into_iter().zip(of_levels.clone());
         let objective = monitors.fold(objective, |objective, (name, kl)| {
             objective.with_monitor(name, kl)
         });
+        let objective = objective.with_estimates(estimates);
         if step.is_training() {
             return objective;
         }

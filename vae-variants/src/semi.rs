@@ -17,7 +17,7 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Batch, Code, Distribution, Error, Method, ModelSpec, Objective, OptionInfo, Parts, Player,
+    Batch, Code, Distribution, Error, Kl, Method, ModelSpec, Objective, OptionInfo, Parts, Player,
     Posterior, Result, Schedule, StepContext, VariantConfig, draw_with_kl,
     error::check,
     kl_per_unit,
@@ -216,9 +216,13 @@ impl<B: Backend> Method<B> for Classifiers<B> {
         let nll = parts.likelihood_of(z, &rows.batch, step).nll(target); // [rows]
 
         let mean = |values: Tensor<B, 1>| rows.mean(values.unsqueeze_dim(1)).squeeze_dim(1);
+        let kl = Kl {
+            value: mean(kl.value),
+            ..kl
+        };
         let per_unit = || Some(rows.mean(kl_per_unit(&posterior, &prior)?));
         let mut objective = (parts.objective())
-            .add_kl(Objective::new(mean(nll)), mean(kl), per_unit, 1.0, step)
+            .add_kl(Objective::new(mean(nll)), kl, per_unit, 1.0, step)
             .with_term("class_kl", rows.class_kl.clone(), 1.0);
         let known: Vec<usize> = (0..labels.len()).filter(|i| labels[*i].is_some()).collect();
         if !known.is_empty() {

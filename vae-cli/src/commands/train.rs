@@ -270,6 +270,11 @@ impl Job for Training<'_> {
             "validation": final_validation.as_ref().map(evaluation),
             "test": final_test.as_ref().map(evaluation),
         });
+        if let Some(estimates) = history.last().map(|row| &row["estimates"])
+            && estimates.is_array()
+        {
+            summary["estimates"] = estimates.clone();
+        }
         if let Some(nll) = nll {
             summary["test"]["nll"] = json!(nll);
             summary["nll_samples"] = json!(settings.train.nll_samples);
@@ -399,8 +404,16 @@ fn closing(summary: &Value, folder: &std::path::Path) -> String {
     let known = order.iter().map(|name| (*name).to_owned());
     let known = known.filter(|name| names.contains(name));
     let others = names.iter().filter(|name| !order.contains(&name.as_str()));
+    let is_estimate = |name: &str| {
+        let estimates = summary["estimates"].as_array();
+        estimates.is_some_and(|names| names.iter().any(|known| known == name))
+    };
     for name in known.chain(others.cloned()) {
-        text += &format!("{name:24}");
+        let label = match is_estimate(&name) {
+            true => format!("{name} (Monte Carlo)"),
+            false => name.clone(),
+        };
+        text += &format!("{label:24}");
         for (_, values) in &columns {
             text += &match values[name.as_str()].as_f64() {
                 Some(value) => format!("{value:14.3}"),
@@ -470,7 +483,24 @@ mod tests {
         );
         assert!(text.contains("active units: 3 of 4"), "{text}");
         assert!(text.ends_with("run folder: runs/x\n"), "{text}");
-        assert!(!text.contains("codes"), "{text}");
+        for word in ["codes", "Monte Carlo"] {
+            assert!(!text.contains(word), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_closing_table_says_which_terms_are_monte_carlo_estimates() {
+        let terms = json!({"loss": 10.0, "reconstruction": 8.0, "kl": 2.0, "kl_2": 1.0});
+        let summary = json!({
+            "variant": "hvae", "dataset": "d", "epochs": 2, "steps": 1200, "parameters": 5000,
+            "seconds": 3.0, "train_samples_per_second": 40000.0,
+            "train": terms, "validation": null, "test": terms, "estimates": ["kl"],
+        });
+        let text = closing(&summary, std::path::Path::new("runs/x"));
+        assert!(
+            text.contains("kl (Monte Carlo)                 2.000         2.000\nkl_2      "),
+            "{text}"
+        );
     }
 
     #[test]

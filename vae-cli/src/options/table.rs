@@ -295,7 +295,7 @@ pub const GROUPS: &[(&str, &[Flag])] = &[
                 "free-bits",
                 "objective.free_bits",
                 "NATS",
-                "Nats that each latent dimension may use free of charge, at least 0",
+                "Nats that each latent dimension, or each level of hvae, may use free of charge, at least 0",
                 "",
             ),
             Flag(

@@ -52,7 +52,7 @@ pub use continuous_bernoulli::ContinuousBernoulli;
 pub use diagonal_gaussian::{DiagonalGaussian, repeat_rows, select_rows};
 pub use gaussian::{Gaussian, Spread};
 pub use mixture::GaussianMixture;
-pub use posterior::{Posterior, draw_with_kl, draw_with_log_ratio};
+pub use posterior::{Kl, Posterior, draw_with_kl, draw_with_log_ratio};
 pub use standard_normal::StandardNormal;
 pub(crate) use standard_normal::standard_log_prob;
 

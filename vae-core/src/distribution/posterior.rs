@@ -128,8 +128,35 @@ impl<B: Backend> Distribution<B> for Posterior<B> {
     }
 }
 
-/// The codes that `noise` stands for, and `KL(posterior || prior)` in nats: in closed form if there is
-/// one, else estimated from these codes, `log q(z|x) - log p(z)`.
+/// A KL divergence of each example's posterior from the prior, in nats.
+#[derive(Debug, Clone)]
+pub struct Kl<B: Backend> {
+    /// `[batch]`
+    pub value: Tensor<B, 1>,
+    /// Whether it is a Monte Carlo estimate, as it has no closed form.
+    pub is_estimate: bool,
+}
+
+impl<B: Backend> Kl<B> {
+    /// In closed form.
+    pub fn exact(value: Tensor<B, 1>) -> Self {
+        Self {
+            value,
+            is_estimate: false,
+        }
+    }
+
+    /// Estimated from codes that were drawn.
+    pub fn estimate(value: Tensor<B, 1>) -> Self {
+        Self {
+            value,
+            is_estimate: true,
+        }
+    }
+}
+
+/// The codes that `noise` stands for, and `KL(posterior || prior)`: in closed form if there is one, else
+/// estimated from these codes, `log q(z|x) - log p(z)`.
 ///
 /// # Shapes
 /// - `noise`: `[batch, latent]`, standard normal
@@ -138,15 +165,15 @@ pub fn draw_with_kl<B: Backend>(
     posterior: &Posterior<B>,
     prior: &impl Distribution<B>,
     noise: Tensor<B, 2>,
-) -> (Tensor<B, 2>, Tensor<B, 1>) {
+) -> (Tensor<B, 2>, Kl<B>) {
     if let Posterior::Gaussian(gaussian) = posterior
         && let Some(kl) = prior.kl(gaussian)
     {
-        return (gaussian.at(noise), kl);
+        return (gaussian.at(noise), Kl::exact(kl));
     }
     let (z, log_prob) = posterior.at_with_log_prob(noise);
     let kl = log_prob - prior.log_prob(z.clone());
-    (z, kl)
+    (z, Kl::estimate(kl))
 }
 
 /// `count` codes of each example, and `log p(z) - log q(z|x)` in nats.

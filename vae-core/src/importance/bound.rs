@@ -79,13 +79,13 @@ pub fn importance_weighted<B: Backend>(
         .expect("at least one sample");
     let reconstruction = nll.squeeze_dim::<1>(0);
     let rest = sum.log_mean(samples).neg() - reconstruction.clone();
-    let kl = (posterior.gaussian())
-        .and_then(|gaussian| prior.kl(gaussian))
-        .unwrap_or_else(|| {
-            let sums = weighed.iter().map(|w| w.log_ratio.clone().sum_dim(0));
-            let sum = sums.reduce(|a, b| a + b).expect("at least one sample");
-            sum.div_scalar(-(samples as f64)).squeeze_dim(0)
-        });
+    let closed = (posterior.gaussian()).and_then(|gaussian| prior.kl(gaussian));
+    let estimates: &[_] = if closed.is_some() { &[] } else { &["kl"] };
+    let kl = closed.unwrap_or_else(|| {
+        let sums = weighed.iter().map(|w| w.log_ratio.clone().sum_dim(0));
+        let sum = sums.reduce(|a, b| a + b).expect("at least one sample");
+        sum.div_scalar(-(samples as f64)).squeeze_dim(0)
+    });
 
     let mut passes = shares.into_iter().zip(steps).map(|(shares, step)| Pass {
         shares,
@@ -104,7 +104,8 @@ pub fn importance_weighted<B: Backend>(
     };
     let objective = Objective::new(reconstruction)
         .with_term("importance", rest, 1.0)
-        .with_monitor("kl", kl);
+        .with_monitor("kl", kl)
+        .with_estimates(estimates);
     if !step.is_training() {
         let per_unit = kl_per_unit(&posterior, &prior);
         return objective.with_kl_per_unit(per_unit).with_codes(posterior);

@@ -155,6 +155,8 @@ fn free_bits_are_of_levels() {
             panic!("one term");
         };
         assert_eq!(term.name, if bits > 0.0 { "charged_kl" } else { "kl" });
+        assert!(objective.estimates.contains(&term.name), "{bits}");
+        assert!(objective.estimates.contains(&"kl_1") && !objective.estimates.contains(&"kl_2"));
         let monitors = objective.monitors.iter();
         let found: Vec<_> = monitors
             .map(|(name, kl)| (*name, numbers(kl.clone())))

@@ -125,6 +125,8 @@ pub struct Case {
     objective: Value,
     /// Whether the pass is one of training, which matters to dropout.
     pub training: bool,
+    /// The stage of the training that the pass belongs to.
+    pub stage: usize,
     /// Whether only the first and every other example has a label.
     pub half_labelled: bool,
     /// The noise of the pass in the order in which it is drawn.
@@ -152,6 +154,7 @@ impl Case {
             model,
             objective: json!({}),
             training: false,
+            stage: 0,
             half_labelled: false,
             draws: if gaussian {
                 vec![Draw::Normal(LATENT)]
@@ -250,6 +253,10 @@ pub fn all() -> Vec<Case> {
     let vq = json!({
         "name": "vq", "codes": 32, "code_width": 4, "groups": 6, "commitment": 0.5, "prior_epochs": 0,
     });
+
+    let mut with_prior = vq.clone();
+    with_prior["prior_epochs"] = 1.into();
+    with_prior["prior_hidden"] = 12.into();
 
     let semi = |case: Case| Case {
         half_labelled: true,
@@ -396,14 +403,43 @@ pub fn all() -> Vec<Case> {
             Odd,
             json!({"activation": "silu"}),
         ),
+        conv(
+            "cvae-conv-prior-vamp",
+            of("cvae"),
+            Odd,
+            json!({"prior": "vamp", "prior_components": 4}),
+        ),
         iwae("iwae", "standard", json!({"likelihood": "gaussian-pixel"})),
         iwae("iwae-doubly", "doubly-reparameterized", json!({})),
         iwae("iwae-doubly-warm-up", "doubly-reparameterized", json!({})).objective(
             json!({"kl_schedule": {"kind": "linear", "from": 0.1, "to": 1.0, "until": 0.5}}),
         ),
+        iwae(
+            "iwae-prior-vamp",
+            "standard",
+            json!({"prior": "vamp", "prior_components": 6}),
+        ),
+        iwae(
+            "iwae-doubly-prior-mixture",
+            "doubly-reparameterized",
+            json!({"prior": "mixture", "prior_components": 6}),
+        ),
+        iwae(
+            "iwae-both-flow",
+            "standard",
+            json!({"prior": "flow", "posterior": "flow", "flow_steps": 2, "flow_hidden": 20}),
+        ),
         Case {
             draws: twice.clone(),
             ..digits("vaegan", of("vaegan"), json!({}))
+        },
+        Case {
+            draws: twice.clone(),
+            ..digits(
+                "vaegan-both-flow",
+                of("vaegan"),
+                json!({"prior": "flow", "posterior": "flow", "flow_steps": 3, "flow_hidden": 20}),
+            )
         },
         Case {
             draws: twice.clone(),
@@ -429,6 +465,16 @@ pub fn all() -> Vec<Case> {
             json!({"likelihood": "gaussian-pixel", "norm": "layer", "activation": "gelu"}),
         )),
         semi(conv("semi-conv", of("semi"), Odd, json!({}))),
+        semi(digits(
+            "semi-prior-vamp",
+            of("semi"),
+            json!({"prior": "vamp", "prior_components": 6}),
+        )),
+        semi(digits(
+            "semi-both-flow",
+            of("semi"),
+            json!({"prior": "flow", "posterior": "flow", "flow_steps": 2, "flow_hidden": 20}),
+        )),
         Case {
             // From the top down.
             draws: [4, LATENT].map(Draw::Normal).to_vec(),
@@ -446,6 +492,14 @@ pub fn all() -> Vec<Case> {
         .objective(json!({"free_bits": 1.5})),
         digits("vq", vq.clone(), json!({})),
         conv("vq-conv", vq.clone(), Odd, json!({"norm": "layer"})),
+        Case {
+            stage: 1,
+            ..digits("vq-index-prior", with_prior.clone(), json!({}))
+        },
+        Case {
+            stage: 1,
+            ..conv("vq-index-prior-conv", with_prior, Odd, json!({}))
+        },
         conv(
             "vq-resnet",
             vq,

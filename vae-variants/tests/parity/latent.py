@@ -3,7 +3,7 @@ whose dense weights are stored as [inputs, outputs]."""
 
 import torch
 import torch.nn.functional as F
-from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
+from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal, kl_divergence
 
 
 class Prior:
@@ -29,20 +29,42 @@ class Prior:
             return self.flow(z)
         return Normal(torch.zeros_like(z), 1).log_prob(z).sum(-1)
 
+    def sample(self, noise):
+        """The codes that normal noise stands for."""
+        assert self.kind in ("normal", "flow")
+        for step in range(self.steps()):
+            shift, scale = self.coupling(step, noise)
+            noise = noise * scale.exp() + shift
+        return noise
+
     def flow(self, z):
         """From the codes back to the normal side, one affine coupling after another."""
-        width = z.shape[-1]
-        count = sum(name.endswith("input.weight") for name in self.tensors)
         log_det = 0
-        for step in reversed(range(count)):
-            stays = torch.tensor([float(i % 2 == step % 2) for i in range(width)], dtype=z.dtype)
-            get = lambda name: self.tensors[f"steps.{step}.{name}"]  # noqa: B023, E731
-            hidden = F.linear(z * stays, get("input.weight").T, get("input.bias")).relu()
-            both = F.linear(hidden, get("output.weight").T, get("output.bias"))
-            shift, scale = both[..., :width] * (1 - stays), both[..., width:].tanh() * (1 - stays)
+        for step in reversed(range(self.steps())):
+            shift, scale = self.coupling(step, z)
             z = (z - shift) / scale.exp()
             log_det = log_det - scale.sum(-1)
         return Normal(torch.zeros_like(z), 1).log_prob(z).sum(-1) + log_det
+
+    def steps(self):
+        return sum(name.endswith("input.weight") for name in self.tensors)
+
+    def coupling(self, step, z):
+        """Shift and logarithm of the scale, from the dimensions that stay."""
+        width = z.shape[-1]
+        stays = torch.tensor([float(i % 2 == step % 2) for i in range(width)], dtype=z.dtype)
+        get = lambda name: self.tensors[f"steps.{step}.{name}"]  # noqa: E731
+        hidden = F.linear(z * stays, get("input.weight").T, get("input.bias")).relu()
+        both = F.linear(hidden, get("output.weight").T, get("output.bias"))
+        return both[..., :width] * (1 - stays), both[..., width:].tanh() * (1 - stays)
+
+
+def divergence(posterior, prior, z, log_prob):
+    """The KL by dimension in closed form, `[..., latent]`, or `[..., 1]` from codes that were drawn."""
+    if prior.kind == "normal" and not posterior.tensors:
+        base = posterior.base
+        return kl_divergence(base, Normal(torch.zeros_like(base.mean), torch.ones_like(base.mean)))
+    return (log_prob - prior.log_prob(z))[..., None]
 
 
 def mixture(logits, mean, log_variance):

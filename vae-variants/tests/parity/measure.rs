@@ -11,7 +11,7 @@ use burn::{
     },
 };
 use serde::{Deserialize, Serialize};
-use vae_core::{Autoencoder, Batch, Loss, StepContext, Term, files::save_parameters};
+use vae_core::{Autoencoder, Batch, Loss, Position, StepContext, Term, files::save_parameters};
 use vae_data::{Stream, fill_normal, rng};
 use vae_variants::Model;
 
@@ -80,10 +80,13 @@ impl Digest {
 
 /// The context in which the loss is computed; equal ones draw equal noise.
 pub fn context(case: &Case) -> StepContext {
-    if case.training {
-        StepContext::train(SEED, STEP.0, STEP.1)
-    } else {
-        StepContext::evaluate(SEED, 3, STEP.0, STEP.1)
+    let position = Position {
+        stage: case.stage,
+        ..Position::at(STEP.0, STEP.1)
+    };
+    match case.training {
+        true => StepContext::train_at(SEED, position),
+        false => StepContext::evaluate_at(SEED, 3, position),
     }
 }
 

@@ -88,8 +88,8 @@ class Network:
             if condition is not None:
                 x = torch.cat([x, condition], dim=1)
             return self.dense(x, "encoder")
-        channels, height, width = self.shape
-        x = x.unflatten(1, (channels, height, width))
+        _, height, width = self.shape
+        x = x.unflatten(1, (-1, height, width))  # pseudo-inputs have their condition already
         if condition is not None:
             planes = condition[:, :, None, None].expand(-1, -1, height, width)
             x = torch.cat([x, planes], dim=1)

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch.distributions import Bernoulli, Normal, kl_divergence
 from torch.func import jacrev, vmap
 
-from latent import Posterior, Prior
+from latent import Posterior, Prior, divergence
 from networks import ACTIVATIONS, Judge, Network, Part, at
 
 TERMS, GRADIENTS = 1e-4, 1e-3
@@ -45,7 +45,7 @@ class Pass:
         self.condition = tensor(inputs["condition"])
         noise = [tensor(rows) for rows in inputs["noise"]]
         self.noise = iter(noise)
-        self.progress = inputs["progress"]
+        self.progress, self.stage = inputs["progress"], inputs["stage"]
         everything = [digest(value) for value in self.parameters.values()]
         self.inputs = {f"noise {i}": digest(value) for i, value in enumerate(noise)} | {
             "parameters": {k: rounded(sum(d[k] for d in everything)) for k in ("norm", "probe")},
@@ -97,11 +97,7 @@ class Pass:
         decoded = self.network.decode(z, self.condition)
         self.reconstruction = self.network.negative_log_likelihood(decoded, self.target)
         beta = at(self.variant.get("beta", 1), self.progress)
-        if prior.kind == "normal" and not posterior.tensors:
-            standard = Normal(torch.zeros_like(z), torch.ones_like(z))
-            self.charge(kl_divergence(posterior.base, standard), beta)
-        else:
-            self.charge((log_prob - prior.log_prob(z))[:, None], beta)
+        self.charge(divergence(posterior, prior, z, log_prob), beta)
         self.code = posterior.at(torch.zeros_like(z))[0]
 
     def charge(self, parts, beta):
@@ -130,6 +126,9 @@ class Pass:
         cells = encoded.detach().reshape(len(encoded), -1, entries.shape[1])
         nearest = torch.cdist(cells, entries).argmin(-1)
         self.code = entries[nearest].reshape(encoded.shape)
+        if self.stage == 1:
+            self.reconstruction = index_nll(self.parameters, nearest)
+            return
         decoded = self.network.decode(encoded + (self.code - encoded).detach())
         self.reconstruction = self.network.negative_log_likelihood(decoded, self.target)
         error = self.network.mean(decoded) - self.target
@@ -182,14 +181,17 @@ class Pass:
         self.code, _ = downwards(lambda posterior: posterior.mean)
 
     def importance_weighted(self):
-        mean, log_variance = self.network.encode(self.input).chunk(2, dim=1)
-        posterior = Normal(mean, torch.exp(log_variance / 2))
-        prior = Normal(torch.zeros_like(mean), torch.ones_like(mean))
+        posterior = Posterior(self.network, self.parameters, self.network.encode(self.input))
+        prior = Prior(self.network, self.parameters)
+        mean = posterior.base.mean
         samples = self.variant["samples"]
-        z = mean + posterior.stddev * next(self.noise).reshape(samples, *mean.shape)
+        z, log_prob = posterior.at(next(self.noise).reshape(samples, *mean.shape))
+        kl = divergence(posterior, prior, z, log_prob).sum(-1)
         doubly = self.variant["gradient"] == "doubly-reparameterized"
-        density = Normal(mean.detach(), posterior.stddev.detach()) if doubly else posterior
         if doubly:
+            assert not posterior.tensors
+            density = Normal(mean.detach(), posterior.base.stddev.detach())
+            log_prob = density.log_prob(z).sum(2)
             z.register_hook(lambda gradient: gradient * shares.unsqueeze(2))
         nll = torch.stack(
             [
@@ -198,7 +200,7 @@ class Pass:
             ]
         )
         weight = at(self.description["objective"]["kl_schedule"], self.progress)
-        ratio = (prior.log_prob(z) - density.log_prob(z)).sum(2)
+        ratio = prior.log_prob(z) - log_prob
         log_weights = weight * ratio - nll
         shares = log_weights.detach().softmax(0)
         bound = math.log(samples) - log_weights.logsumexp(0)
@@ -207,17 +209,15 @@ class Pass:
             bound = bound.detach() + surrogate - surrogate.detach()
         self.reconstruction = (shares * nll.detach()).sum(0)
         self.terms["importance"] = 1, bound - self.reconstruction
-        self.monitors["kl"] = kl_divergence(posterior, prior).sum(1)
-        self.code = mean
+        self.monitors["kl"] = kl if kl.dim() == 1 else kl.mean(0)
+        self.code = posterior.at(torch.zeros_like(mean))[0]
 
     def adversarial(self):
-        mean, log_variance = self.network.encode(self.input).chunk(2, dim=1)
-        posterior = Normal(mean, torch.exp(log_variance / 2))
-        prior = Normal(torch.zeros_like(mean), torch.ones_like(mean))
-        z = mean + posterior.stddev * next(self.noise)
-        reconstructed, sampled = [
-            self.network.mean(self.network.decode(code)) for code in (z, next(self.noise))
-        ]
+        posterior = Posterior(self.network, self.parameters, self.network.encode(self.input))
+        prior = Prior(self.network, self.parameters)
+        z, log_prob = posterior.at(next(self.noise))
+        drawn = prior.sample(next(self.noise)).detach()
+        reconstructed, sampled = [self.network.mean(self.network.decode(c)) for c in (z, drawn)]
         of_real, real = self.discriminator.judge(self.target)
         of_reconstructed, fake = self.discriminator.judge(reconstructed)
         _, fake_sample = self.discriminator.judge(sampled)
@@ -232,7 +232,7 @@ class Pass:
             F.layer_norm(features, features.shape[1:]) for features in (of_real, of_reconstructed)
         ]
         self.reconstruction = -Normal(of_reconstructed, 1).log_prob(of_real).sum(1)
-        self.terms["kl"] = 1, kl_divergence(posterior, prior).sum(1)
+        self.terms["kl"] = 1, divergence(posterior, prior, z, log_prob).sum(1)
         gamma = at(self.variant["gamma"], self.progress)
         self.players["decoder.features"] = gamma, self.reconstruction
         if self.variant["game"] == "minimax":
@@ -244,7 +244,7 @@ class Pass:
         self.players["discriminator.fake"] = 1, fake_loss
         right = torch.stack([real > 0, real > 0, fake < 0, fake_sample < 0]).to(real.dtype)
         self.monitors["discriminator.accuracy"] = right.mean(0)
-        self.code = mean
+        self.code = posterior.at(torch.zeros_like(z))[0]
 
     def semi_supervised(self):
         """One example and one class at a time."""
@@ -259,19 +259,21 @@ class Pass:
         noise = next(self.noise).unflatten(1, (classes, -1))
         of_kl = [0.0] * len(self.input)
         of_nll, of_class = list(of_kl), list(of_kl)
+        prior = Prior(self.network, self.parameters)
         self.code, completed = [None] * len(self.input), self.condition.clone()
         for i, y, probability in rows:
             condition = completed[i : i + 1].clone()
             condition[:, :classes] = F.one_hot(torch.tensor([y]), classes)
-            mean, log_variance = self.network.encode(self.input[i : i + 1], condition).chunk(2, 1)
-            posterior = Normal(mean, torch.exp(log_variance / 2))
-            decoded = self.network.decode(mean + posterior.stddev * noise[i, y], condition)
+            output = self.network.encode(self.input[i : i + 1], condition)
+            posterior = Posterior(self.network, self.parameters, output)
+            z, log_prob = posterior.at(noise[i : i + 1, y])
+            decoded = self.network.decode(z, condition)
             nll = self.network.negative_log_likelihood(decoded, self.target[i : i + 1])
-            prior = Normal(torch.zeros_like(mean), torch.ones_like(mean))
             of_nll[i] = of_nll[i] + probability * nll
-            of_kl[i] = of_kl[i] + probability * kl_divergence(posterior, prior).sum(1)
+            kl = divergence(posterior, prior, z, log_prob).sum(1)
+            of_kl[i] = of_kl[i] + probability * kl
             if i in known or y == logits[i].argmax():
-                self.code[i] = mean
+                self.code[i] = posterior.at(torch.zeros_like(z))[0]
         for i, row in enumerate(log_q):
             of_class[i] = torch.tensor(math.log(classes), dtype=row.dtype)
             if i in others:
@@ -349,6 +351,8 @@ class Pass:
             # Algorithm 1 of the paper: each network by its own loss alone.
             losses = {
                 "parts.networks.encoder.": self.loss,
+                "parts.prior.": self.loss,
+                "parts.flow.": self.loss,
                 "parts.networks.decoder.": self.of_player("decoder"),
                 "method.discriminator.": self.of_player("discriminator"),
             }
@@ -360,14 +364,43 @@ class Pass:
                 n for n, p in self.parameters.items() if p.requires_grad and n.startswith(prefix)
             ]
             parameters = [self.parameters[n] for n in names]
-            gradients = torch.autograd.grad(
-                loss, parameters, allow_unused=True, retain_graph=True
-            )
-            found |= dict(zip(names, gradients))
+            if names:
+                gradients = torch.autograd.grad(
+                    loss, parameters, allow_unused=True, retain_graph=True
+                )
+                found |= dict(zip(names, gradients))
         return {
             n: torch.zeros_like(p) if found.get(n) is None else found[n]
             for n, p in self.parameters.items()
         }
+
+
+def index_nll(parameters, indices):
+    """`-log p(k)` of rows of indices, by a transformer of two layers that sees the cells before each."""
+    get = lambda name: parameters["method.prior." + name]  # noqa: E731
+
+    def dense(x, name):
+        return F.linear(x, get(name + ".weight").T, get(name + ".bias"))
+
+    def norm(x, name):
+        return F.layer_norm(x, x.shape[-1:], get(name + ".gamma"), get(name + ".beta"))
+
+    vectors, (cells, hidden) = get("indices"), get("places").shape
+    heads = next(heads for heads in (4, 2, 1) if hidden % heads == 0)
+    start = torch.full_like(indices[:, :1], len(vectors) - 1)
+    x = vectors[torch.cat([start, indices[:, :-1]], 1)] + get("places")
+    for layer in ("layers.0", "layers.1"):
+        normal = norm(x, layer + ".attention_norm")
+        of_heads = [
+            dense(normal, f"{layer}.{name}").unflatten(2, (heads, -1)).transpose(1, 2)
+            for name in ("queries", "keys", "values")
+        ]
+        seen = F.scaled_dot_product_attention(*of_heads, is_causal=True)
+        x = x + dense(seen.transpose(1, 2).flatten(2), layer + ".attention_out")
+        normal = norm(x, layer + ".dense_norm")
+        x = x + dense(dense(normal, layer + ".dense").relu(), layer + ".dense_out")
+    logits = dense(norm(x, "norm"), "head")
+    return F.cross_entropy(logits.transpose(1, 2), indices, reduction="none").sum(1)
 
 
 def digest(tensor):
