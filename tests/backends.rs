@@ -79,7 +79,7 @@ fn fast_operations_follow_the_reference() {
 #[test]
 fn tch_follows_flex() {
     let place = Place::new();
-    for args in RUNS {
+    for args in RUNS.into_iter().chain(CODES) {
         assert_close(&place, "tch", args);
     }
 }
@@ -88,7 +88,7 @@ fn tch_follows_flex() {
 #[test]
 fn wgpu_follows_flex() {
     let place = Place::new();
-    for args in RUNS {
+    for args in RUNS.into_iter().chain(CODES) {
         assert_close(&place, "wgpu", args);
     }
 }

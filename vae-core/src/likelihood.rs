@@ -1,7 +1,7 @@
 //! Likelihoods `p(x|z)`: what the decoder's output says of the data.
 
 use burn::{
-    module::{Module, Param},
+    module::{Module, ModuleDisplay, Param},
     tensor::{Tensor, backend::Backend},
 };
 
@@ -16,7 +16,7 @@ use crate::{
 
 /// What turns the decoder's output into the distribution of the data, with parameters of its own, if
 /// any. One that is written elsewhere works in every variant.
-pub trait Likelihood<B: Backend>: Module<B> + 'static {
+pub trait Likelihood<B: Backend>: Module<B> + ModuleDisplay + 'static {
     /// The distribution of the data: a row for each example.
     type Distribution: Distribution<B>;
 

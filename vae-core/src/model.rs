@@ -1,5 +1,7 @@
 //! A model: the parts that all share, and what a variant does with them.
 
+use std::marker::PhantomData;
+
 use burn::{
     module::{Module, ModuleDisplay},
     tensor::{Tensor, backend::Backend},
@@ -8,10 +10,8 @@ use burn::{
 use crate::{
     Autoencoder, Batch, Decoder, Encoder, Loss, Objective, Result, Stage, StepContext, Updates,
     distribution::{Code, Distribution, draw_with_log_ratio},
-    likelihood::{BuiltinLikelihood, Likelihood},
-    nets::{Nets, Networks},
+    likelihood::Likelihood,
     parts::{Assembly, LikelihoodOf, Parts},
-    prior::{BuiltinPrior, Prior},
     train::Evaluation,
     traits::{Draws, Sampler},
 };
@@ -125,52 +125,36 @@ pub trait Method<B: Backend>: Module<B> + ModuleDisplay + 'static {
 
 /// A model: parts, and a method.
 #[derive(Module, Debug)]
-pub struct Model<B: Backend, M, N = Nets<B>, L = BuiltinLikelihood<B>, P = BuiltinPrior<B>> {
+pub struct Model<B: Backend, M, A = Assembly<B>> {
     /// Networks, likelihood, prior and posterior.
-    pub parts: Assembly<B, N, L, P>,
+    pub parts: A,
     /// What the variant does with them, and what it trains besides.
     pub method: M,
+    backend: PhantomData<B>,
 }
 
-impl<B, M, N, L, P> Model<B, M, N, L, P>
-where
-    B: Backend,
-    M: Method<B>,
-    N: Networks<B> + ModuleDisplay,
-    L: Likelihood<B> + ModuleDisplay,
-    P: Prior<B> + ModuleDisplay,
-{
+impl<B: Backend, M: Method<B>, A: Parts<B>> Model<B, M, A> {
     /// Puts parts and method together.
     ///
     /// # Errors
     /// If the method needs something that the parts cannot do.
-    pub fn new(parts: Assembly<B, N, L, P>, method: M) -> Result<Self> {
+    pub fn new(parts: A, method: M) -> Result<Self> {
         method.check(&parts)?;
-        Ok(Self { parts, method })
+        Ok(Self {
+            parts,
+            method,
+            backend: PhantomData,
+        })
     }
 }
 
-impl<B, M, N, L, P> Encoder<B> for Model<B, M, N, L, P>
-where
-    B: Backend,
-    M: Method<B>,
-    N: Networks<B> + ModuleDisplay,
-    L: Likelihood<B> + ModuleDisplay,
-    P: Prior<B> + ModuleDisplay,
-{
+impl<B: Backend, M: Method<B>, A: Parts<B>> Encoder<B> for Model<B, M, A> {
     fn encode(&self, batch: &Batch<B>, step: &StepContext) -> Code<B> {
         self.method.encode(&self.parts, batch, step)
     }
 }
 
-impl<B, M, N, L, P> Decoder<B> for Model<B, M, N, L, P>
-where
-    B: Backend,
-    M: Method<B>,
-    N: Networks<B> + ModuleDisplay,
-    L: Likelihood<B> + ModuleDisplay,
-    P: Prior<B> + ModuleDisplay,
-{
+impl<B: Backend, M: Method<B>, A: Parts<B>> Decoder<B> for Model<B, M, A> {
     fn decode(
         &self,
         z: Tensor<B, 2>,
@@ -181,14 +165,7 @@ where
     }
 }
 
-impl<B, M, N, L, P> Loss<B> for Model<B, M, N, L, P>
-where
-    B: Backend,
-    M: Method<B>,
-    N: Networks<B> + ModuleDisplay,
-    L: Likelihood<B> + ModuleDisplay,
-    P: Prior<B> + ModuleDisplay,
-{
+impl<B: Backend, M: Method<B>, A: Parts<B>> Loss<B> for Model<B, M, A> {
     fn loss(&self, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
         self.method.loss(&self.parts, batch, step)
     }
@@ -202,14 +179,11 @@ where
     }
 
     fn prepare(self, batch: &Batch<B>, step: &StepContext) -> Self {
-        let inputs = (self.parts).encoder_input(batch.input.clone(), batch.condition.as_ref());
-        let parts = Assembly {
-            prior: self.parts.prior.prepare(inputs, step),
-            ..self.parts
-        };
+        let parts = self.parts.prepare(batch, step);
         Self {
             method: self.method.prepare(&parts, batch, step),
             parts,
+            backend: PhantomData,
         }
     }
 
@@ -228,18 +202,11 @@ where
     }
 }
 
-impl<B, M, N, L, P> Autoencoder<B> for Model<B, M, N, L, P>
-where
-    B: Backend,
-    M: Method<B>,
-    N: Networks<B> + ModuleDisplay,
-    L: Likelihood<B> + ModuleDisplay,
-    P: Prior<B> + ModuleDisplay,
-{
-    type Likelihood = LikelihoodOf<B, Assembly<B, N, L, P>>;
+impl<B: Backend, M: Method<B>, A: Parts<B>> Autoencoder<B> for Model<B, M, A> {
+    type Likelihood = LikelihoodOf<B, A>;
 
     fn likelihood(&self, parameters: Tensor<B, 2>) -> Self::Likelihood {
-        self.parts.likelihood.distribution(parameters)
+        self.parts.likelihood().distribution(parameters)
     }
 
     fn condition(&self, batch: &Batch<B>, step: &StepContext) -> Option<Tensor<B, 2>> {
@@ -247,7 +214,7 @@ where
     }
 
     fn latent(&self) -> usize {
-        self.parts.shared.latent
+        self.parts.shared().latent
     }
 
     fn is_generative(&self) -> bool {

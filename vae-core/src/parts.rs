@@ -7,8 +7,8 @@ use burn::{
 
 use crate::{
     Batch, ModelSpec, ObjectiveConfig, Result, StepContext,
-    distribution::{DiagonalGaussian, Posterior},
-    error::Error,
+    distribution::{DiagonalGaussian, Distribution, Posterior},
+    error::{Error, check},
     flow::{FlowPosterior, Iaf},
     likelihood::{BuiltinLikelihood, Likelihood},
     nets::{Init, NetSpec, Nets, Networks},
@@ -22,7 +22,7 @@ pub type PriorOf<B, P> = <<P as Parts<B>>::Prior as Prior<B>>::Distribution;
 pub type LikelihoodOf<B, P> = <<P as Parts<B>>::Likelihood as Likelihood<B>>::Distribution;
 
 /// What a variant works with, whatever the networks, the likelihood and the prior are.
-pub trait Parts<B: Backend>: Module<B> + 'static {
+pub trait Parts<B: Backend>: Module<B> + ModuleDisplay + 'static {
     /// Encoder and decoder.
     type Networks: Networks<B>;
     /// `p(x|z)`
@@ -44,6 +44,10 @@ pub trait Parts<B: Backend>: Module<B> + 'static {
 
     /// What else all variants share.
     fn shared(&self) -> &Shared;
+
+    /// The parts before the first step, when they have seen a first batch: see [`Prior::prepare`].
+    #[must_use]
+    fn prepare(self, batch: &Batch<B>, step: &StepContext) -> Self;
 
     /// The settings of the KL term.
     fn objective(&self) -> &ObjectiveConfig {
@@ -190,9 +194,9 @@ pub struct Assembly<B: Backend, N = Nets<B>, L = BuiltinLikelihood<B>, P = Built
 impl<B, N, L, P> Parts<B> for Assembly<B, N, L, P>
 where
     B: Backend,
-    N: Networks<B> + ModuleDisplay,
-    L: Likelihood<B> + ModuleDisplay,
-    P: Prior<B> + ModuleDisplay,
+    N: Networks<B>,
+    L: Likelihood<B>,
+    P: Prior<B>,
 {
     type Networks = N;
     type Likelihood = L;
@@ -217,6 +221,14 @@ where
     fn shared(&self) -> &Shared {
         &self.shared
     }
+
+    fn prepare(self, batch: &Batch<B>, step: &StepContext) -> Self {
+        let inputs = self.encoder_input(batch.input.clone(), batch.condition.as_ref());
+        Self {
+            prior: self.prior.prepare(inputs, step),
+            ..self
+        }
+    }
 }
 
 impl<B: Backend> Assembly<B> {
@@ -232,11 +244,7 @@ impl<B: Backend> Assembly<B> {
     }
 }
 
-impl<B: Backend, N, L> Assembly<B, N, L>
-where
-    N: Networks<B> + ModuleDisplay,
-    L: Likelihood<B> + ModuleDisplay,
-{
+impl<B: Backend, N: Networks<B>, L: Likelihood<B>> Assembly<B, N, L> {
     /// Parts with another likelihood, and with the networks that `networks` makes for it.
     ///
     /// # Errors
@@ -276,6 +284,53 @@ where
                 planes: spec.planes(),
             },
         })
+    }
+
+    /// The same parts with another prior.
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] if it draws codes of another width than it must, [`Error::Setting`] if there are
+    /// free bits that its KL has no parts for.
+    pub fn with_prior<P: Prior<B>>(
+        self,
+        spec: &ModelSpec,
+        prior: P,
+        device: &B::Device,
+    ) -> Result<Assembly<B, N, L, P>> {
+        let Self {
+            networks,
+            likelihood,
+            flow,
+            shared,
+            ..
+        } = self;
+        let parts = Assembly {
+            networks,
+            likelihood,
+            prior,
+            flow,
+            shared,
+        };
+        let step = StepContext::evaluate(0, 0, 0, 1);
+        let distribution = parts.prior(&step, device);
+        let [_, found] = distribution.sample(1, &step).dims();
+        let expected = spec.code.prior;
+        if found != expected {
+            return Err(Error::Unfit(format!(
+                "the prior gives codes of {found} numbers, but must give {expected}: the width of the code"
+            )));
+        }
+        let bits = parts.objective().free_bits;
+        let zeros = Tensor::zeros([1, expected], device);
+        let has_parts = distribution.kl_per_dimension(&DiagonalGaussian::new(zeros.clone(), zeros));
+        let bound = "0 with this prior, whose KL is no sum over dimensions";
+        check(
+            "objective.free_bits",
+            bits,
+            bits == 0.0 || has_parts.is_some(),
+            bound,
+        )?;
+        Ok(parts)
     }
 }
 

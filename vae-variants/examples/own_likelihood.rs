@@ -79,12 +79,9 @@ impl<B: Backend> Likelihood<B> for Rates {
     }
 }
 
-type CountModel<B> = Model<B, Nets<B>, Rates>;
+type Parts<B> = Assembly<B, Nets<B>, Rates>;
 
-fn assemble<B: Backend>(
-    spec: &ModelSpec,
-    init: &mut Init<'_, B>,
-) -> Result<Assembly<B, Nets<B>, Rates>> {
+fn assemble<B: Backend>(spec: &ModelSpec, init: &mut Init<'_, B>) -> Result<Parts<B>> {
     Assembly::with(spec, init, Rates, |nets, init| {
         Nets::init(&spec.model, nets, init)
     })
@@ -142,12 +139,12 @@ pub fn train(variant: Variant, rows: usize, epochs: usize) -> Result<Figures> {
         lr: 0.005.into(),
         ..TrainConfig::default()
     };
-    let model = description.build_with::<Autodiff<Flex>, _, _>(1, &device, assemble)?;
+    let model = description.build_with::<Autodiff<Flex>, _>(1, &device, assemble)?;
     let batches = Batcher::new(data.train, config.batch_size, 1)?;
     let batches = batches.shuffled().corrupt(corruption);
     let test = Batcher::sequential(data.test, 500, 1).corrupt(corruption);
     let outcome = Trainer::new(model, config, 1, device)?.run(&batches, None, &mut ())?;
-    let loss = |model: &CountModel<Flex>| -> Result<f64> {
+    let loss = |model: &Model<Flex, Parts<Flex>>| -> Result<f64> {
         let scores = evaluate(model, &test, 1, outcome.position, &device)?;
         Ok(scores.readings.loss())
     };

@@ -84,7 +84,7 @@ pub fn train(variant: Variant, examples: usize, epochs: usize) -> Result<(f64, f
     };
     let corruption = variant.corruption();
     let description = Description::new(variant, config, Default::default(), &data, Binarize::None)?;
-    let model = description.build_with::<Autodiff<Flex>, _, _>(1, &device, assemble)?;
+    let model = description.build_with::<Autodiff<Flex>, _>(1, &device, assemble)?;
     let config = TrainConfig {
         epochs,
         ..TrainConfig::default()
@@ -98,7 +98,7 @@ pub fn train(variant: Variant, examples: usize, epochs: usize) -> Result<(f64, f
     let folder = tempfile::tempdir().expect("a folder for temporary files");
     save(&outcome.model, &description, folder.path())?;
     let (loaded, _) = load_with(folder.path(), &device, assemble)?;
-    let loss = |model: &Model<Flex, Networks<Flex>>| {
+    let loss = |model: &Model<Flex, Parts<Flex>>| {
         let scores = evaluate(model, &test, 1, outcome.position, &device)?;
         let figures = ["squared_error", "loss"].map(|name| scores.readings.get(name));
         Ok::<_, vae_core::Error>(figures.into_iter().flatten().next().unwrap_or(f64::NAN))

@@ -36,7 +36,7 @@ pub use vae::Vae;
 pub use vaegan::{Adversary, Game, Vaegan};
 pub use vq::{Quantizer, Vq};
 
-use vae_core::{BuiltinLikelihood, nets::Nets};
+use vae_core::Assembly;
 
 registry::registry! {
     $ Ae, Vae, Beta, Cvae, Dae, Sparse, Contractive, Iwae, Vaegan, Semi, Hvae, Vq
@@ -44,8 +44,8 @@ registry::registry! {
 
 mod any;
 
-/// A model of any variant; with our networks and likelihoods, unless others are named.
-pub type Model<B, N = Nets<B>, L = BuiltinLikelihood<B>> = vae_core::Model<B, Methods<B>, N, L>;
+/// A model of any variant; with our networks, likelihood and prior, unless others are named.
+pub type Model<B, A = Assembly<B>> = vae_core::Model<B, Methods<B>, A>;
 
 /// The examples of the README are compiled and run as tests.
 #[cfg(doctest)]

@@ -7,12 +7,12 @@ use std::{
     path::Path,
 };
 
-use burn::{module::ModuleDisplay, tensor::backend::Backend};
+use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Assembly, Error, Likelihood, LikelihoodConfig, ModelSpec, ObjectiveConfig, Result,
+    Assembly, Error, LikelihoodConfig, ModelSpec, ObjectiveConfig, Parts, Result,
     files::{Renaming, load_parameters, save_parameters, write_atomically},
-    nets::{Init, ModelConfig, Networks},
+    nets::{Init, ModelConfig},
 };
 use vae_data::{Binarize, DataShape, Scaler, ValueRange};
 
@@ -58,7 +58,7 @@ pub struct Description {
     /// Brings attributes to the model's scale.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attribute_scaler: Option<Scaler>,
-    /// Names of the types of networks and likelihood, where they are not ours: only the program that
+    /// Names of the types of networks, likelihood and prior, where one is not ours: only the program that
     /// has them can make the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own: Option<String>,
@@ -150,21 +150,17 @@ impl Description {
         self.build_with(seed, device, Assembly::build)
     }
 
-    /// Builds the model with parts that `assemble` makes: networks or a likelihood that are not ours.
+    /// Builds the model with parts that `assemble` makes: networks, a likelihood or a prior that
+    /// are not ours.
     ///
     /// # Errors
     /// As [`Description::build`].
-    pub fn build_with<B, N, L>(
+    pub fn build_with<B: Backend, A: Parts<B>>(
         &self,
         seed: u64,
         device: &B::Device,
-        assemble: impl FnOnce(&ModelSpec, &mut Init<'_, B>) -> Result<Assembly<B, N, L>>,
-    ) -> Result<Model<B, N, L>>
-    where
-        B: Backend,
-        N: Networks<B> + ModuleDisplay,
-        L: Likelihood<B> + ModuleDisplay,
-    {
+        assemble: impl FnOnce(&ModelSpec, &mut Init<'_, B>) -> Result<A>,
+    ) -> Result<Model<B, A>> {
         let (spec, mut init) = (self.spec()?, Init::new(seed, device));
         if self.variant.is_method_first() {
             let method = self.variant.build(&spec, &mut init)?;
@@ -202,19 +198,21 @@ impl Description {
     }
 }
 
-/// Writes a model and its description into `folder`. No code is stored: of networks and likelihoods that
-/// are not ours, the names of their types.
+/// Writes a model and its description into `folder`. No code is stored: of networks, likelihoods and
+/// priors that are not ours, the names of their types.
 ///
 /// # Errors
 /// [`Error::Io`] if a file cannot be written.
-pub fn save<B, N, L>(model: &Model<B, N, L>, description: &Description, folder: &Path) -> Result<()>
-where
-    B: Backend,
-    N: Networks<B> + ModuleDisplay,
-    L: Likelihood<B> + ModuleDisplay,
-{
-    let is_ours = TypeId::of::<Assembly<B, N, L>>() == TypeId::of::<Assembly<B>>();
-    let own = (!is_ours).then(|| format!("{}, {}", type_name::<N>(), type_name::<L>()));
+pub fn save<B: Backend, A: Parts<B>>(
+    model: &Model<B, A>,
+    description: &Description,
+    folder: &Path,
+) -> Result<()> {
+    let is_ours = TypeId::of::<A>() == TypeId::of::<Assembly<B>>();
+    let own = (!is_ours).then(|| {
+        let (networks, likelihood) = (type_name::<A::Networks>(), type_name::<A::Likelihood>());
+        format!("{networks}, {likelihood}, {}", type_name::<A::Prior>())
+    });
     save_parameters(model, &folder.join(PARAMETERS))?;
     let description = Description {
         own,
@@ -227,7 +225,7 @@ where
 ///
 /// # Errors
 /// [`Error::Io`] if a file cannot be read, [`Error::Corrupt`] if one is damaged, the two do not fit
-/// each other, or the model has networks or a likelihood that are not ours.
+/// each other, or the model has parts that are not ours.
 pub fn load<B: Backend>(folder: &Path, device: &B::Device) -> Result<(Model<B>, Description)> {
     let description = Description::read(folder)?;
     if let Some(own) = &description.own {
@@ -247,16 +245,11 @@ pub fn load<B: Backend>(folder: &Path, device: &B::Device) -> Result<(Model<B>, 
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_with<B, N, L>(
+pub fn load_with<B: Backend, A: Parts<B>>(
     folder: &Path,
     device: &B::Device,
-    assemble: impl FnOnce(&ModelSpec, &mut Init<'_, B>) -> Result<Assembly<B, N, L>>,
-) -> Result<(Model<B, N, L>, Description)>
-where
-    B: Backend,
-    N: Networks<B> + ModuleDisplay,
-    L: Likelihood<B> + ModuleDisplay,
-{
+    assemble: impl FnOnce(&ModelSpec, &mut Init<'_, B>) -> Result<A>,
+) -> Result<(Model<B, A>, Description)> {
     let description = Description::read(folder)?;
     let model = description.build_with(0, device, assemble)?;
     let renamed: Renaming<'_> = match description.format {

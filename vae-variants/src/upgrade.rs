@@ -44,7 +44,12 @@ fn upgraded(model: Value) -> Option<Value> {
         ("flow", Value::Nil),
     ]);
     let method = Value::Map(vec![(variant, own)]);
-    Some(map([("parts", parts), ("method", method)]))
+    let backend = Value::Nil;
+    Some(map([
+        ("parts", parts),
+        ("method", method),
+        ("backend", backend),
+    ]))
 }
 
 fn map<const N: usize>(entries: [(&str, Value); N]) -> Value {

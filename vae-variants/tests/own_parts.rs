@@ -1,15 +1,18 @@
-//! The examples of a variant, of networks and of a likelihood from outside of this library.
+//! The examples of a variant, of networks, of a likelihood and of a prior from outside of this library.
 
 #[path = "../examples/own_likelihood.rs"]
 mod own_likelihood;
 #[path = "../examples/own_network.rs"]
 mod own_network;
+#[path = "../examples/own_prior.rs"]
+mod own_prior;
 #[path = "../examples/own_variant.rs"]
 mod own_variant;
 
+use burn::tensor::{Tensor, TensorData};
 use burn_flex::Flex;
 use vae_core::{
-    Assembly, ModelSpec, Result,
+    Assembly, Distribution, ModelSpec, Result, StepContext,
     nets::{Init, Pair},
 };
 use vae_data::{Binarize, DataConfig, NoProgress};
@@ -32,7 +35,7 @@ fn description() -> Description {
 fn a_model_with_networks_from_outside_is_refused_without_them() {
     let folder = tempfile::tempdir().unwrap();
     let description = description();
-    let model = description.build_with::<Flex, _, _>(1, &Default::default(), assemble);
+    let model = description.build_with::<Flex, _>(1, &Default::default(), assemble);
     save(&model.unwrap(), &description, folder.path()).unwrap();
     let error = load::<Flex>(folder.path(), &Default::default()).unwrap_err();
     let text = error.to_string();
@@ -92,6 +95,64 @@ fn networks_from_outside_train_in_every_variant() {
         let (before, after) = own_network::train(variant, 1000, epochs).unwrap();
         assert!(after < 0.85 * before, "{name}: from {before} to {after}");
     }
+}
+
+/// In every variant that has a prior over codes, but those that need classes. What is drawn has the
+/// scale that was learned.
+#[test]
+fn a_prior_from_outside_trains_in_every_variant() {
+    for variant in Variant::all() {
+        let info = variant.info();
+        if info.priors.is_empty() || variant.is_conditional() {
+            continue;
+        }
+        let ([before, after], codes) = own_prior::train(variant, 1000, 4).unwrap();
+        let name = info.name;
+        // A game is not about the likelihood.
+        let limit = if name == "vaegan" { 2.0 } else { 0.6 };
+        assert!(after < limit * before, "{name}: from {before} to {after}");
+        assert!(
+            !codes.is_empty() && codes.iter().all(|z| z.is_finite()),
+            "{name}"
+        );
+    }
+}
+
+/// The integral over a line is 1, and the mean distance from 0 of what is drawn the scale.
+#[test]
+fn the_prior_from_outside_is_a_density() {
+    let device = Default::default();
+    let scale = Tensor::<Flex, 2>::from_data([[0.7]], &device);
+    let laplace = own_prior::Laplace { scale };
+    let places: Vec<f32> = (-20_000..20_000).map(|i| (i as f32 + 0.5) * 1e-3).collect();
+    let places = Tensor::from_data(TensorData::new(places, [40_000, 1]), &device);
+    let integral: f32 = laplace.log_prob(places).exp().sum().into_scalar();
+    assert!((integral * 1e-3 - 1.0).abs() < 1e-4, "{integral}");
+    let drawn = laplace.sample(100_000, &StepContext::sample(1));
+    let mean: f32 = drawn.abs().mean().into_scalar();
+    assert!((mean - 0.7).abs() < 0.01, "{mean}");
+}
+
+#[test]
+fn a_prior_of_the_wrong_width_or_without_parts_for_free_bits_is_refused() {
+    let spec = description().spec().unwrap();
+    let device = Default::default();
+    let mut init = Init::<Flex>::new(1, &device);
+    let mut with = |spec: &ModelSpec, width| {
+        let prior = own_prior::LaplacePrior::new(width, &mut init);
+        let parts = Assembly::build(spec, &mut init).unwrap();
+        parts.with_prior(spec, prior, &device)
+    };
+    assert!(with(&spec, 20).is_ok());
+    let text = with(&spec, 7).unwrap_err().to_string();
+    assert!(
+        text.contains("gives codes of 7 numbers, but must give 20"),
+        "{text}"
+    );
+    let mut spec = spec;
+    spec.objective.free_bits = 0.5;
+    let text = with(&spec, 20).unwrap_err().to_string();
+    assert!(text.contains("`objective.free_bits` is 0.5"), "{text}");
 }
 
 /// A likelihood of counts; only what has classes is left out, as the counts have none.

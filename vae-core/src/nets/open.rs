@@ -11,7 +11,7 @@ use super::Activation;
 use crate::StepContext;
 
 /// A network from rows to rows. Any Burn module with this one function is an encoder or a decoder.
-pub trait Network<B: Backend>: Module<B> {
+pub trait Network<B: Backend>: Module<B> + ModuleDisplay {
     /// # Shapes
     /// - `x`: `[batch, inputs]`
     /// - output: `[batch, outputs]`
@@ -19,7 +19,7 @@ pub trait Network<B: Backend>: Module<B> {
 }
 
 /// An encoder and its decoder.
-pub trait Networks<B: Backend>: Module<B> + 'static {
+pub trait Networks<B: Backend>: Module<B> + ModuleDisplay + 'static {
     /// Runs the encoder.
     ///
     /// # Shapes
@@ -81,8 +81,8 @@ impl<B: Backend, E, D> Pair<B, E, D> {
 
 impl<B: Backend, E, D> Networks<B> for Pair<B, E, D>
 where
-    E: Network<B> + ModuleDisplay + 'static,
-    D: Network<B> + ModuleDisplay + 'static,
+    E: Network<B> + 'static,
+    D: Network<B> + 'static,
 {
     fn encode(&self, input: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 2> {
         self.encoder.forward(input, step)

@@ -4,7 +4,7 @@ mod mixture;
 mod vamp;
 
 use burn::{
-    module::Module,
+    module::{Module, ModuleDisplay},
     tensor::{Tensor, backend::Backend},
 };
 
@@ -20,7 +20,7 @@ pub use mixture::MixturePrior;
 pub use vamp::VampPrior;
 
 /// What gives the distribution of codes before any data are seen.
-pub trait Prior<B: Backend>: Module<B> + 'static {
+pub trait Prior<B: Backend>: Module<B> + ModuleDisplay + 'static {
     /// Its distribution: one row, see [`Distribution`].
     type Distribution: Distribution<B>;
 

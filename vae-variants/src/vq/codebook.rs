@@ -56,7 +56,8 @@ impl<B: Backend> Codebook<B> {
     pub fn nearest(&self, cells: Tensor<B, 2>) -> Tensor<B, 1, Int> {
         let entries = self.entries.val();
         let squares = entries.clone().square().sum_dim(1).squeeze_dim(1); // [codes]
-        let weight = entries.transpose().mul_scalar(-2.0); // [width, codes]
+        // Transposed last: burn-tch takes a transposed tensor for the only owner of its numbers.
+        let weight = entries.mul_scalar(-2.0).transpose(); // [width, codes]
         // |z - e|^2 without |z|^2, which is the same for every entry.
         let distances = dense(cells, weight, squares, Activation::Identity); // [cells, codes]
         distances.argmin(1).squeeze_dim(1)
