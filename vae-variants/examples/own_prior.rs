@@ -110,7 +110,7 @@ pub fn train(variant: Variant, examples: usize, epochs: usize) -> Result<([f64; 
     let (loaded, _) = load_with::<Flex, Parts<Flex>>(folder.path(), &device, assemble)?;
     let before = description.build_with(1, &device, assemble::<Flex>)?;
     let test = Batcher::sequential(data.test, 500, 1);
-    let nll = |model| Ok::<_, vae_core::Error>(evaluate_nll(model, &test, 100, 1, &device)?);
+    let nll = |model| evaluate_nll(model, &test, 100, 1, &device);
     let [before, after] = [nll(&before)?, nll(&loaded)?].map(|nll| nll.unwrap_or(f64::NAN));
     let codes = loaded.sample(1000, &StepContext::sample(1), &device);
     let codes = codes.map(|codes| codes.into_data().iter::<f32>().collect());
