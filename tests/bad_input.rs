@@ -37,6 +37,36 @@ fn settings_that_do_not_fit() {
         ),
         ("--dropout 1", &["model.dropout", "below 1"]),
         (
+            "--latent 5000000000",
+            &[
+                "model.latent",
+                "5000000000",
+                "at most 4294967296",
+                "--latent",
+            ],
+        ),
+        (
+            "--hidden 100000000",
+            &[
+                "too large",
+                "2429 GiB",
+                "encoder.blocks.0.dense.weight",
+                "model.hidden",
+            ],
+        ),
+        (
+            "--variant semi --latent 1000000000",
+            &[
+                "too large",
+                "GiB of memory",
+                "parts.networks.encoder.head.weight",
+            ],
+        ),
+        (
+            "--variant vaegan --arch conv --channels 1000000,1000000",
+            &["too large", "encoder.convs.1.weight", "model.channels"],
+        ),
+        (
             "--variant vq --codes 100000000",
             &["variant.codes", "100000000", "at most 2097152", "--codes"],
         ),
@@ -241,6 +271,40 @@ fn a_class_that_does_not_exist() {
     place.run(&format!("--variant ae --out ae {SMALL}"));
     assert_says(&place.fail("sample ae"), &["ae", "no prior"]);
     assert!(!place.join("samples.png").exists());
+}
+
+/// A description from elsewhere, or of a later version, and a picture that nothing can write.
+#[test]
+fn a_model_or_a_file_that_sample_cannot_use() {
+    let place = Place::new();
+    place.run(&format!("--hidden 16 --out run {SMALL}"));
+    for out in ["samples.xyz", "samples", "samples.jpg"] {
+        let message = place.fail(&format!("sample run --out {out}"));
+        assert_says(&message, &[out, ".png", ".csv", ".npy"]);
+        assert!(!place.join(out).exists());
+    }
+    let json = String::from_utf8(place.bytes("run/model.json")).unwrap();
+    for (from, to, parts) in [
+        (
+            "\"format\": 2",
+            "\"format\": 3",
+            &["model.json", "has format 3", "up to 2"][..],
+        ),
+        (
+            "\"latent\": 4",
+            "\"latent\": 2000000000",
+            &["too large", "GiB", "encoder.head.weight"],
+        ),
+        (
+            "\"format\": 2",
+            "\"format\": \"two\"",
+            &["model.json", "two", "line 2"],
+        ),
+    ] {
+        assert!(json.contains(from), "{json}");
+        place.write("run/model.json", json.replace(from, to));
+        assert_says(&place.fail("sample run"), parts);
+    }
 }
 
 #[test]

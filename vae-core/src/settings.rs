@@ -17,6 +17,8 @@ const FLOW: FlowSize = FlowSize {
 };
 /// More would not fit any memory.
 const MOST: usize = 1 << 20;
+/// A wider layer would not either, and products of a few widths stay countable.
+const WIDEST: usize = 1 << 32;
 
 /// The kind of network on both sides of the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -240,7 +242,11 @@ impl ModelConfig {
     /// # Errors
     /// [`Error::Setting`] naming the first that is out of bounds.
     pub fn check(&self) -> Result<()> {
-        check("model.latent", self.latent, self.latent >= 1, "at least 1")?;
+        let width = |key: &str, value: usize| {
+            let bound = format!("at least 1 and at most {WIDEST}");
+            check(key, value, (1..=WIDEST).contains(&value), &bound)
+        };
+        width("model.latent", self.latent)?;
         if self.arch == Arch::Linear && self.hidden.as_ref().is_some_and(|h| !h.is_empty()) {
             return Err(Error::setting(
                 "model.hidden",
@@ -248,8 +254,8 @@ impl ModelConfig {
                 "left out with model.arch = \"linear\"",
             ));
         }
-        for width in self.hidden() {
-            check("model.hidden", width, width >= 1, "widths of at least 1")?;
+        for hidden in self.hidden() {
+            width("model.hidden", hidden)?;
         }
         let flow = self.flow();
         for (key, value) in [
@@ -260,8 +266,8 @@ impl ModelConfig {
             let bound = format!("at least 1 and at most {MOST}");
             check(key, value, (1..=MOST).contains(&value), &bound)?;
         }
-        for &width in &self.channels {
-            check("model.channels", width, width >= 1, "counts of at least 1")?;
+        for &channels in &self.channels {
+            width("model.channels", channels)?;
         }
         if self.arch.is_convolutional() && self.channels.is_empty() {
             return Err(Error::setting(

@@ -11,6 +11,9 @@ use crate::bytes::Bytes;
 use crate::memory::{Labels, Pixels};
 use crate::{Color, DataConfig, DataError, DataShape, ImageSize, Progress, UNLABELLED};
 
+/// How the names of images end.
+const ENDINGS: [&str; 7] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp"];
+
 /// One image file and the index of its class.
 pub(crate) struct ImageFile {
     pub path: PathBuf,
@@ -24,7 +27,7 @@ pub(crate) struct ImageFiles {
 }
 
 impl ImageFiles {
-    /// Lists PNG and JPEG files: those in subfolders, each a class, or else those in
+    /// Lists the files that are called as images ([`ENDINGS`]): those in subfolders, each a class, or else those in
     /// the folder itself, without classes. Deeper folders, hidden files and files of
     /// other kinds are left out.
     pub fn list(folder: &Path) -> Result<Self, DataError> {
@@ -54,7 +57,7 @@ impl ImageFiles {
         if files.is_empty() {
             return Err(DataError::Empty {
                 path: folder.to_owned(),
-                what: "PNG or JPEG image, nor a subfolder with one",
+                what: "PNG, JPEG, WebP, TIFF or BMP image, nor a subfolder with one",
             });
         }
         Ok(Self { files, classes })
@@ -75,9 +78,13 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
 }
 
 fn is_image(path: &Path) -> bool {
-    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
-    let known = ["png", "jpg", "jpeg"];
-    known.iter().any(|e| e.eq_ignore_ascii_case(extension)) && path.is_file()
+    is_called_as_image(path) && path.is_file()
+}
+
+/// Whether a file has the name of an image.
+pub(crate) fn is_called_as_image(path: &Path) -> bool {
+    let ending = path.extension().and_then(|e| e.to_str()).unwrap_or("");
+    ENDINGS.iter().any(|e| e.eq_ignore_ascii_case(ending))
 }
 
 /// What the header of an image says.

@@ -54,6 +54,24 @@ fn subfolders_are_classes() {
     assert!(folder.read(|_| {}).err().unwrap().contains("loose.png"));
 }
 
+/// The formats without loss give the pixels that were written, grey and in colour.
+#[test]
+fn every_format_is_read() {
+    let folder = Folder::new();
+    for name in ["a.bmp", "b.TIFF", "c.tif", "d.webp", "e.png"] {
+        let pixel = Rgb([255, 0, 51]);
+        RgbImage::from_pixel(3, 2, pixel)
+            .save(folder.path(name))
+            .unwrap();
+    }
+    let pixels = folder.read(|_| {}).unwrap();
+    assert_eq!((pixels.len(), pixels.shape().dims()), (5, &[3, 2, 3][..]));
+    let colour = [[1.0; 6], [0.0; 6], [0.2; 6]].concat();
+    for index in 0..5 {
+        assert_eq!(row(&pixels, index), colour, "{index}");
+    }
+}
+
 #[test]
 fn a_flat_folder_has_no_classes() {
     let folder = Folder::new();

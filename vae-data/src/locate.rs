@@ -6,6 +6,7 @@ use crate::bytes::{Bytes, sha256};
 use crate::catalog::{
     STANDARD, Standard, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, standard,
 };
+use crate::folder::is_called_as_image;
 use crate::text::{nearest, quoted};
 use crate::{DataConfig, DataError, builtin};
 
@@ -133,14 +134,14 @@ fn locate_path(path: &Path) -> Result<Located, DataError> {
     }
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
     let path = path.to_owned();
+    if is_called_as_image(&path) {
+        let expected = "a dataset: a folder of images, not one image";
+        return Err(DataError::format(path, expected, "an image"));
+    }
     Ok(match extension.to_ascii_lowercase().as_str() {
         "npy" => Located::Npy(path),
         "npz" => Located::Npz(path),
         "csv" | "tsv" | "tab" => Located::Table(path),
-        "png" | "jpg" | "jpeg" => {
-            let expected = "a dataset: a folder of images, not one image";
-            return Err(DataError::format(path, expected, "an image"));
-        }
         _ => {
             // Anything else must be IDX, whatever it is called.
             if !Bytes::open(&path)?.starts_with(&[0, 0]) {

@@ -122,32 +122,27 @@ impl Array {
     /// Class numbers: whole numbers in `[N]` or `[N, 1]`.
     pub fn integers(&self) -> Result<Vec<i64>, DataError> {
         let flat = matches!(self.shape[..], [_] | [_, 1]);
-        let data = &self.bytes[self.offset..];
-        let size = self.number.size();
-        let signed = match self.number {
-            Number::Bool | Number::Unsigned(_) => false,
-            Number::Signed(_) => true,
-            Number::F32 | Number::F64 => return Err(self.not_labels()),
-        };
-        if !flat {
+        if !flat || matches!(self.number, Number::F32 | Number::F64) {
             return Err(self.not_labels());
         }
-        let read = |number: &[u8]| {
-            let mut wide = [0; 8];
-            wide[..size].copy_from_slice(number);
-            if self.big_endian {
-                wide[..size].reverse();
-            }
-            let shift = 64 - 8 * size;
-            let value = i64::from_le_bytes(wide) << shift;
-            if signed {
-                value >> shift
-            } else {
-                (value as u64 >> shift) as i64
-            }
-        };
-        let numbers = data.chunks_exact(size).take(self.shape[0]);
-        Ok(numbers.map(read).collect())
+        let numbers = self.bytes[self.offset..].chunks_exact(self.number.size());
+        Ok(numbers.take(self.shape[0]).map(|n| self.whole(n)).collect())
+    }
+
+    /// A whole number from its bytes; one of 64 bits without sign keeps its bits.
+    fn whole(&self, bytes: &[u8]) -> i64 {
+        let size = bytes.len();
+        let mut wide = [0; 8];
+        wide[..size].copy_from_slice(bytes);
+        if self.big_endian {
+            wide[..size].reverse();
+        }
+        let shift = 64 - 8 * size;
+        let value = i64::from_le_bytes(wide) << shift;
+        match self.number {
+            Number::Signed(_) => value >> shift,
+            _ => (value as u64 >> shift) as i64,
+        }
     }
 
     fn not_labels(&self) -> DataError {
@@ -182,7 +177,16 @@ impl Array {
             (Number::F32, true) => walk.fill(data, out, f32::from_be_bytes),
             (Number::F64, false) => walk.fill(data, out, |b| f64::from_le_bytes(b) as f32),
             (Number::F64, true) => walk.fill(data, out, |b| f64::from_be_bytes(b) as f32),
-            _ => walk.fill::<1>(data, out, |b| f32::from(b[0]) / 255.0),
+            (Number::Unsigned(1), _) => walk.fill::<1>(data, out, |b| f32::from(b[0]) / 255.0),
+            (Number::Unsigned(2) | Number::Signed(2), _) => {
+                walk.fill::<2>(data, out, |b| self.whole(&b) as f32);
+            }
+            (Number::Unsigned(4) | Number::Signed(4), _) => {
+                walk.fill::<4>(data, out, |b| self.whole(&b) as f32);
+            }
+            (Number::Unsigned(8), _) => walk.fill::<8>(data, out, |b| self.whole(&b) as u64 as f32),
+            (Number::Signed(8), _) => walk.fill::<8>(data, out, |b| self.whole(&b) as f32),
+            _ => walk.fill::<1>(data, out, |b| self.whole(&b) as f32),
         }
     }
 }
@@ -272,18 +276,6 @@ impl ArrayDataset {
                 format!("shape {:?}", array.shape),
             )
         };
-        let usable = match array.number {
-            Number::Bool | Number::F32 | Number::F64 => true,
-            Number::Unsigned(size) => size == 1,
-            Number::Signed(_) => false,
-        };
-        if !usable {
-            return Err(array.error(
-                "values of type uint8, bool, float32 or float64; \
-                 convert with array.astype('float32')",
-                format!("{:?} bytes", array.number),
-            ));
-        }
         let strides = array.strides();
         let (dims, strides) = match (&array.shape[..], &strides[..]) {
             (&[_, d], &[n, step]) => ([1, 1, d], [n, 0, 0, step]),

@@ -24,7 +24,7 @@ const LABELS: [&str; 2] = ["y", "labels"];
 ///
 /// With `x_train`, and perhaps `y_train`, `x_test` and `y_test`, it has a test split.
 /// Else the examples are `x`, `images`, `data`, `arr_0` or the only array, and the
-/// labels, which may be absent, `y` or `labels`.
+/// labels, which may be absent, `y` or `labels`. Capital letters make no difference.
 pub(crate) fn open(path: &Path) -> Result<Source, DataError> {
     let file = File::open(path).map_err(DataError::io("open", path))?;
     let mut archive = ZipArchive::new(BufReader::new(file))
@@ -34,21 +34,27 @@ pub(crate) fn open(path: &Path) -> Result<Source, DataError> {
         .filter_map(|name| name.strip_suffix(".npy"))
         .map(str::to_owned)
         .collect();
-    let has = |name: &str| names.iter().any(|n| n == name);
-    let first = |wanted: &[&'static str]| wanted.iter().copied().find(|name| has(name));
-
-    let splits = if has("x_train") {
-        let test = has("x_test").then_some("x_test");
-        (
-            Some("x_train"),
-            first(&["y_train"]),
-            test,
-            first(&["y_test"]),
-        )
-    } else {
-        (first(&EXAMPLES), first(&LABELS), None, None)
+    // As it is written, or else in other letters.
+    let called = |wanted: &str| {
+        let exactly = names.iter().find(|name| *name == wanted);
+        exactly.or_else(|| names.iter().find(|name| name.eq_ignore_ascii_case(wanted)))
     };
-    let (x, y, x_test, y_test) = splits;
+    let first = |wanted: &[&str]| {
+        wanted
+            .iter()
+            .find_map(|name| called(name))
+            .map(String::as_str)
+    };
+
+    let (x, y, x_test, y_test) = match first(&["x_train"]) {
+        Some(x) => (
+            Some(x),
+            first(&["y_train"]),
+            first(&["x_test"]),
+            first(&["y_test"]),
+        ),
+        None => (first(&EXAMPLES), first(&LABELS), None, None),
+    };
     let only = match &names[..] {
         [name] => Some(name.as_str()),
         _ => None,

@@ -37,7 +37,7 @@ impl<B: Backend> Residual<B> {
                 .map(|_| init.uniform([width, width], width))
                 .collect(),
             outwards: init.uniform([width, outputs], width),
-            bias: init.constant(outputs, 0.0),
+            bias: init.constant([outputs], 0.0),
         }
     }
 }

@@ -30,7 +30,7 @@ impl<B: Backend> LaplacePrior<B> {
     /// Scales of 1.
     pub fn new(latent: usize, init: &mut Init<'_, B>) -> Self {
         Self {
-            log_scale: init.constant(latent, 0.0),
+            log_scale: init.constant([latent], 0.0),
         }
     }
 }

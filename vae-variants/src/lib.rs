@@ -11,6 +11,7 @@ mod dae;
 mod deterministic;
 mod hvae;
 mod iwae;
+mod memory;
 mod registry;
 mod saved;
 mod semi;

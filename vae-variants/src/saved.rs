@@ -16,7 +16,11 @@ use vae_core::{
 };
 use vae_data::{Binarize, DataShape, Scaler, ValueRange};
 
-use crate::{Model, Variant, upgrade::RENAMED};
+use crate::{
+    Model, Variant,
+    memory::{Purpose, check_memory},
+    upgrade::RENAMED,
+};
 
 const PARAMETERS: &str = "model.safetensors";
 const DESCRIPTION: &str = "model.json";
@@ -62,6 +66,13 @@ pub struct Description {
     /// has them can make the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own: Option<String>,
+}
+
+/// By what a file was written, whatever else it says.
+#[derive(Deserialize)]
+struct Written {
+    format: u32,
+    version: String,
 }
 
 impl Description {
@@ -147,7 +158,14 @@ impl Description {
     /// # Errors
     /// [`Error::Setting`] or [`Error::Unfit`] if the settings do not fit each other or the data.
     pub fn build<B: Backend>(&self, seed: u64, device: &B::Device) -> Result<Model<B>> {
+        self.check_memory::<B>(Purpose::Training, device)?;
         self.build_with(seed, device, Assembly::build)
+    }
+
+    /// Refuses sizes that cannot be meant before anything is built.
+    fn check_memory<B: Backend>(&self, purpose: Purpose, device: &B::Device) -> Result<()> {
+        let model = self.assembled(&mut Init::<B>::dry(device), Assembly::build)?;
+        check_memory(&model, purpose)
     }
 
     /// Builds the model with parts that `assemble` makes: networks, a likelihood or a prior that
@@ -161,13 +179,21 @@ impl Description {
         device: &B::Device,
         assemble: impl FnOnce(&ModelSpec, &mut Init<'_, B>) -> Result<A>,
     ) -> Result<Model<B, A>> {
-        let (spec, mut init) = (self.spec()?, Init::new(seed, device));
+        self.assembled(&mut Init::new(seed, device), assemble)
+    }
+
+    fn assembled<B: Backend, A: Parts<B>>(
+        &self,
+        init: &mut Init<'_, B>,
+        assemble: impl FnOnce(&ModelSpec, &mut Init<'_, B>) -> Result<A>,
+    ) -> Result<Model<B, A>> {
+        let spec = self.spec()?;
         if self.variant.is_method_first() {
-            let method = self.variant.build(&spec, &mut init)?;
-            return Model::new(assemble(&spec, &mut init)?, method);
+            let method = self.variant.build(&spec, init)?;
+            return Model::new(assemble(&spec, init)?, method);
         }
-        let parts = assemble(&spec, &mut init)?;
-        Model::new(parts, self.variant.build(&spec, &mut init)?)
+        let parts = assemble(&spec, init)?;
+        Model::new(parts, self.variant.build(&spec, init)?)
     }
 
     /// Reads `model.json` in `folder`.
@@ -180,10 +206,20 @@ impl Description {
             path: path.clone(),
             source,
         })?;
-        serde_json::from_slice(&bytes).map_err(|error| Error::Corrupt {
-            path,
-            why: format!("is not the description of a model: {error}"),
-        })
+        let corrupt = |why: String| Error::Corrupt {
+            path: path.clone(),
+            why,
+        };
+        let unknown = |error| corrupt(format!("is not the description of a model: {error}"));
+        let Written { format, version } = serde_json::from_slice(&bytes).map_err(unknown)?;
+        if format > FORMAT {
+            return Err(corrupt(format!(
+                "has format {format}, of vae {version}, and this is vae {}, which reads formats up to \
+                 {FORMAT}: use the program that wrote it, or a newer one",
+                env!("CARGO_PKG_VERSION")
+            )));
+        }
+        serde_json::from_slice(&bytes).map_err(unknown)
     }
 
     /// Writes `model.json` into `folder`.
@@ -238,6 +274,7 @@ pub fn load<B: Backend>(folder: &Path, device: &B::Device) -> Result<(Model<B>, 
             ),
         });
     }
+    description.check_memory::<B>(Purpose::Use, device)?;
     load_with(folder, device, Assembly::build)
 }
 

@@ -11,7 +11,7 @@ use crate::options::Format;
 const PATHS: [(&str, &str); 5] = [
     (
         "a folder of images",
-        "PNG or JPEG; folders within it are classes; --image-size resizes",
+        "PNG, JPEG, WebP, TIFF or BMP; folders within it are classes; --image-size resizes",
     ),
     (
         "an IDX file",
@@ -23,7 +23,7 @@ const PATHS: [(&str, &str); 5] = [
     ),
     (
         "an .npz file",
-        "such arrays: x_train, y_train, x_test and y_test, or x and y",
+        "such arrays: x_train, y_train, x_test and y_test, or x and y, or X and y",
     ),
     (
         "a .csv or .tsv file",

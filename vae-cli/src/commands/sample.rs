@@ -1,6 +1,6 @@
 //! `vae sample`: new examples from a trained model.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::backend::Backend;
@@ -23,6 +23,7 @@ use crate::{
 /// # Errors
 /// If the model cannot be loaded, cannot generate, or has no such class.
 pub fn run(args: &SampleArgs) -> Result<ExitCode> {
+    let form = args.out.as_deref().map(Form::of).transpose()?;
     let settings = resolve_run(&args.run.join(CONFIG), &args.layers())
         .with_context(|| format!("{} is not the folder of a run", args.run.display()))?
         .settings;
@@ -42,30 +43,59 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     };
     let (values, description) = backend::run(settings.backend, job)?;
     let is_image = description.shape.image().is_some();
-    let path = args.out.clone().unwrap_or_else(|| {
-        args.run
-            .join(if is_image { "sample.png" } else { "sample.csv" })
-    });
-    let bytes = if path.extension().is_some_and(|e| e == "csv") {
-        table(&values, &description)
-    } else if path.extension().is_some_and(|e| e == "npy") {
-        let count = values.len() / description.shape.features();
-        let shape: Vec<usize> = [&[count], description.shape.dims()].concat();
-        to_npy(&shape, &in_units_of_data(&values, &description))
-    } else if !is_image {
-        bail!("samples of a table are written as numbers: --out FILE.csv or FILE.npy");
-    } else {
-        // One class fills a square, all classes a row each.
-        let labels: &[String] = match &args.class {
-            None if rows.len() == description.classes.len() => &description.classes,
-            _ => &[],
-        };
-        figures::samples(&values, labels, &description)?
+    let (name, own) = match is_image {
+        true => ("sample.png", Form::Png),
+        false => ("sample.csv", Form::Csv),
+    };
+    let path = args.out.clone().unwrap_or_else(|| args.run.join(name));
+    let form = form.unwrap_or(own);
+    let bytes = match form {
+        Form::Csv => table(&values, &description),
+        Form::Npy => {
+            let count = values.len() / description.shape.features();
+            let shape: Vec<usize> = [&[count], description.shape.dims()].concat();
+            to_npy(&shape, &in_units_of_data(&values, &description))
+        }
+        Form::Png if !is_image => {
+            bail!("samples of a table are written as numbers: --out FILE.csv or FILE.npy")
+        }
+        Form::Png => {
+            // One class fills a square, all classes a row each.
+            let labels: &[String] = match &args.class {
+                None if rows.len() == description.classes.len() => &description.classes,
+                _ => &[],
+            };
+            figures::samples(&values, labels, &description)?
+        }
     };
     write_atomically(&path, |file| file.write_all(&bytes))?;
     let count = values.len() / description.shape.features();
     println!("{count} samples written to {}", path.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// What samples can be written as.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Png,
+    Csv,
+    Npy,
+}
+
+impl Form {
+    /// By the end of a file's name.
+    fn of(path: &Path) -> Result<Self> {
+        match path.extension().and_then(|end| end.to_str()) {
+            Some("png") => Ok(Self::Png),
+            Some("csv") => Ok(Self::Csv),
+            Some("npy") => Ok(Self::Npy),
+            _ => bail!(
+                "--out {}: what samples are written as follows from the end of the name: .png for a \
+                 picture, .csv or .npy for numbers",
+                path.display()
+            ),
+        }
+    }
 }
 
 struct Sampling<'a> {

@@ -1,7 +1,7 @@
 //! Initial weights, drawn on the host so that every backend starts from the same numbers.
 
 use burn::{
-    module::Param,
+    module::{Param, ParamId},
     tensor::{Tensor, TensorData, backend::Backend},
 };
 use vae_data::random::{self, Stream};
@@ -11,6 +11,7 @@ pub struct Init<'a, B: Backend> {
     device: &'a B::Device,
     seed: u64,
     drawn: u64,
+    is_dry: bool,
 }
 
 impl<'a, B: Backend> Init<'a, B> {
@@ -20,6 +21,16 @@ impl<'a, B: Backend> Init<'a, B> {
             device,
             seed,
             drawn: 0,
+            is_dry: false,
+        }
+    }
+
+    /// Gives parameters that have a shape, but no numbers before they are asked for: what is built of them
+    /// tells how large a model is.
+    pub fn dry(device: &'a B::Device) -> Self {
+        Self {
+            is_dry: true,
+            ..Self::new(0, device)
         }
     }
 
@@ -34,6 +45,9 @@ impl<'a, B: Backend> Init<'a, B> {
         shape: [usize; D],
         fan_in: usize,
     ) -> Param<Tensor<B, D>> {
+        if self.is_dry {
+            return self.lazy(shape, 0.0);
+        }
         let bound = 1.0 / (fan_in.max(1) as f32).sqrt();
         let mut values = vec![0.0; shape.iter().product()];
         random::fill_uniform(
@@ -47,8 +61,26 @@ impl<'a, B: Backend> Init<'a, B> {
         Param::from_data(TensorData::new(values, shape), self.device)
     }
 
-    /// A constant vector.
-    pub fn constant(&mut self, length: usize, value: f32) -> Param<Tensor<B, 1>> {
-        Param::from_data(TensorData::new(vec![value; length], [length]), self.device)
+    /// The same number everywhere.
+    pub fn constant<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        value: f32,
+    ) -> Param<Tensor<B, D>> {
+        if self.is_dry {
+            return self.lazy(shape, value);
+        }
+        let values = vec![value; shape.iter().product()];
+        Param::from_data(TensorData::new(values, shape), self.device)
+    }
+
+    fn lazy<const D: usize>(&self, shape: [usize; D], value: f32) -> Param<Tensor<B, D>> {
+        Param::uninitialized(
+            ParamId::new(),
+            move |device, _| Tensor::full(shape, value, device),
+            self.device.clone(),
+            true,
+            shape.into(),
+        )
     }
 }

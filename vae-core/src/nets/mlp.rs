@@ -230,9 +230,9 @@ impl<B: Backend> TiedMlp<B> {
         let mut biases: Vec<_> = hidden
             .iter()
             .rev()
-            .map(|&w| init.constant(w, 0.0))
+            .map(|&w| init.constant([w], 0.0))
             .collect();
-        biases.push(init.constant(outputs, 0.0));
+        biases.push(init.constant([outputs], 0.0));
         Self {
             biases,
             norms: Self::init_norms(config, hidden, init.device()),

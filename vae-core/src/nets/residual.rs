@@ -100,7 +100,7 @@ mod tests {
         let mut init = Init::new(1, &device);
         let mut block = Residual::<Flex>::init(&ModelConfig::default(), 2, &mut init);
         block.second.weight = block.second.weight.map(|weight| weight.zeros_like());
-        block.second.bias = init.constant(2, 0.5);
+        block.second.bias = init.constant([2], 0.5);
         let x = Tensor::<Flex, 1>::from_floats([1.0, -2.0, 3.0, 0.0, -0.25, 4.0], &device);
         let x = x.reshape([1, 2, 1, 3]);
         let step = StepContext::evaluate(0, 0, 0, 1);

@@ -2,7 +2,7 @@
 
 use burn::{
     module::{Module, Param},
-    tensor::{Tensor, TensorData, backend::Backend},
+    tensor::{Tensor, backend::Backend},
 };
 
 use crate::{
@@ -24,11 +24,10 @@ pub struct MixturePrior<B: Backend> {
 impl<B: Backend> MixturePrior<B> {
     /// Components of the same weight around 0, with means spread over (-1, 1).
     pub fn init(components: usize, latent: usize, init: &mut Init<'_, B>) -> Self {
-        let zeros = TensorData::new(vec![0.0f32; components * latent], [components, latent]);
         Self {
-            logits: init.constant(components, 0.0),
+            logits: init.constant([components], 0.0),
             mean: init.uniform([components, latent], 1),
-            log_variance: Param::from_data(zeros, init.device()),
+            log_variance: init.constant([components, latent], 0.0),
         }
     }
 
