@@ -158,7 +158,7 @@ fn the_same_seed_gives_the_same_curve_on_every_backend() {
 fn early_stopping_keeps_the_best_model() {
     let folder = tempfile::tempdir().unwrap();
     let store = CheckpointStore::new(folder.path(), "toy");
-    let config = TrainConfig {
+    let early = TrainConfig {
         epochs: 60,
         patience: Some(2),
         lr: 0.3.into(),
@@ -173,7 +173,7 @@ fn early_stopping_keeps_the_best_model() {
         }
     }
     let mut losses = Losses(Vec::new());
-    let outcome = trainer(&store, config)
+    let outcome = trainer(&store, early.clone())
         .run(&batches(), Some(&validation()), &mut losses)
         .unwrap();
     assert_eq!(outcome.ending, Ending::StoppedEarly);
@@ -193,6 +193,13 @@ fn early_stopping_keeps_the_best_model() {
         &Default::default(),
     );
     assert!((again.unwrap().readings.get("loss").unwrap() - best).abs() < 1e-6);
+
+    // In memory, where there is no folder for checkpoints.
+    let trainer = Trainer::<Ad, _>::new(toy_vae(1), early, 7, Default::default()).unwrap();
+    let kept = trainer
+        .run(&batches(), Some(&validation()), &mut ())
+        .unwrap();
+    assert_eq!(weights(&kept.model), weights(&outcome.model));
 }
 
 #[test]

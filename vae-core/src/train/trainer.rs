@@ -73,6 +73,8 @@ pub struct Trainer<B: AutodiffBackend, M: AutodiffModule<B>> {
     device: B::Device,
     state: State,
     checkpoints: Option<CheckpointStore>,
+    /// The parameters of the best model so far, where early stopping asks for them and no store has them.
+    best: Option<M::Record>,
     stop: Arc<AtomicBool>,
 }
 
@@ -105,6 +107,7 @@ where
             device,
             state: State::default(),
             checkpoints: None,
+            best: None,
             stop: Arc::default(),
         };
         trainer.renew_updates();
@@ -458,6 +461,9 @@ where
     fn checkpoint(&mut self, is_best: bool, observer: &mut dyn Observer) -> Result<()> {
         self.state.pace = self.pace.memory();
         let Some(store) = &self.checkpoints else {
+            if is_best && self.config.patience.is_some() {
+                self.best = Some(self.model().clone().into_record());
+            }
             return Ok(());
         };
         let paths = is_best.then(|| store.best()).into_iter();
@@ -470,18 +476,19 @@ where
     }
 
     /// The best model of this stage, where early stopping asks for it and there is one.
-    fn best(&self) -> Result<Option<M>> {
-        let (Some(store), Some(_), Some(_)) =
-            (&self.checkpoints, self.config.patience, self.state.best)
-        else {
+    fn best(&mut self) -> Result<Option<M>> {
+        if self.config.patience.is_none() || self.state.best.is_none() {
             return Ok(None);
-        };
+        }
         let last = self.model().clone();
+        let Some(store) = &self.checkpoints else {
+            return Ok(self.best.take().map(|record| last.load_record(record)));
+        };
         let best: Loaded<B, M> = store.load(&store.best(), last, &self.device)?;
         Ok(Some(best.model))
     }
 
-    fn finish(self, ending: Ending, batches: &Batcher) -> Result<Outcome<M::InnerModule>> {
+    fn finish(mut self, ending: Ending, batches: &Batcher) -> Result<Outcome<M::InnerModule>> {
         let best = match ending {
             Ending::Interrupted => None,
             _ => self.best()?,
