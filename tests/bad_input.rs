@@ -209,6 +209,9 @@ fn a_truncated_idx_file() {
 #[test]
 fn a_table_with_holes() {
     let place = Place::new();
+    place.write("one.csv", "a,b\n1,2\n");
+    let message = place.fail("--dataset one.csv --out run --batch-size 1");
+    assert_says(&message, &["one.csv", "no second row"]);
     place.write("t.csv", "a,b\n1,2\n3,NaN\n5,6\n");
     let message = place.fail("--dataset t.csv --out run");
     assert_says(&message, &["t.csv", "line 3", "b", "NaN"]);

@@ -46,10 +46,9 @@ pub fn reconstruct<B: Backend>(
 
 /// The first `count` examples of `subset` as the model is to see them.
 fn first(description: &Description, subset: &Subset, count: usize, seed: u64) -> Result<HostBatch> {
-    let corruption = description.variant.corruption();
     let batcher = Batcher::sequential(subset.first(count), count.max(1), seed)
         .binarize(description.binarize)
-        .corrupt(corruption.map(|c| c.with_range(description.range())));
+        .corrupt(description.corruption());
     match batcher.epoch(0, 0).next().transpose()? {
         Some(host) => Ok(host),
         None => bail!("there are no examples to show"),

@@ -35,39 +35,50 @@ pub fn write_atomically(
     attempt().map_err(Error::io(path))
 }
 
-/// Writes a model's parameters in the safetensors format. Names are the fields' paths, such as
-/// `nets.encoder.head.weight`; a dense weight is `[inputs, outputs]`, the transpose of PyTorch's.
+/// Writes what [`parameters_to_bytes`] gives.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be written.
 pub fn save_parameters<B: Backend, M: Module<B>>(model: &M, path: &Path) -> Result<()> {
+    let bytes = parameters_to_bytes(model)?;
+    write_atomically(path, |file| file.write_all(&bytes))
+}
+
+/// A model's parameters in the safetensors format. Names are the fields' paths, such as
+/// `parts.networks.encoder.head.weight`; a dense weight is `[inputs, outputs]`, the transpose of
+/// PyTorch's.
+///
+/// # Errors
+/// [`Error::Corrupt`] if a parameter is of a type that the format does not have.
+pub fn parameters_to_bytes<B: Backend, M: Module<B>>(model: &M) -> Result<Vec<u8>> {
     // One entry of metadata: with several, their order and so the file would vary.
     let mut store = SafetensorsStore::from_bytes(None)
         .skip_enum_variants(true)
         .clear_metadata()
         .metadata("format", "pt");
-    let bytes = model
-        .save_into(&mut store)
-        .and_then(|()| store.get_bytes())
-        .map_err(|error| Error::corrupt(path, format!("cannot be encoded: {error}")))?;
-    write_atomically(path, |file| file.write_all(&bytes))
+    let written = model.save_into(&mut store);
+    written.and_then(|()| store.get_bytes()).map_err(|error| {
+        Error::corrupt(
+            Path::new("the model"),
+            format!("cannot be encoded: {error}"),
+        )
+    })
 }
 
 /// Regular expressions of names, and what takes the place of a match, one after another.
 pub type Renaming<'a> = &'a [(&'a str, &'a str)];
 
-/// Reads parameters written by [`save_parameters`] into a model of the same structure, whose names are
-/// those in the file after `renamed`.
+/// Reads parameters in the form of [`parameters_to_bytes`] into a model of the same structure, whose names
+/// are those in the bytes after `renamed`. Errors say that they come from `path`.
 ///
 /// # Errors
-/// [`Error::Io`] if the file cannot be read, [`Error::Corrupt`] if it is damaged or its parameters
-/// are not those of the model.
-pub fn load_parameters<B: Backend, M: Module<B>>(
+/// [`Error::Corrupt`] if they are damaged, or not those of the model.
+pub fn parameters_from_bytes<B: Backend, M: Module<B>>(
     mut model: M,
+    bytes: Vec<u8>,
     path: &Path,
     renamed: Renaming<'_>,
 ) -> Result<M> {
-    let bytes = fs::read(path).map_err(Error::io(path))?;
     let mut store = SafetensorsStore::from_bytes(Some(bytes))
         .skip_enum_variants(true)
         .validate(false)

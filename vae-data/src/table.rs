@@ -48,11 +48,14 @@ pub(crate) fn read(
             classes.push(record.get(column).unwrap_or("").to_owned());
         }
     }
-    if values.is_empty() {
-        return Err(DataError::Empty {
-            path: path.to_owned(),
-            what: "row below the header",
-        });
+    let missing = match values.len() / columns.features.len() {
+        0 => Some("row below the header"),
+        1 => Some("second row below the header, and nothing can be learned from one"),
+        _ => None,
+    };
+    if let Some(what) = missing {
+        let path = path.to_owned();
+        return Err(DataError::Empty { path, what });
     }
     let table = MemoryDataset::new(DataShape::new([columns.features.len()])?, values)?;
     let names = columns

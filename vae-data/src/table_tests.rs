@@ -36,7 +36,7 @@ fn columns_are_told_apart_by_name() {
 
 #[test]
 fn tabs_separate_the_cells_of_tsv() {
-    let table = table("t.tsv", "a\tb\n1\t2\n", None, &[]).unwrap();
+    let table = table("t.tsv", "a\tb\n1\t2\n3\t4\n", None, &[]).unwrap();
     assert_eq!(table.shape().features(), 2);
     assert!(table.classes().is_empty());
 }
@@ -82,9 +82,10 @@ fn faults_name_line_column_and_way_out() {
     assert!(error("a,a\n1,2\n", None, &[]).contains("two columns are called `a`"));
     assert!(error("a,b\n1\n", None, &[]).contains("found 1 in line 2"));
     assert!(error("a,b\n", None, &[]).contains("holds no row"));
+    assert!(error("a,b\n1,2\n", None, &[]).contains("/t.csv holds no second row"));
     assert!(error("", None, &[]).contains("holds no"));
     assert!(error("a\nx\n", Some("a"), &[]).contains("holds no column that is a feature"));
-    assert!(error("a,b\n1,\n", Some("b"), &[]).contains("no row has a class"));
+    assert!(error("a,b\n1,\n2,\n", Some("b"), &[]).contains("no row has a class"));
 }
 
 #[test]

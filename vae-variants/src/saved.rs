@@ -11,7 +11,7 @@ use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 use vae_core::{
     Assembly, Error, LikelihoodConfig, ModelSpec, ObjectiveConfig, Parts, Result,
-    files::{Renaming, load_parameters, save_parameters, write_atomically},
+    files::{Renaming, parameters_from_bytes, parameters_to_bytes, write_atomically},
     nets::{Init, ModelConfig},
 };
 use vae_data::{Binarize, DataShape, Scaler, ValueRange};
@@ -199,19 +199,19 @@ impl Description {
     /// Reads `model.json` in `folder`.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read, [`Error::Corrupt`] if it is damaged.
+    /// [`Error::Io`] if it cannot be read, [`Error::Corrupt`] if it is damaged or of a later version.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(DESCRIPTION);
-        let bytes = fs::read(&path).map_err(|source| Error::Io {
-            path: path.clone(),
-            source,
-        })?;
+        Self::parse(&read(&path)?, &path)
+    }
+
+    fn parse(bytes: &[u8], path: &Path) -> Result<Self> {
         let corrupt = |why: String| Error::Corrupt {
-            path: path.clone(),
+            path: path.to_owned(),
             why,
         };
         let unknown = |error| corrupt(format!("is not the description of a model: {error}"));
-        let Written { format, version } = serde_json::from_slice(&bytes).map_err(unknown)?;
+        let Written { format, version } = serde_json::from_slice(bytes).map_err(unknown)?;
         if format > FORMAT {
             return Err(corrupt(format!(
                 "has format {format}, of vae {version}, and this is vae {}, which reads formats up to \
@@ -219,7 +219,7 @@ impl Description {
                 env!("CARGO_PKG_VERSION")
             )));
         }
-        serde_json::from_slice(&bytes).map_err(unknown)
+        serde_json::from_slice(bytes).map_err(unknown)
     }
 
     /// Writes `model.json` into `folder`.
@@ -227,15 +227,118 @@ impl Description {
     /// # Errors
     /// [`Error::Io`] if it cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        write_atomically(&folder.join(DESCRIPTION), |file| {
-            serde_json::to_writer_pretty(&mut *file, self)?;
-            file.write_all(b"\n")
-        })
+        let bytes = self.to_bytes();
+        write_atomically(&folder.join(DESCRIPTION), |file| file.write_all(&bytes))
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).expect("every field has a form in JSON");
+        bytes.push(b'\n');
+        bytes
     }
 }
 
-/// Writes a model and its description into `folder`. No code is stored: of networks, likelihoods and
-/// priors that are not ours, the names of their types.
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|source| Error::Io {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// A trained model as bytes: the content of its two files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelBytes {
+    /// `model.json`
+    pub description: Vec<u8>,
+    /// `model.safetensors`
+    pub parameters: Vec<u8>,
+}
+
+impl ModelBytes {
+    /// Those of a model. No code is stored: of networks, likelihoods and priors that are not ours, the names
+    /// of their types.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if a parameter is of a type that the format does not have.
+    pub fn of<B: Backend, A: Parts<B>>(
+        model: &Model<B, A>,
+        description: &Description,
+    ) -> Result<Self> {
+        let is_ours = TypeId::of::<A>() == TypeId::of::<Assembly<B>>();
+        let own = (!is_ours).then(|| {
+            let (networks, likelihood) = (type_name::<A::Networks>(), type_name::<A::Likelihood>());
+            format!("{networks}, {likelihood}, {}", type_name::<A::Prior>())
+        });
+        let description = Description {
+            own,
+            ..description.clone()
+        };
+        Ok(Self {
+            description: description.to_bytes(),
+            parameters: parameters_to_bytes(model)?,
+        })
+    }
+
+    /// Those in the files of `folder`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if one cannot be read.
+    pub fn read(folder: &Path) -> Result<Self> {
+        Ok(Self {
+            description: read(&folder.join(DESCRIPTION))?,
+            parameters: read(&folder.join(PARAMETERS))?,
+        })
+    }
+
+    /// The model, ready to use on `device`.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if the bytes are damaged, do not fit each other, or the model has parts that are
+    /// not ours; [`Error::Unfit`] if it is larger than the memory.
+    pub fn load<B: Backend>(self, device: &B::Device) -> Result<(Model<B>, Description)> {
+        self.load_from(Path::new(""), device)
+    }
+
+    fn load_from<B: Backend>(
+        self,
+        folder: &Path,
+        device: &B::Device,
+    ) -> Result<(Model<B>, Description)> {
+        let path = folder.join(DESCRIPTION);
+        let description = Description::parse(&self.description, &path)?;
+        if let Some(own) = &description.own {
+            return Err(Error::Corrupt {
+                path,
+                why: format!(
+                    "describes a model with parts that are not of this library ({own}), and a model holds \
+                     no code: load it in the program that has them, by `load_with` and the function that \
+                     makes them"
+                ),
+            });
+        }
+        description.check_memory::<B>(Purpose::Use, device)?;
+        self.load_with(folder, device, Assembly::build)
+    }
+
+    fn load_with<B: Backend, A: Parts<B>>(
+        self,
+        folder: &Path,
+        device: &B::Device,
+        assemble: impl FnOnce(&ModelSpec, &mut Init<'_, B>) -> Result<A>,
+    ) -> Result<(Model<B, A>, Description)> {
+        let description = Description::parse(&self.description, &folder.join(DESCRIPTION))?;
+        let model = description.build_with(0, device, assemble)?;
+        let renamed: Renaming<'_> = match description.format {
+            1 => &RENAMED,
+            _ => &[],
+        };
+        let path = folder.join(PARAMETERS);
+        let model = parameters_from_bytes(model, self.parameters, &path, renamed)?;
+        Ok((model, description))
+    }
+}
+
+/// Writes a model and its description into `folder`; see [`ModelBytes::of`].
 ///
 /// # Errors
 /// [`Error::Io`] if a file cannot be written.
@@ -244,38 +347,22 @@ pub fn save<B: Backend, A: Parts<B>>(
     description: &Description,
     folder: &Path,
 ) -> Result<()> {
-    let is_ours = TypeId::of::<A>() == TypeId::of::<Assembly<B>>();
-    let own = (!is_ours).then(|| {
-        let (networks, likelihood) = (type_name::<A::Networks>(), type_name::<A::Likelihood>());
-        format!("{networks}, {likelihood}, {}", type_name::<A::Prior>())
-    });
-    save_parameters(model, &folder.join(PARAMETERS))?;
-    let description = Description {
-        own,
-        ..description.clone()
-    };
-    description.write(folder)
+    let bytes = ModelBytes::of(model, description)?;
+    for (name, bytes) in [
+        (PARAMETERS, bytes.parameters),
+        (DESCRIPTION, bytes.description),
+    ] {
+        write_atomically(&folder.join(name), |file| file.write_all(&bytes))?;
+    }
+    Ok(())
 }
 
 /// Reads the model in `folder`, ready to use on `device`.
 ///
 /// # Errors
-/// [`Error::Io`] if a file cannot be read, [`Error::Corrupt`] if one is damaged, the two do not fit
-/// each other, or the model has parts that are not ours.
+/// [`Error::Io`] if a file cannot be read, else those of [`ModelBytes::load`].
 pub fn load<B: Backend>(folder: &Path, device: &B::Device) -> Result<(Model<B>, Description)> {
-    let description = Description::read(folder)?;
-    if let Some(own) = &description.own {
-        return Err(Error::Corrupt {
-            path: folder.join(DESCRIPTION),
-            why: format!(
-                "describes a model with parts that are not of this library ({own}), and a model holds \
-                 no code: load it in the program that has them, by `load_with` and the function that \
-                 makes them"
-            ),
-        });
-    }
-    description.check_memory::<B>(Purpose::Use, device)?;
-    load_with(folder, device, Assembly::build)
+    ModelBytes::read(folder)?.load_from(folder, device)
 }
 
 /// Reads the model in `folder` whose parts `assemble` makes, ready to use on `device`.
@@ -287,12 +374,58 @@ pub fn load_with<B: Backend, A: Parts<B>>(
     device: &B::Device,
     assemble: impl FnOnce(&ModelSpec, &mut Init<'_, B>) -> Result<A>,
 ) -> Result<(Model<B, A>, Description)> {
-    let description = Description::read(folder)?;
-    let model = description.build_with(0, device, assemble)?;
-    let renamed: Renaming<'_> = match description.format {
-        1 => &RENAMED,
-        _ => &[],
-    };
-    let model = load_parameters(model, &folder.join(PARAMETERS), renamed)?;
-    Ok((model, description))
+    ModelBytes::read(folder)?.load_with(folder, device, assemble)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn_flex::Flex;
+    use vae_core::{Autoencoder, StepContext};
+    use vae_data::{Data, DataConfig, MemoryDataset, Source};
+
+    use super::*;
+    use crate::Vae;
+
+    fn description() -> Description {
+        let values = (0..60).map(|i| (i % 7) as f32).collect();
+        let set = MemoryDataset::new(DataShape::flat(3), values).unwrap();
+        let source = Source::new("numbers", std::sync::Arc::new(set));
+        let data = Data::from_source(source, &DataConfig::default(), 1).unwrap();
+        let (variant, model) = (Variant::Vae(Vae::default()), ModelConfig::default());
+        Description::new(variant, model, Default::default(), &data, Binarize::None).unwrap()
+    }
+
+    #[test]
+    fn a_model_survives_as_bytes() {
+        let (description, device) = (description(), Default::default());
+        let model = description.build::<Flex>(3, &device).unwrap();
+        let bytes = ModelBytes::of(&model, &description).unwrap();
+        let (again, read) = bytes.clone().load::<Flex>(&device).unwrap();
+        assert_eq!(read, description);
+        assert_eq!(ModelBytes::of(&again, &read).unwrap(), bytes);
+        let codes = |model: &Model<Flex>| {
+            let codes = model.sample(4, &StepContext::sample(1), &device).unwrap();
+            codes.into_data().to_vec::<f32>().unwrap()
+        };
+        assert_eq!(codes(&again), codes(&model));
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused() {
+        let (description, device) = (description(), Default::default());
+        let model = description.build::<Flex>(3, &device).unwrap();
+        let whole = ModelBytes::of(&model, &description).unwrap();
+        let error = |change: &dyn Fn(&mut ModelBytes)| {
+            let mut bytes = whole.clone();
+            change(&mut bytes);
+            bytes.load::<Flex>(&device).unwrap_err().to_string()
+        };
+        let text = error(&|bytes| bytes.parameters.truncate(100));
+        assert!(text.contains("model.safetensors: is not a whole"), "{text}");
+        let text = error(&|bytes| bytes.description.truncate(100));
+        assert!(
+            text.contains("model.json: is not the description"),
+            "{text}"
+        );
+    }
 }

@@ -18,7 +18,7 @@ use vae_core::{Batch, Encoder, StepContext, importance_nll};
 use vae_data::{Batcher, Data, NoProgress};
 use vae_variants::{Description, Model};
 
-use super::train::{describe, training_batches};
+use super::train::{describe, recipe};
 use crate::backend::{self, Job};
 use crate::codes::load_data;
 use crate::options::{BenchArgs, Format, Work};
@@ -63,7 +63,8 @@ impl Job for Bench<'_> {
 
     fn run<B: Backend>(self, device: B::Device) -> Result<()> {
         let settings = &self.resolved.settings;
-        let batches = training_batches(self.resolved, self.data, self.description, self.threads)?;
+        let recipe = recipe(self.resolved, self.data, self.description, self.threads)?;
+        let batches = recipe.training();
         let mut clock = Clock {
             args: self.args,
             batch: settings.train.batch_size,

@@ -15,7 +15,7 @@ use crate::{
     inference::{class_index, conditions, sample},
     options::SampleArgs,
     run_folder::CONFIG,
-    settings::resolve_run,
+    settings::{resolve, resolve_run},
 };
 
 /// Draws samples and writes them as a picture (images), or in the units of the data as a table or array.
@@ -24,9 +24,16 @@ use crate::{
 /// If the model cannot be loaded, cannot generate, or has no such class.
 pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     let form = args.out.as_deref().map(Form::of).transpose()?;
-    let settings = resolve_run(&args.run.join(CONFIG), &args.layers())
-        .with_context(|| format!("{} is not the folder of a run", args.run.display()))?
-        .settings;
+    let config = args.run.join(CONFIG);
+    // A program that saves a model writes no settings.
+    let settings = match !config.exists() && args.run.join("model.json").exists() {
+        true => resolve(&args.layers())?.settings,
+        false => {
+            resolve_run(&config, &args.layers())
+                .with_context(|| format!("{} is not the folder of a run", args.run.display()))?
+                .settings
+        }
+    };
     backend::prepare(settings.threads, settings.ops)?;
     let description = Description::read(&args.run)?;
     let rows = match &args.class {

@@ -13,10 +13,9 @@ use anyhow::{Context, Result};
 use burn::{module::Module, tensor::backend::Backend};
 use burn_autodiff::Autodiff;
 use serde_json::{Value, json};
-use vae_core::Autoencoder as _;
-use vae_core::train::{CheckpointStore, Ending, Evaluation, Trainer, evaluate, evaluate_nll};
-use vae_data::{Batcher, Corruption, Data, Subset, fingerprint};
-use vae_variants::{Description, Model, save, upgrade_checkpoint};
+use vae_core::train::{CheckpointStore, Ending, Evaluation, evaluate, evaluate_nll};
+use vae_data::{Batcher, Data, fingerprint};
+use vae_variants::{Description, Recipe, save, upgrade_checkpoint};
 
 use crate::{
     backend::{self, Job},
@@ -24,15 +23,12 @@ use crate::{
     commands::figures,
     options::TrainArgs,
     run_folder::{Origin, RunFolder},
-    settings::{Resolved, resolve, resolve_run},
+    settings::{Resolved, Settings, resolve, resolve_run},
     watch::{Loading, Screen, Watch, duration, evaluation, thousands},
 };
 
 /// Exit code of a run that was stopped by Ctrl-C and can be resumed.
 const INTERRUPTED: u8 = 130;
-/// Examples per batch of an evaluation.
-const EVALUATION_BATCH: usize = 512;
-
 /// Trains, or goes on with a run that was stopped.
 ///
 /// # Errors
@@ -103,40 +99,10 @@ impl Job for Training<'_> {
         } = self;
         let settings = &resolved.settings;
         // Everything that can be refused is refused before the folder is made.
-        let model = description
-            .build::<Autodiff<B>>(settings.seed, &device)
+        let recipe = recipe(resolved, data, description, self.threads)?;
+        let trainer = recipe
+            .trainer::<Autodiff<B>>(&device)
             .map_err(|error| resolved.blame(error))?;
-        let corruption = corruption(description);
-        if let (Some(samples), false) = (settings.train.nll_samples, model.gives_likelihood()) {
-            let name = description.variant.info().name;
-            let bound = format!(
-                "left out with {name}, which gives no likelihood of the data: its code has no distribution \
-                 to draw from"
-            );
-            let error = vae_core::Error::setting("train.nll_samples", samples, bound);
-            return Err(resolved.blame(error));
-        }
-        let watches_validation = [
-            ("train.patience", settings.train.patience.is_some()),
-            ("objective.aggressive", settings.objective.aggressive > 0),
-        ];
-        for (key, is_set) in watches_validation {
-            if is_set && data.validation.is_empty() {
-                let bound = "left out where there is no validation split (data.validation = 0)";
-                let error = vae_core::Error::setting(key, "set", bound);
-                return Err(resolved.blame(error));
-            }
-        }
-        let batches = training_batches(resolved, data, description, self.threads)?;
-        let split = |subset: &Subset| {
-            (!subset.is_empty()).then(|| {
-                Batcher::sequential(subset.clone(), EVALUATION_BATCH, settings.seed)
-                    .workers(workers(self.threads))
-                    .binarize(settings.binarize())
-                    .corrupt(corruption)
-            })
-        };
-        let (validation, test) = (split(&data.validation), split(&data.test));
 
         let resumes = self.folder.is_some();
         let folder = match self.folder {
@@ -157,18 +123,13 @@ impl Job for Training<'_> {
 
         let store = CheckpointStore::new(folder.checkpoints(), model_name(description))
             .with_upgrade(upgrade_checkpoint);
-        let trainer = Trainer::<Autodiff<B>, Model<Autodiff<B>>>::new(
-            model,
-            settings.train.clone(),
-            settings.seed,
-            device.clone(),
-        )?
-        .with_checkpoints(store)
-        .with_stop_flag(stop_on_ctrl_c()?)
-        .resume()?;
+        let trainer = trainer
+            .with_checkpoints(store)
+            .with_stop_flag(stop_on_ctrl_c()?)
+            .resume()?;
         let state = trainer.state();
         folder.rewind_metrics(state.step)?;
-        let (total, epochs) = trainer.total(&batches);
+        let (total, epochs) = trainer.total(recipe.training());
         tracing::info!(
             "{} {} on {}: {} training, {} validation, {} test examples of {}; {} backend, {} threads",
             if resumes {
@@ -187,7 +148,7 @@ impl Job for Training<'_> {
         );
 
         let mut watch = Watch::new(&folder, &self.screen, epochs);
-        let outcome = trainer.run(&batches, validation.as_ref(), &mut watch)?;
+        let outcome = trainer.run(recipe.training(), recipe.validation(), &mut watch)?;
         drop(watch);
         if outcome.ending == Ending::Interrupted {
             eprintln!(
@@ -205,9 +166,9 @@ impl Job for Training<'_> {
                 .map(|batches| evaluate(&outcome.model, batches, settings.seed, at, &device));
             Ok(evaluated.transpose()?)
         };
-        let final_validation = scores(validation.as_ref())?;
-        let final_test = scores(test.as_ref())?;
-        let nll = match (&test, settings.train.nll_samples) {
+        let final_validation = scores(recipe.validation())?;
+        let final_test = scores(recipe.test())?;
+        let nll = match (recipe.test(), settings.train.nll_samples) {
             (Some(test), Some(samples)) => {
                 tracing::info!(
                     "estimating the log-likelihood of {} examples from {samples} codes each",
@@ -217,10 +178,7 @@ impl Job for Training<'_> {
             }
             _ => None,
         };
-        let clean = match (&test, corruption) {
-            (Some(test), Some(_)) => scores(Some(&test.clone().corrupt(None)))?,
-            _ => None,
-        };
+        let clean = scores(recipe.clean_test().as_ref())?;
         let history = folder.main_metrics()?;
         figures::write(
             &folder,
@@ -279,7 +237,7 @@ impl Job for Training<'_> {
             summary["test"]["nll"] = json!(nll);
             summary["nll_samples"] = json!(settings.train.nll_samples);
         }
-        if let Some(corruption) = corruption {
+        if let Some(corruption) = description.corruption() {
             summary["corruption"] = json!(format!("{} {}", corruption.kind(), corruption.level()));
             summary["test_clean"] = json!(clean.as_ref().map(evaluation));
         }
@@ -307,37 +265,20 @@ pub fn describe(resolved: &Resolved, data: &Data) -> Result<Description> {
     .map_err(|error| resolved.blame(error))
 }
 
-/// The training split in batches, as the settings want them.
+/// How the settings want the model to be trained.
 ///
 /// # Errors
-/// If a batch is larger than the split.
-pub fn training_batches(
+/// If a batch is larger than the training split.
+pub fn recipe(
     resolved: &Resolved,
     data: &Data,
     description: &Description,
     threads: usize,
-) -> Result<Batcher> {
-    let settings = &resolved.settings;
-    let batcher = Batcher::new(data.train.clone(), settings.train.batch_size, settings.seed)?;
-    let batcher = match description.variant.labelled_share() {
-        Some(share) => batcher.labelled_share(share),
-        None => batcher,
-    };
-    Ok(batcher
-        .shuffled()
-        .workers(workers(threads))
-        .binarize(settings.binarize())
-        .corrupt(corruption(description)))
-}
-
-/// Batches are prepared beside the step, by few threads.
-fn workers(threads: usize) -> usize {
-    (threads / 4).clamp(1, 4)
-}
-
-fn corruption(description: &Description) -> Option<Corruption> {
-    let corruption = description.variant.corruption()?;
-    Some(corruption.with_range(description.range()))
+) -> Result<Recipe> {
+    let Settings { train, seed, .. } = &resolved.settings;
+    let recipe = Recipe::new(description.clone(), data, train.clone(), *seed)?;
+    // Batches are prepared beside the step, by few threads.
+    Ok(recipe.workers((threads / 4).clamp(1, 4)))
 }
 
 /// What a checkpoint of this model is called, so that one of another structure is refused.
