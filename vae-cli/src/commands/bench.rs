@@ -104,11 +104,11 @@ impl Job for Bench<'_> {
                 // Or what follows the main training would be timed too.
                 Trainer::new(model, train, settings.seed, device)?
                     .with_stop_flag(clock.done.clone())
-                    .run(&batches, None, &mut clock)?;
+                    .run(batches, None, &mut clock)?;
             }
             Work::Encode => {
                 let model = self.model::<B>(&device)?;
-                self.use_model(&mut clock, &batches, &device, |batch, step| {
+                self.use_model(&mut clock, batches, &device, |batch, step| {
                     let code = model.encode(batch, step);
                     Ok(code.mean().into_data())
                 })?;
@@ -116,7 +116,7 @@ impl Job for Bench<'_> {
             Work::Importance => {
                 let model = self.model::<B>(&device)?;
                 let variant = self.description.variant.info().name;
-                self.use_model(&mut clock, &batches, &device, |batch, step| {
+                self.use_model(&mut clock, batches, &device, |batch, step| {
                     let nll = importance_nll(&model, batch, IMPORTANCE_SAMPLES, step);
                     let nll = nll.with_context(|| {
                         format!(
