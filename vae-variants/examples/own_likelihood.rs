@@ -16,13 +16,12 @@ use vae_core::{
     Assembly, Autoencoder, Decoder, Distribution, Likelihood, ModelSpec, Result, StepContext,
     nets::{Init, ModelConfig, Nets},
     repeat_rows,
-    train::{TrainConfig, Trainer, evaluate, evaluate_nll},
+    train::{TrainConfig, evaluate, evaluate_nll},
 };
 use vae_data::{
-    Batcher, Binarize, Data, DataConfig, DataShape, MemoryDataset, Source, fill_uniform,
-    random::Stream, rng,
+    Binarize, Data, DataConfig, DataShape, MemoryDataset, Source, fill_uniform, random::Stream, rng,
 };
-use vae_variants::{Description, Model, Variant};
+use vae_variants::{Description, Model, Recipe, Variant};
 
 /// Counts with a rate for each feature.
 #[derive(Debug, Clone)]
@@ -132,7 +131,6 @@ pub fn train(variant: Variant, rows: usize, epochs: usize) -> Result<Figures> {
         hidden: Some(vec![32]),
         ..ModelConfig::default()
     };
-    let corruption = variant.corruption();
     let description = Description::new(variant, config, Default::default(), &data, Binarize::None)?;
     let config = TrainConfig {
         epochs,
@@ -140,12 +138,12 @@ pub fn train(variant: Variant, rows: usize, epochs: usize) -> Result<Figures> {
         ..TrainConfig::default()
     };
     let model = description.build_with::<Autodiff<Flex>, _>(1, &device, assemble)?;
-    let batches = Batcher::new(data.train, config.batch_size, 1)?;
-    let batches = batches.shuffled().corrupt(corruption);
-    let test = Batcher::sequential(data.test, 500, 1).corrupt(corruption);
-    let outcome = Trainer::new(model, config, 1, device)?.run(&batches, None, &mut ())?;
+    let recipe = Recipe::new(description.clone(), &data, config, 1)?;
+    let trainer = recipe.trainer_of(model, &device)?;
+    let outcome = trainer.run(recipe.training(), None, &mut ())?;
+    let test = recipe.test().expect("a test split");
     let loss = |model: &Model<Flex, Parts<Flex>>| -> Result<f64> {
-        let scores = evaluate(model, &test, 1, outcome.position, &device)?;
+        let scores = evaluate(model, test, 1, outcome.position, &device)?;
         Ok(scores.readings.loss())
     };
     let step = StepContext::sample(1);
@@ -161,7 +159,7 @@ pub fn train(variant: Variant, rows: usize, epochs: usize) -> Result<Figures> {
             loss(&description.build_with(1, &device, assemble)?)?,
             loss(&outcome.model)?,
         ],
-        nll: evaluate_nll(&outcome.model, &test, 100, 1, &device)?,
+        nll: evaluate_nll(&outcome.model, test, 100, 1, &device)?,
         samples,
     })
 }

@@ -13,10 +13,10 @@ use burn_flex::Flex;
 use vae_core::{
     Assembly, BuiltinLikelihood, ModelSpec, Result,
     nets::{Init, ModelConfig, Network, Pair},
-    train::{TrainConfig, Trainer, evaluate},
+    train::{TrainConfig, evaluate},
 };
-use vae_data::{Batcher, Binarize, DataConfig, NoProgress, load};
-use vae_variants::{Dae, Description, Iwae, Model, Vae, Vaegan, Variant, load_with, save};
+use vae_data::{Binarize, DataConfig, NoProgress, load};
+use vae_variants::{Dae, Description, Iwae, Model, Recipe, Vae, Vaegan, Variant, load_with, save};
 
 /// `x W + b`, then steps `h + silu(h W_i)`, then `h W' + b'`.
 #[derive(Module, Debug)]
@@ -82,24 +82,23 @@ pub fn train(variant: Variant, examples: usize, epochs: usize) -> Result<(f64, f
         latent: 8,
         ..ModelConfig::default()
     };
-    let corruption = variant.corruption();
     let description = Description::new(variant, config, Default::default(), &data, Binarize::None)?;
     let model = description.build_with::<Autodiff<Flex>, _>(1, &device, assemble)?;
     let config = TrainConfig {
         epochs,
         ..TrainConfig::default()
     };
-    let batches = Batcher::new(data.train, config.batch_size, 1)?;
-    let batches = batches.shuffled().corrupt(corruption);
-    let test = Batcher::sequential(data.test, 500, 1).corrupt(corruption);
-    let outcome = Trainer::new(model, config, 1, device)?.run(&batches, None, &mut ())?;
+    let recipe = Recipe::new(description.clone(), &data, config, 1)?;
+    let trainer = recipe.trainer_of(model, &device)?;
+    let outcome = trainer.run(recipe.training(), None, &mut ())?;
+    let test = recipe.test().expect("a test split");
     let before = description.build_with(1, &device, assemble)?;
 
     let folder = tempfile::tempdir().expect("a folder for temporary files");
     save(&outcome.model, &description, folder.path())?;
     let (loaded, _) = load_with(folder.path(), &device, assemble)?;
     let loss = |model: &Model<Flex, Parts<Flex>>| {
-        let scores = evaluate(model, &test, 1, outcome.position, &device)?;
+        let scores = evaluate(model, test, 1, outcome.position, &device)?;
         let figures = ["squared_error", "loss"].map(|name| scores.readings.get(name));
         Ok::<_, vae_core::Error>(figures.into_iter().flatten().next().unwrap_or(f64::NAN))
     };

@@ -15,10 +15,10 @@ use vae_core::{
     Assembly, Autoencoder, BuiltinLikelihood, DiagonalGaussian, Distribution, ModelSpec, Prior,
     Result, StepContext,
     nets::{Init, ModelConfig, Nets},
-    train::{TrainConfig, Trainer, evaluate_nll},
+    train::{TrainConfig, evaluate_nll},
 };
-use vae_data::{Batcher, Binarize, DataConfig, NoProgress, load};
-use vae_variants::{Description, Iwae, Vae, Variant, load_with, save};
+use vae_data::{Binarize, DataConfig, NoProgress, load};
+use vae_variants::{Description, Iwae, Recipe, Vae, Variant, load_with, save};
 
 /// The learned logarithms of the scales. `[latent]`
 #[derive(Module, Debug)]
@@ -102,15 +102,16 @@ pub fn train(variant: Variant, examples: usize, epochs: usize) -> Result<([f64; 
         epochs,
         ..TrainConfig::default()
     };
-    let batches = Batcher::new(data.train, config.batch_size, 1)?.shuffled();
-    let outcome = Trainer::new(model, config, 1, device)?.run(&batches, None, &mut ())?;
+    let recipe = Recipe::new(description.clone(), &data, config, 1)?;
+    let trainer = recipe.trainer_of(model, &device)?;
+    let outcome = trainer.run(recipe.training(), None, &mut ())?;
 
     let folder = tempfile::tempdir().expect("a folder for temporary files");
     save(&outcome.model, &description, folder.path())?;
     let (loaded, _) = load_with::<Flex, Parts<Flex>>(folder.path(), &device, assemble)?;
     let before = description.build_with(1, &device, assemble::<Flex>)?;
-    let test = Batcher::sequential(data.test, 500, 1);
-    let nll = |model| evaluate_nll(model, &test, 100, 1, &device);
+    let test = recipe.test().expect("a test split");
+    let nll = |model| evaluate_nll(model, test, 100, 1, &device);
     let [before, after] = [nll(&before)?, nll(&loaded)?].map(|nll| nll.unwrap_or(f64::NAN));
     let codes = loaded.sample(1000, &StepContext::sample(1), &device);
     let codes = codes.map(|codes| codes.into_data().iter::<f32>().collect());

@@ -1,9 +1,9 @@
 //! How a described model is trained: on batches as its variant wants them. `vae train` trains in no other
 //! way, so that what a program trains is the same, byte for byte.
 
-use burn::tensor::backend::AutodiffBackend;
+use burn::{module::AutodiffModule, tensor::backend::AutodiffBackend};
 use vae_core::{
-    Autoencoder, Error, Result,
+    Autoencoder, Error, Parts, Result,
     train::{Observer, Outcome, TrainConfig, Trainer},
 };
 use vae_data::{Batcher, Corruption, Data, Subset};
@@ -95,7 +95,23 @@ impl Recipe {
     /// # Errors
     /// [`Error::Setting`] or [`Error::Unfit`] if the settings do not fit each other or the data.
     pub fn trainer<B: AutodiffBackend>(&self, device: &B::Device) -> Result<Trainer<B, Model<B>>> {
-        let model = self.description.build::<B>(self.seed, device)?;
+        self.trainer_of(self.description.build(self.seed, device)?, device)
+    }
+
+    /// The trainer of a model with parts that are not ours; see [`Description::build_with`].
+    ///
+    /// # Errors
+    /// As [`Recipe::trainer`].
+    pub fn trainer_of<B, A>(
+        &self,
+        model: Model<B, A>,
+        device: &B::Device,
+    ) -> Result<Trainer<B, Model<B, A>>>
+    where
+        B: AutodiffBackend,
+        A: Parts<B> + AutodiffModule<B>,
+        A::InnerModule: Parts<B::InnerBackend>,
+    {
         if let (Some(samples), false) = (self.config.nll_samples, model.gives_likelihood()) {
             let name = self.description.variant.info().name;
             let bound = format!(

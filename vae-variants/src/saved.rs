@@ -317,16 +317,16 @@ impl ModelBytes {
             });
         }
         description.check_memory::<B>(Purpose::Use, device)?;
-        self.load_with(folder, device, Assembly::build)
+        self.load_with(description, folder, device, Assembly::build)
     }
 
     fn load_with<B: Backend, A: Parts<B>>(
         self,
+        description: Description,
         folder: &Path,
         device: &B::Device,
         assemble: impl FnOnce(&ModelSpec, &mut Init<'_, B>) -> Result<A>,
     ) -> Result<(Model<B, A>, Description)> {
-        let description = Description::parse(&self.description, &folder.join(DESCRIPTION))?;
         let model = description.build_with(0, device, assemble)?;
         let renamed: Renaming<'_> = match description.format {
             1 => &RENAMED,
@@ -374,7 +374,9 @@ pub fn load_with<B: Backend, A: Parts<B>>(
     device: &B::Device,
     assemble: impl FnOnce(&ModelSpec, &mut Init<'_, B>) -> Result<A>,
 ) -> Result<(Model<B, A>, Description)> {
-    ModelBytes::read(folder)?.load_with(folder, device, assemble)
+    let bytes = ModelBytes::read(folder)?;
+    let description = Description::parse(&bytes.description, &folder.join(DESCRIPTION))?;
+    bytes.load_with(description, folder, device, assemble)
 }
 
 #[cfg(test)]

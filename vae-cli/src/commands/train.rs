@@ -29,6 +29,7 @@ use crate::{
 
 /// Exit code of a run that was stopped by Ctrl-C and can be resumed.
 const INTERRUPTED: u8 = 130;
+
 /// Trains, or goes on with a run that was stopped.
 ///
 /// # Errors
