@@ -2,13 +2,11 @@
 
 mod common;
 
-use burn_autodiff::Autodiff;
-use burn_flex::Flex;
 use common::{Place, assert_same_bytes};
 use serde::Deserialize;
 use vae_core::{ObjectiveConfig, nets::ModelConfig, train::TrainConfig};
 use vae_data::{Binarize, DataConfig, NoProgress, load};
-use vae_variants::{Description, Recipe, Variant, save};
+use vae_variants::{Backend, Description, Recipe, Variant};
 
 /// What a run notes of its settings, in the types of the library.
 #[derive(Deserialize)]
@@ -45,15 +43,9 @@ fn the_same_settings_give_the_same_model_in_every_variant() {
         let data = load(&data, seed, &NoProgress).unwrap();
         let description =
             Description::new(variant, model, objective, &data, Binarize::Dynamic).unwrap();
-        let recipe = Recipe::new(description.clone(), &data, train, seed).unwrap();
-        let outcome = recipe.run::<Autodiff<Flex>>(&Default::default(), &mut ());
-        std::fs::create_dir(place.join("library")).unwrap();
-        save(
-            &outcome.unwrap().model,
-            &description,
-            &place.join("library"),
-        )
-        .unwrap();
+        let recipe = Recipe::new(description, &data, train, seed).unwrap();
+        let outcome = recipe.train(Backend::Flex, &mut ()).unwrap();
+        outcome.model.save(&place.join("library")).unwrap();
 
         for file in ["model.safetensors", "model.json"] {
             let of = |folder: &str| place.bytes(&format!("{folder}/{file}"));

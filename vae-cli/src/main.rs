@@ -1,12 +1,9 @@
 //! The `vae` binary: train, compare and use autoencoders.
 
-mod backend;
-mod codes;
+mod closing;
 mod commands;
-mod inference;
 mod options;
 mod pictures;
-mod run_folder;
 mod settings;
 mod watch;
 

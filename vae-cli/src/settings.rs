@@ -1,6 +1,5 @@
 //! The settings of a run, and the layers they come from.
 
-mod backend;
 mod check;
 mod layers;
 mod merge;
@@ -18,10 +17,10 @@ use vae_core::{ObjectiveConfig, nets::ModelConfig, train::TrainConfig};
 use vae_data::{Binarize, DataConfig};
 use vae_variants::Variant;
 
-pub use backend::{Backend, Ops};
 pub use layers::{LayerArgs, Override};
 pub use presets::PRESETS;
 pub use schema::{Choice, fields, flatten, is_switch, names};
+pub use vae_variants::{Backend, Ops};
 
 /// Everything a run depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

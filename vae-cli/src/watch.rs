@@ -7,11 +7,11 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use serde_json::{Map, Value, json};
-use vae_core::train::{EpochReport, Evaluation, Observer, Readings, StepReport};
+use vae_core::train::{EpochReport, Observer, Readings, StepReport};
 use vae_data::Progress;
+use vae_results::{MetricsRow, Named, RunWriter};
 
-use crate::{options::LogFormat, run_folder::RunFolder};
+use crate::options::LogFormat;
 
 /// How much is shown and how.
 #[derive(Debug, Clone)]
@@ -146,7 +146,7 @@ impl Progress for Loading {
 
 /// Writes `metrics.jsonl` and shows the training.
 pub struct Watch<'a> {
-    folder: &'a RunFolder,
+    folder: &'a RunWriter,
     screen: Screen,
     epochs: usize,
     bar: Option<ProgressBar>,
@@ -161,7 +161,7 @@ pub struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// Watches a run of `epochs` epochs in all.
-    pub fn new(folder: &'a RunFolder, screen: &Screen, epochs: usize) -> Self {
+    pub fn new(folder: &'a RunWriter, screen: &Screen, epochs: usize) -> Self {
         Self {
             folder,
             screen: screen.clone(),
@@ -215,15 +215,17 @@ impl Observer for Watch<'_> {
         }
         self.folder.append_metrics(&metrics_row(report))?;
         if self.screen.json {
-            let validated = report
-                .validation
-                .map_or(Value::Null, |e| values(&e.readings));
+            let text = |values: &[(String, f64)]| serde_json::to_string(&named(values));
+            let validation = report.validation.map(|of| text(&of.readings.values));
             tracing::info!(
                 epoch = report.epoch,
                 step = report.step,
                 stage = report.stage,
-                train = %values(report.train),
-                validation = %validated,
+                train = text(&report.train.values).unwrap_or_default(),
+                validation = validation
+                    .transpose()
+                    .unwrap_or_default()
+                    .unwrap_or("null".into()),
                 samples_per_second = report.samples_per_second,
                 "epoch done"
             );
@@ -316,49 +318,26 @@ fn warn_of_winner(report: &EpochReport<'_>) {
     }
 }
 
-/// One line of `metrics.jsonl`.
-fn metrics_row(report: &EpochReport<'_>) -> Value {
-    let mut row = json!({
-        "epoch": report.epoch,
-        "step": report.step,
-        "seconds": report.seconds,
-        "samples_per_second": report.samples_per_second,
-        "lr": report.lr,
-        "best": report.is_best,
-        "train": values(report.train),
-        "validation": report.validation.map(|e| values(&e.readings)),
-        "weights": pairs(&report.train.weights),
-        "latent": report.validation.and_then(|e| e.latent.as_ref()),
-    });
-    if let Some(stage) = report.stage {
-        row["stage"] = json!(stage);
+/// What `metrics.jsonl` keeps of an epoch.
+fn metrics_row(report: &EpochReport<'_>) -> MetricsRow {
+    MetricsRow {
+        epoch: report.epoch,
+        step: report.step,
+        seconds: report.seconds,
+        samples_per_second: report.samples_per_second,
+        lr: report.lr,
+        best: report.is_best,
+        train: named(&report.train.values),
+        validation: report.validation.map(|of| named(&of.readings.values)),
+        weights: named(&report.train.weights),
+        latent: report.validation.and_then(|of| of.latent.clone()),
+        stage: report.stage.map(str::to_owned),
+        estimates: report.train.estimates.clone(),
     }
-    if !report.train.estimates.is_empty() {
-        row["estimates"] = json!(report.train.estimates);
-    }
-    row
 }
 
-/// The values of an evaluation by name.
-pub fn values(readings: &Readings) -> Value {
-    pairs(&readings.values)
-}
-
-/// The values and the state of the code of an evaluation.
-pub fn evaluation(evaluation: &Evaluation) -> Value {
-    let mut object = values(&evaluation.readings);
-    if let Some(latent) = &evaluation.latent {
-        object["latent"] = json!(latent);
-    }
-    object
-}
-
-fn pairs(pairs: &[(String, f64)]) -> Value {
-    let object: Map<_, _> = pairs
-        .iter()
-        .map(|(name, value)| (name.clone(), json!(value)))
-        .collect();
-    Value::Object(object)
+fn named(values: &[(String, f64)]) -> Named {
+    values.iter().cloned().collect()
 }
 
 /// The first `most` values as text.
@@ -395,6 +374,8 @@ pub fn duration(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use vae_core::train::Evaluation;
+
     use super::*;
 
     #[test]
@@ -431,13 +412,13 @@ mod tests {
             epoch_line(&report, 5),
             "epoch 3/5  loss 10.00  kl 2.00  12,345/s"
         );
-        assert!(metrics_row(&report).get("stage").is_none());
+        assert!(metrics_row(&report).stage.is_none());
         report.stage = Some("prior");
         assert_eq!(
             epoch_line(&report, 5),
             "epoch 3/5  prior:  loss 10.00  kl 2.00  12,345/s"
         );
-        assert_eq!(metrics_row(&report)["stage"], "prior");
+        assert_eq!(metrics_row(&report).stage.as_deref(), Some("prior"));
     }
 
     #[test]

@@ -53,6 +53,12 @@ pub enum Error {
     /// The data could not be loaded or read.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The files of a run cannot be read or written.
+    #[error(transparent)]
+    Results(#[from] vae_results::Error),
+    /// The work was stopped from outside before its end.
+    #[error("stopped before the end")]
+    Stopped,
 }
 
 /// The result of this crate's functions.

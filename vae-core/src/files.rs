@@ -1,6 +1,6 @@
 //! Files that are either whole or absent, and the parameters of a model as such a file.
 
-use std::{fs, io::Write, path::Path};
+use std::{io::Write, path::Path};
 
 use burn::{module::Module, tensor::backend::Backend};
 use burn_store::{ModuleSnapshot, SafetensorsStore};
@@ -16,23 +16,7 @@ pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
 ) -> Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-    let attempt = || -> std::io::Result<()> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".partial-");
-        #[cfg(unix)]
-        {
-            // Like any file the user makes, not private as temporary files are.
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
-        write(file.as_file_mut())?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    attempt().map_err(Error::io(path))
+    vae_results::write_atomically(path, write).map_err(Error::io(path))
 }
 
 /// Writes what [`parameters_to_bytes`] gives.

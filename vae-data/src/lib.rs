@@ -63,6 +63,7 @@ pub use error::DataError;
 pub use fingerprint::fingerprint;
 pub use load::{Data, load};
 pub use memory::MemoryDataset;
+pub use ndarray;
 pub use npy::to_npy;
 pub use progress::{NoProgress, Progress};
 pub use random::{Stream, fill_normal, fill_uniform, rng};

@@ -1,5 +1,7 @@
 //! Datasets whose examples are at hand: numbers in memory, and eight-bit pixels.
 
+use ndarray::{Array, Dimension};
+
 use crate::bytes::Bytes;
 use crate::dataset::check_read;
 use crate::{DataError, DataShape, Dataset, UNLABELLED, ValueRange};
@@ -106,6 +108,31 @@ impl MemoryDataset {
         self.attributes = names;
         self.attribute_values = values;
         Ok(self)
+    }
+}
+
+/// Examples along the first axis: of numbers, grey images or images with their channels first.
+///
+/// ```
+/// use vae_data::{Dataset, MemoryDataset, ndarray::array};
+///
+/// let rows = MemoryDataset::try_from(array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])?;
+/// assert_eq!((rows.len(), rows.shape().features()), (3, 2));
+/// # Ok::<(), vae_data::DataError>(())
+/// ```
+impl<D: Dimension> TryFrom<Array<f32, D>> for MemoryDataset {
+    type Error = DataError;
+
+    /// # Errors
+    /// [`DataError::Setting`] if an axis but the first is empty or there is none.
+    fn try_from(array: Array<f32, D>) -> Result<Self, DataError> {
+        let shape = match array.shape() {
+            [_] => DataShape::flat(1),
+            &[_, height, width] => DataShape::new([1, height, width])?,
+            dims => DataShape::new(dims.get(1..).unwrap_or_default())?,
+        };
+        // In the order of the axes, whatever the order in memory.
+        Self::new(shape, array.iter().copied().collect())
     }
 }
 

@@ -38,19 +38,26 @@ fn check_within<B: Backend>(
     purpose: Purpose,
     available: u64,
 ) -> Result<()> {
-    let mut sizes = Sizes::default();
-    model.visit(&mut sizes);
+    let tensors = tensors(model);
+    let numbers = |dims: &[usize]| dims.iter().map(|size| *size as f64).product::<f64>();
+    let all: f64 = tensors.iter().map(|(_, dims)| numbers(dims)).sum();
     let (copies, what) = match purpose {
         Purpose::Training => (4.0, "the parameters, their gradients and the optimizer"),
         Purpose::Use => (1.0, "the parameters"),
     };
-    let needed = copies * NUMBER * sizes.all;
+    let needed = copies * NUMBER * all;
     // Where the size of the memory is not known, it is 0.
     if available == 0 || needed <= available as f64 {
         return Ok(());
     }
     let gib = |bytes: f64| bytes / f64::from(1 << 30);
-    let (name, dims) = sizes.largest;
+    let size = |tensor: &&(String, Vec<usize>)| numbers(&tensor.1);
+    // The first of them, where several are as large.
+    let largest = tensors
+        .iter()
+        .rev()
+        .max_by(|a, b| size(a).total_cmp(&size(b)));
+    let (name, dims) = largest.cloned().unwrap_or_default();
     Err(Error::Unfit(format!(
         "the model is too large: {what} need {:.0} GiB, and this machine has {:.0} GiB of memory; the largest \
          part is {name} with {dims:?} numbers: choose smaller widths in model.hidden, model.latent or \
@@ -60,23 +67,23 @@ fn check_within<B: Backend>(
     )))
 }
 
-/// Adds up numbers.
-#[derive(Default)]
-struct Sizes {
-    path: Vec<String>,
-    all: f64,
-    most: f64,
-    largest: (String, Vec<usize>),
+/// Name and dimensions of each tensor of parameters.
+pub fn tensors<B: Backend>(model: &impl Module<B>) -> Vec<(String, Vec<usize>)> {
+    let mut tensors = Tensors::default();
+    model.visit(&mut tensors);
+    tensors.found
 }
 
-impl<B: Backend> ModuleVisitor<B> for Sizes {
+#[derive(Default)]
+struct Tensors {
+    path: Vec<String>,
+    found: Vec<(String, Vec<usize>)>,
+}
+
+impl<B: Backend> ModuleVisitor<B> for Tensors {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        let dims: Vec<usize> = param.lazy_shape().to_vec();
-        let numbers: f64 = dims.iter().map(|size| *size as f64).product();
-        self.all += numbers;
-        if numbers > self.most {
-            (self.most, self.largest) = (numbers, (self.path.join("."), dims));
-        }
+        let dims = param.lazy_shape().to_vec();
+        self.found.push((self.path.join("."), dims));
     }
 
     // The members of an enum are no part of a name.

@@ -6,9 +6,9 @@ use vae_core::{
     Autoencoder, Error, Parts, Result,
     train::{Observer, Outcome, TrainConfig, Trainer},
 };
-use vae_data::{Batcher, Corruption, Data, Subset};
+use vae_data::{Batcher, Binarize, Corruption, Data, Subset};
 
-use crate::{Description, Model};
+use crate::{Defaults, Description, Model, Variant};
 
 /// Examples per batch of an evaluation.
 const EVALUATION_BATCH: usize = 512;
@@ -25,6 +25,21 @@ pub struct Recipe {
 }
 
 impl Recipe {
+    /// A model of a variant on these data, trained with the variant's own defaults.
+    ///
+    /// # Errors
+    /// Those of [`Description::new`] and [`Recipe::new`].
+    pub fn of(variant: impl Into<Variant>, data: &Data, seed: u64) -> Result<Self> {
+        let variant = variant.into();
+        let Defaults {
+            model,
+            objective,
+            train,
+        } = variant.defaults();
+        let description = Description::new(variant, model, objective, data, Binarize::None)?;
+        Self::new(description, data, train, seed)
+    }
+
     /// Batches of the three splits of `data`, made binary as `description` says, with the corruption and the
     /// share of labelled examples of its variant; those of the training split in random order.
     ///
@@ -57,15 +72,21 @@ impl Recipe {
         })
     }
 
-    /// Prepares batches in so many threads; see [`Batcher::workers`].
+    /// Prepares batches in threads of their own beside a step that takes `threads`: few of them.
     #[must_use]
-    pub fn workers(self, workers: usize) -> Self {
+    pub fn beside(self, threads: usize) -> Self {
+        let workers = (threads / 4).clamp(1, 4);
         Self {
             training: self.training.workers(workers),
             validation: self.validation.map(|batches| batches.workers(workers)),
             test: self.test.map(|batches| batches.workers(workers)),
             ..self
         }
+    }
+
+    /// How the model is built.
+    pub fn description(&self) -> &Description {
+        &self.description
     }
 
     /// The batches that are trained on.

@@ -74,6 +74,14 @@ macro_rules! registry {
             };
         }
 
+        $(
+            impl From<$name> for Variant {
+                fn from(variant: $name) -> Self {
+                    Self::$name(variant)
+                }
+            }
+        )*
+
         impl Variant {
             /// Every variant with its defaults, in the order of the registry.
             pub fn all() -> Vec<Self> {

@@ -15,10 +15,11 @@ use vae_core::{
     nets::{Init, ModelConfig},
 };
 use vae_data::{Binarize, DataShape, Scaler, ValueRange};
+use vae_results::RunFolder;
 
 use crate::{
     Model, Variant,
-    memory::{Purpose, check_memory},
+    memory::{Purpose, check_memory, tensors},
     upgrade::RENAMED,
 };
 
@@ -168,6 +169,16 @@ impl Description {
         check_memory(&model, purpose)
     }
 
+    /// Name and dimensions of each tensor of parameters of the model, which is not built for it.
+    ///
+    /// # Errors
+    /// As [`Description::build`].
+    pub fn tensors(&self) -> Result<Vec<(String, Vec<usize>)>> {
+        let device = Default::default();
+        let model = self.assembled(&mut Init::<burn_flex::Flex>::dry(&device), Assembly::build)?;
+        Ok(tensors(&model))
+    }
+
     /// Builds the model with parts that `assemble` makes: networks, a likelihood or a prior that
     /// are not ours.
     ///
@@ -238,6 +249,13 @@ impl Description {
     }
 }
 
+/// Whether `folder` holds both files of a model.
+pub fn is_model(folder: &Path) -> bool {
+    [DESCRIPTION, PARAMETERS]
+        .iter()
+        .all(|name| folder.join(name).is_file())
+}
+
 fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|source| Error::Io {
         path: path.to_owned(),
@@ -252,6 +270,8 @@ pub struct ModelBytes {
     pub description: Vec<u8>,
     /// `model.safetensors`
     pub parameters: Vec<u8>,
+    /// The model whose codes it was trained on, if it was.
+    pub codes_of: Option<Box<ModelBytes>>,
 }
 
 impl ModelBytes {
@@ -276,6 +296,7 @@ impl ModelBytes {
         Ok(Self {
             description: description.to_bytes(),
             parameters: parameters_to_bytes(model)?,
+            codes_of: None,
         })
     }
 
@@ -284,13 +305,37 @@ impl ModelBytes {
     /// # Errors
     /// [`Error::Io`] if one cannot be read.
     pub fn read(folder: &Path) -> Result<Self> {
+        let codes_of = folder.join(RunFolder::CODES_OF);
+        let codes_of = is_model(&codes_of).then(|| Self::read(&codes_of));
         Ok(Self {
             description: read(&folder.join(DESCRIPTION))?,
             parameters: read(&folder.join(PARAMETERS))?,
+            codes_of: codes_of.transpose()?.map(Box::new),
         })
     }
 
-    /// The model, ready to use on `device`.
+    /// Writes the files of the model into `folder`, which it makes where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if one cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder).map_err(|source| Error::Io {
+            path: folder.to_owned(),
+            source,
+        })?;
+        if let Some(codes_of) = &self.codes_of {
+            codes_of.write(&folder.join(RunFolder::CODES_OF))?;
+        }
+        for (name, bytes) in [
+            (PARAMETERS, &self.parameters),
+            (DESCRIPTION, &self.description),
+        ] {
+            write_atomically(&folder.join(name), |file| file.write_all(bytes))?;
+        }
+        Ok(())
+    }
+
+    /// The model, ready to use on `device`, without that whose codes it learned.
     ///
     /// # Errors
     /// [`Error::Corrupt`] if the bytes are damaged, do not fit each other, or the model has parts that are
@@ -299,7 +344,7 @@ impl ModelBytes {
         self.load_from(Path::new(""), device)
     }
 
-    fn load_from<B: Backend>(
+    pub(crate) fn load_from<B: Backend>(
         self,
         folder: &Path,
         device: &B::Device,
@@ -347,14 +392,7 @@ pub fn save<B: Backend, A: Parts<B>>(
     description: &Description,
     folder: &Path,
 ) -> Result<()> {
-    let bytes = ModelBytes::of(model, description)?;
-    for (name, bytes) in [
-        (PARAMETERS, bytes.parameters),
-        (DESCRIPTION, bytes.description),
-    ] {
-        write_atomically(&folder.join(name), |file| file.write_all(&bytes))?;
-    }
-    Ok(())
+    ModelBytes::of(model, description)?.write(folder)
 }
 
 /// Reads the model in `folder`, ready to use on `device`.

@@ -6,23 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Tensor, TensorData, backend::Backend};
-use burn_autodiff::Autodiff;
+use anyhow::{Result, bail};
+use burn::tensor::{Int, Tensor};
 use burn_flex::Flex;
 use serde_json::json;
 use vae_core::nets::Upsample;
-use vae_core::train::{Observer, StepReport, TrainConfig, Trainer};
-use vae_core::{Batch, Encoder, StepContext, importance_nll};
-use vae_data::{Batcher, Data, NoProgress};
-use vae_variants::{Description, Model};
+use vae_core::train::{Observer, StepReport, TrainConfig};
+use vae_data::NoProgress;
+use vae_variants::{Description, Ops, Recipe, Trained, prepare};
 
-use super::train::{describe, recipe};
-use crate::backend::{self, Job};
-use crate::codes::load_data;
+use super::train::{describe, load_data, open_codes_of};
 use crate::options::{BenchArgs, Format, Work};
-use crate::settings::{Resolved, resolve};
+use crate::settings::resolve;
 
 /// Steps before the clock starts.
 const WARM_UP: usize = 20;
@@ -36,133 +31,80 @@ const IMPORTANCE_SAMPLES: usize = 50;
 pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     let resolved = resolve(&args.layers)?;
     let settings = &resolved.settings;
-    let threads = backend::prepare(settings.threads, settings.ops)?;
-    let data = load_data(settings, &NoProgress)?;
+    let threads = prepare(settings.threads, settings.ops)?;
+    let codes_of = open_codes_of(settings)?;
+    let data = load_data(settings, codes_of.as_ref(), &NoProgress)?;
     let description = describe(&resolved, &data)?;
-    let job = Bench {
+    let mut clock = Clock {
         args,
-        resolved: &resolved,
-        data: &data,
-        description: &description,
-        threads,
+        batch: settings.train.batch_size,
+        floor: None,
+        seen: 0,
+        last: Instant::now(),
+        round: Vec::with_capacity(args.steps),
+        rounds: Vec::new(),
+        done: Arc::default(),
     };
-    backend::run(settings.backend, job)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-struct Bench<'a> {
-    args: &'a BenchArgs,
-    resolved: &'a Resolved,
-    data: &'a Data,
-    description: &'a Description,
-    threads: usize,
-}
-
-impl Job for Bench<'_> {
-    type Output = ();
-
-    fn run<B: Backend>(self, device: B::Device) -> Result<()> {
-        let settings = &self.resolved.settings;
-        let recipe = recipe(self.resolved, self.data, self.description, self.threads)?;
-        let batches = recipe.training();
-        let mut clock = Clock {
-            args: self.args,
-            batch: settings.train.batch_size,
-            floor: None,
-            seen: 0,
-            last: Instant::now(),
-            round: Vec::with_capacity(self.args.steps),
-            rounds: Vec::new(),
-            done: Arc::default(),
-        };
-        if self.args.format == Format::Text {
-            println!(
-                "{} on {}: {} backend, {} operations, {} threads, batches of {}",
-                self.description.variant.info().name,
-                self.data.name,
-                settings.backend,
-                match settings.ops {
-                    crate::settings::Ops::Fast => "fast",
-                    crate::settings::Ops::Reference => "reference",
-                },
-                self.threads,
-                settings.train.batch_size,
-            );
-        }
-        match self.args.work {
-            Work::Train => {
-                let model = self.model::<Autodiff<B>>(&device)?;
-                clock.floor = Some(Floor::of(&model, self.description, clock.batch));
-                let steps = clock.steps();
-                let train = TrainConfig {
-                    epochs: steps,
-                    max_steps: Some(steps as u64),
-                    patience: None,
-                    checkpoint_steps: None,
-                    ..settings.train.clone()
-                };
-                // Or what follows the main training would be timed too.
-                Trainer::new(model, train, settings.seed, device)?
-                    .with_stop_flag(clock.done.clone())
-                    .run(batches, None, &mut clock)?;
-            }
-            Work::Encode => {
-                let model = self.model::<B>(&device)?;
-                self.use_model(&mut clock, batches, &device, |batch, step| {
-                    let code = model.encode(batch, step);
-                    Ok(code.mean().into_data())
-                })?;
-            }
-            Work::Importance => {
-                let model = self.model::<B>(&device)?;
-                let variant = self.description.variant.info().name;
-                self.use_model(&mut clock, batches, &device, |batch, step| {
-                    let nll = importance_nll(&model, batch, IMPORTANCE_SAMPLES, step);
-                    let nll = nll.with_context(|| {
-                        format!(
-                            "--work importance needs a variant with a Gaussian posterior, which \
-                             {variant} has not: try --variant vae"
-                        )
-                    });
-                    Ok(nll?.into_data())
-                })?;
-            }
-        }
-        if self.args.format == Format::Text {
-            clock.print();
-        }
-        Ok(())
+    let name = description.variant.info().name;
+    if args.format == Format::Text {
+        println!(
+            "{name} on {}: {} backend, {} operations, {threads} threads, batches of {}",
+            data.name,
+            settings.backend,
+            match settings.ops {
+                Ops::Fast => "fast",
+                Ops::Reference => "reference",
+            },
+            settings.train.batch_size,
+        );
     }
-}
-
-impl Bench<'_> {
-    fn model<B: Backend>(&self, device: &B::Device) -> Result<Model<B>> {
-        let model = self.description.build(self.resolved.settings.seed, device);
-        model.map_err(|error| self.resolved.blame(error))
-    }
-
-    /// Calls `work` on batch after batch until the clock has seen enough.
-    fn use_model<B: Backend>(
-        &self,
-        clock: &mut Clock<'_>,
-        batches: &Batcher,
-        device: &B::Device,
-        work: impl Fn(&Batch<B>, &StepContext) -> Result<TensorData>,
-    ) -> Result<()> {
-        for epoch in 0.. {
-            for host in batches.epoch(epoch, 0) {
-                let host = host?;
-                let examples = host.len;
-                let step = StepContext::evaluate(self.resolved.settings.seed, 0, 0, 1);
-                work(&Batch::from_host(host, device), &step)?;
-                clock.tick(examples);
-                if clock.seen == clock.steps() {
-                    return Ok(());
+    let steps = clock.steps();
+    let train = TrainConfig {
+        epochs: steps,
+        max_steps: Some(steps as u64),
+        patience: None,
+        checkpoint_steps: None,
+        ..settings.train.clone()
+    };
+    let recipe = Recipe::new(description.clone(), &data, train, settings.seed)?.beside(threads);
+    let blame = |error| resolved.blame(error);
+    match args.work {
+        Work::Train => {
+            let session = recipe.session(settings.backend).map_err(blame)?;
+            clock.floor = Some(Floor::of(&description, clock.batch)?);
+            // Or what follows the main training would be timed too.
+            let session = session.with_stop_flag(clock.done.clone());
+            session.without_validation().run(&mut clock)?;
+        }
+        Work::Encode | Work::Importance => {
+            let model = Trained::fresh(&description, settings.seed, settings.backend);
+            let model = model.map_err(blame)?;
+            if args.work == Work::Importance && !model.gives_likelihood() {
+                bail!(
+                    "--work importance needs a variant with a Gaussian posterior, which {name} has not: \
+                     try --variant vae"
+                );
+            }
+            let examples = model.examples_of_split(&data.train)?.seed(settings.seed);
+            let examples = examples.batch_size(clock.batch);
+            while clock.seen < steps {
+                match args.work {
+                    Work::Importance => {
+                        let batches = model.nll(&examples, IMPORTANCE_SAMPLES)?;
+                        clock.watch(batches.map(|batch| Ok(batch?.len())))?;
+                    }
+                    _ => {
+                        let (batches, latent) = (model.encode(&examples), model.latent());
+                        clock.watch(batches.map(|batch| Ok(batch?.mean.len() / latent)))?;
+                    }
                 }
             }
         }
-        Ok(())
     }
+    if args.format == Format::Text {
+        clock.print();
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Milliseconds a step.
@@ -196,6 +138,14 @@ impl Clock<'_> {
     /// How many steps there are in all.
     fn steps(&self) -> usize {
         WARM_UP + self.args.rounds * self.args.steps
+    }
+
+    /// Ticks for batch after batch, given as the number of its examples, until all steps are done.
+    fn watch(&mut self, batches: impl Iterator<Item = Result<usize>>) -> Result<()> {
+        for examples in batches.take(self.steps() - self.seen) {
+            self.tick(examples?);
+        }
+        Ok(())
     }
 
     /// A step of so many examples has ended.
@@ -295,14 +245,12 @@ struct Floor {
 
 impl Floor {
     /// Every weight, in the order of the module, but for the gradient of the first input.
-    fn of<B: Backend>(model: &impl Module<B>, description: &Description, batch: usize) -> Self {
-        let mut shapes = Shapes::default();
-        model.visit(&mut shapes);
+    fn of(description: &Description, batch: usize) -> Result<Self> {
+        let shapes = Shapes::of(description)?;
         let places = places(description, shapes.kernels.len());
         let device = Default::default();
         let matrix = |rows: usize, columns: usize| {
-            let values =
-                Tensor::<Flex, 1, burn::tensor::Int>::arange(0..(rows * columns) as i64, &device);
+            let values = Tensor::<Flex, 1, Int>::arange(0..(rows * columns) as i64, &device);
             (values.float() * 0.37).sin().reshape([rows, columns])
         };
         let kernels = shapes.kernels.iter().zip(places);
@@ -323,7 +271,7 @@ impl Floor {
                 products.push([gradient, weight.transpose()]);
             }
         }
-        Self { products }
+        Ok(Self { products })
     }
 
     /// How long all products take: the median of some tries.
@@ -358,7 +306,7 @@ fn places(description: &Description, kernels: usize) -> Vec<usize> {
     (1..=depth).map(pixels).chain(up).collect()
 }
 
-/// The shapes of the weights of a module.
+/// The shapes of the weights of a model.
 #[derive(Default)]
 struct Shapes {
     /// `[inputs, outputs]`
@@ -367,12 +315,16 @@ struct Shapes {
     kernels: Vec<[usize; 4]>,
 }
 
-impl<B: Backend> ModuleVisitor<B> for Shapes {
-    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<B, D>>) {
-        match *parameter.val().dims().as_slice() {
-            [inputs, outputs] => self.dense.push([inputs, outputs]),
-            [coarse, fine, height, width] => self.kernels.push([coarse, fine, height, width]),
-            _ => {}
+impl Shapes {
+    fn of(description: &Description) -> Result<Self> {
+        let mut shapes = Self::default();
+        for (_, dims) in description.tensors()? {
+            match *dims.as_slice() {
+                [inputs, outputs] => shapes.dense.push([inputs, outputs]),
+                [coarse, fine, height, width] => shapes.kernels.push([coarse, fine, height, width]),
+                _ => {}
+            }
         }
+        Ok(shapes)
     }
 }

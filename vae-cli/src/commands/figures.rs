@@ -1,17 +1,11 @@
 //! The pictures of a run folder.
 
 use anyhow::Result;
-use burn::tensor::backend::Backend;
-use serde_json::Value;
-use vae_data::{Batcher, Data};
-use vae_variants::{Description, Model};
+use vae_data::{Data, Subset};
+use vae_results::{MetricsRow, Named, RunWriter};
+use vae_variants::{Description, Examples, Reconstructions, Trained};
 
-use crate::{
-    codes::Shown,
-    inference::{conditions, reconstruct, restyle, sample},
-    pictures::{self, Epoch},
-    run_folder::RunFolder,
-};
+use crate::pictures::{self, Epoch};
 
 /// Reconstructed images, and images sampled in a row of a class.
 const COLUMNS: usize = 16;
@@ -26,71 +20,80 @@ const ROWS: usize = 500;
 ///
 /// # Errors
 /// If the data cannot be read or a file cannot be written.
-pub fn write<B: Backend>(
-    folder: &RunFolder,
-    model: &Model<B>,
-    description: &Description,
-    data: &Data,
-    seed: u64,
-    device: &B::Device,
-) -> Result<()> {
-    let shown_as = Shown::<B>::open(folder.path(), description, device)?;
-    let shown = &shown_as.description;
+pub fn write(folder: &RunWriter, model: &Trained, data: &Data, seed: u64) -> Result<()> {
+    let shown = model.data();
+    let classes = &model.description().classes;
     let is_image = shown.shape.image().is_some();
+    let conditions = model.conditions();
+    let has_rows = !conditions.is_empty() && conditions.len() == classes.len();
+    let rows: &[String] = if has_rows { classes } else { &[] };
+    let first = |subset: &Subset, count: usize| -> Result<Examples<'_>> {
+        let examples = model.examples_of_split(&subset.first(count))?;
+        Ok(examples.batch_size(count).seed(seed))
+    };
+
     let subsets = [&data.test, &data.validation, &data.train];
-    let subset = subsets.into_iter().find(|subset| !subset.is_empty());
-    let rows = conditions(description);
-    let has_rows = !rows.is_empty() && rows.len() == description.classes.len();
-    if let Some(subset) = subset {
-        let count = if is_image { COLUMNS } else { ROWS };
-        let of = reconstruct(model, description, subset, count, seed, device)?;
-        let corrupted = of.corrupted.map(|values| shown_as.data(values, device));
+    if let Some(subset) = subsets.into_iter().find(|subset| !subset.is_empty()) {
+        let examples = first(subset, if is_image { COLUMNS } else { ROWS })?.corrupted();
+        let Reconstructions {
+            target,
+            corrupted,
+            reconstructed,
+        } = model
+            .reconstruct(&examples)
+            .next()
+            .transpose()?
+            .unwrap_or_default();
         let png = pictures::reconstructions(&pictures::Reconstructions {
             shape: &shown.shape,
-            input: &shown_as.data(of.target, device),
+            input: &target,
             corrupted: corrupted.as_deref(),
-            reconstructed: &shown_as.data(of.reconstructed, device),
-            range: shown.range,
+            reconstructed: &reconstructed,
+            range: range(shown, &target),
             names: &shown.columns,
         })?;
         folder.write("reconstructions.png", &png)?;
         if is_image && has_rows {
-            let values = restyle(model, description, subset, &rows, PER_CLASS, seed, device)?;
+            let examples = first(subset, PER_CLASS)?.corrupted();
+            let originals = model.reconstruct(&examples).next().transpose()?;
+            let mut values = originals.unwrap_or_default().target;
+            let codes = model
+                .encode(&examples)
+                .next()
+                .transpose()?
+                .unwrap_or_default();
+            for condition in &conditions {
+                values.extend(model.decode(&codes.mean, Some(condition)));
+            }
             let names = ["input".to_owned()].into_iter();
-            let names: Vec<_> = names.chain(description.classes.iter().cloned()).collect();
-            let png = samples(&shown_as.data(values, device), &names, shown)?;
-            folder.write("styles.png", &png)?;
+            let names: Vec<_> = names.chain(classes.iter().cloned()).collect();
+            folder.write("styles.png", &samples(&values, &names, shown)?)?;
         }
     }
 
-    folder.write(
-        "curves.png",
-        &pictures::curves(&history(&folder.main_metrics()?))?,
-    )?;
+    let history = history(&folder.main_metrics()?);
+    folder.write("curves.png", &pictures::curves(&history)?)?;
 
+    if !model.is_generative() {
+        return Ok(());
+    }
     let count = match (is_image, has_rows) {
         (false, _) => ROWS,
         (true, true) => PER_CLASS,
         (true, false) => SAMPLES,
     };
-    if let Some(values) = sample(model, &rows, count, seed, device) {
-        let png = if is_image {
-            let labels = if has_rows {
-                &description.classes[..]
-            } else {
-                &[]
-            };
-            samples(&shown_as.data(values, device), labels, shown)?
-        } else {
-            let values = shown_as.data(values, device);
-            let batcher = Batcher::sequential(data.train.clone(), ROWS, seed);
-            let train = batcher.epoch(0, 0).next().transpose()?;
-            let train = train.map(|batch| batch.target).unwrap_or_default();
-            let train = shown_as.data(train, device);
-            pictures::sample_histograms(&train, &values, &shown.shape, &shown.columns)?
-        };
-        folder.write("samples.png", &png)?;
-    }
+    let values = model.sample(count, &conditions, seed)?;
+    let png = if is_image {
+        samples(&values, rows, shown)?
+    } else {
+        let originals = model
+            .reconstruct(&first(&data.train, ROWS)?)
+            .next()
+            .transpose()?;
+        let originals = originals.unwrap_or_default().target;
+        pictures::sample_histograms(&originals, &values, &shown.shape, &shown.columns)?
+    };
+    folder.write("samples.png", &png)?;
     Ok(())
 }
 
@@ -98,34 +101,33 @@ pub fn write<B: Backend>(
 ///
 /// # Errors
 /// If the samples are not images.
-pub fn samples(values: &[f32], labels: &[String], description: &Description) -> Result<Vec<u8>> {
-    pictures::samples(values, &description.shape, description.range, labels)
+pub fn samples(values: &[f32], labels: &[String], shown: &Description) -> Result<Vec<u8>> {
+    pictures::samples(values, &shown.shape, range(shown, values), labels)
 }
 
-/// The names of the features, numbered where they have none.
-pub fn column_names(description: &Description) -> Vec<String> {
-    if description.columns.is_empty() {
-        (0..description.shape.features())
-            .map(|i| format!("x{i}"))
-            .collect()
-    } else {
-        description.columns.clone()
+/// The values that are black and white: those of the data, which are known where they were not scaled.
+fn range(shown: &Description, values: &[f32]) -> (f32, f32) {
+    if shown.scaler.is_none() {
+        return shown.range;
     }
+    let finite = values.iter().copied().filter(|value| value.is_finite());
+    let wider = |(low, high): (f32, f32), value: f32| (low.min(value), high.max(value));
+    finite.fold((f32::INFINITY, f32::NEG_INFINITY), wider)
 }
 
-/// The lines of `metrics.jsonl` as the curves want them.
-fn history(rows: &[Value]) -> Vec<Epoch> {
-    let list = |values: &Value| {
-        let object = values.as_object().into_iter().flatten();
-        let numbers =
-            object.map(|(name, value)| (name.clone(), value.as_f64().unwrap_or(f64::NAN)));
-        numbers.collect()
+/// The rows of `metrics.jsonl` as the curves want them.
+fn history(rows: &[MetricsRow]) -> Vec<Epoch> {
+    let list = |values: &Named| {
+        let measured = values.iter();
+        measured
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+            .collect()
     };
     rows.iter()
         .map(|row| Epoch {
-            epoch: row["epoch"].as_u64().unwrap_or_default() as usize,
-            train: list(&row["train"]),
-            validation: list(&row["validation"]),
+            epoch: row.epoch,
+            train: list(&row.train),
+            validation: row.validation.as_ref().map(list).unwrap_or_default(),
         })
         .collect()
 }

@@ -2,31 +2,27 @@
 
 use std::{path::Path, process::ExitCode};
 
-use anyhow::{Context, Result, bail};
-use burn::tensor::backend::Backend;
+use anyhow::{Context, Result, anyhow, bail};
 use vae_core::files::write_atomically;
 use vae_data::to_npy;
-use vae_variants::{Description, load};
+use vae_results::RunFolder;
+use vae_variants::{Condition, Description, Trained, prepare};
 
 use crate::{
-    backend::{self, Job},
-    codes::Shown,
     commands::figures,
-    inference::{class_index, conditions, sample},
     options::SampleArgs,
-    run_folder::CONFIG,
     settings::{resolve, resolve_run},
 };
 
-/// Draws samples and writes them as a picture (images), or in the units of the data as a table or array.
+/// Draws samples and writes them as a picture (images), a table or an array, in the units of the data.
 ///
 /// # Errors
 /// If the model cannot be loaded, cannot generate, or has no such class.
 pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     let form = args.out.as_deref().map(Form::of).transpose()?;
-    let config = args.run.join(CONFIG);
+    let config = RunFolder::at(&args.run).config();
     // A program that saves a model writes no settings.
-    let settings = match !config.exists() && args.run.join("model.json").exists() {
+    let settings = match !config.exists() && vae_variants::is_model(&args.run) {
         true => resolve(&args.layers())?.settings,
         false => {
             resolve_run(&config, &args.layers())
@@ -34,51 +30,76 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
                 .settings
         }
     };
-    backend::prepare(settings.threads, settings.ops)?;
-    let description = Description::read(&args.run)?;
-    let rows = match &args.class {
-        Some(class) => {
-            let index = class_index(&description, class)?;
-            vec![conditions(&description).swap_remove(index)]
-        }
-        None => conditions(&description),
+    prepare(settings.threads, settings.ops)?;
+    let model = Trained::open(&args.run, settings.backend)?;
+    let conditions = match &args.class {
+        Some(class) => vec![condition(&model, class)?],
+        None => model.conditions(),
     };
-    let job = Sampling {
-        args,
-        rows: &rows,
-        seed: settings.seed,
-    };
-    let (values, description) = backend::run(settings.backend, job)?;
-    let is_image = description.shape.image().is_some();
+    if !model.is_generative() {
+        bail!(
+            "a {} model has no prior to draw codes from; train a generative variant such as vae, or look \
+             at reconstructions.png in {}",
+            model.description().variant.info().name,
+            args.run.display()
+        );
+    }
+    let values = model.sample(args.count, &conditions, settings.seed)?;
+
+    let shown = model.data();
+    let features = shown.shape.features();
+    let count = values.len() / features;
+    let is_image = shown.shape.image().is_some();
     let (name, own) = match is_image {
         true => ("sample.png", Form::Png),
         false => ("sample.csv", Form::Csv),
     };
     let path = args.out.clone().unwrap_or_else(|| args.run.join(name));
-    let form = form.unwrap_or(own);
-    let bytes = match form {
-        Form::Csv => table(&values, &description),
-        Form::Npy => {
-            let count = values.len() / description.shape.features();
-            let shape: Vec<usize> = [&[count], description.shape.dims()].concat();
-            to_npy(&shape, &in_units_of_data(&values, &description))
-        }
+    let bytes = match form.unwrap_or(own) {
+        Form::Csv => table(&values, shown),
+        Form::Npy => to_npy(&[&[count], shown.shape.dims()].concat(), &values),
         Form::Png if !is_image => {
             bail!("samples of a table are written as numbers: --out FILE.csv or FILE.npy")
         }
         Form::Png => {
             // One class fills a square, all classes a row each.
+            let classes = &model.description().classes;
             let labels: &[String] = match &args.class {
-                None if rows.len() == description.classes.len() => &description.classes,
+                None if conditions.len() == classes.len() => classes,
                 _ => &[],
             };
-            figures::samples(&values, labels, &description)?
+            figures::samples(&values, labels, shown)?
         }
     };
     write_atomically(&path, |file| file.write_all(&bytes))?;
-    let count = values.len() / description.shape.features();
     println!("{count} samples written to {}", path.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// The condition of the class that `--class` names.
+fn condition(model: &Trained, class: &str) -> Result<Condition> {
+    let Description {
+        classes, variant, ..
+    } = model.description();
+    if !variant.is_conditional() || classes.is_empty() {
+        bail!(
+            "--class needs a model trained with class labels, but this is a {} model{}",
+            variant.info().name,
+            if classes.is_empty() {
+                " without classes"
+            } else {
+                ""
+            }
+        );
+    }
+    model.condition(class).ok_or_else(|| {
+        anyhow!(
+            "--class {class} is not a class of this model: it has {} ({}), or an index from 0 to {}",
+            classes.len(),
+            classes.join(", "),
+            classes.len() - 1
+        )
+    })
 }
 
 /// What samples can be written as.
@@ -105,48 +126,16 @@ impl Form {
     }
 }
 
-struct Sampling<'a> {
-    args: &'a SampleArgs,
-    rows: &'a [Vec<f32>],
-    seed: u64,
-}
-
-impl Job for Sampling<'_> {
-    type Output = (Vec<f32>, Description);
-
-    fn run<B: Backend>(self, device: B::Device) -> Result<Self::Output> {
-        let (model, description) = load::<B>(&self.args.run, &device)?;
-        let drawn = sample(&model, self.rows, self.args.count, self.seed, &device);
-        let Some(values) = drawn else {
-            bail!(
-                "a {} model has no prior to draw codes from; train a generative variant such as \
-                 vae, or look at reconstructions.png in {}",
-                description.variant.info().name,
-                self.args.run.display()
-            );
-        };
-        let shown = Shown::<B>::open(&self.args.run, &description, &device)?;
-        Ok((shown.data(values, &device), shown.description))
-    }
-}
-
-/// Samples as the original data were before they were scaled.
-fn in_units_of_data(values: &[f32], description: &Description) -> Vec<f32> {
-    let mut values = values.to_vec();
-    if let Some(scaler) = &description.scaler {
-        for row in values.chunks_mut(description.shape.features()) {
-            scaler.invert(row);
-        }
-    }
-    values
-}
-
-/// Comma-separated values in the units of the original data.
-fn table(values: &[f32], description: &Description) -> Vec<u8> {
-    let features = description.shape.features();
-    let names = figures::column_names(description);
+/// Comma-separated values; columns without a name are numbered.
+fn table(values: &[f32], shown: &Description) -> Vec<u8> {
+    let features = shown.shape.features();
+    let numbered = || (0..features).map(|i| format!("x{i}")).collect::<Vec<_>>();
+    let names = match shown.columns.is_empty() {
+        true => numbered(),
+        false => shown.columns.clone(),
+    };
     let mut text = names.join(",") + "\n";
-    for row in in_units_of_data(values, description).chunks(features) {
+    for row in values.chunks(features) {
         let cells: Vec<String> = row.iter().map(f32::to_string).collect();
         text += &cells.join(",");
         text.push('\n');

@@ -1,7 +1,7 @@
 //! Evaluation: the objective and the state of the latent code over a whole split.
 
 use burn::tensor::{Tensor, backend::Backend};
-use vae_data::Batcher;
+use vae_data::{Batcher, HostBatch};
 
 use crate::{
     Autoencoder, Batch, Code, Loss, Objective, StepContext,
@@ -23,9 +23,24 @@ pub fn evaluate<B: Backend, M: Loss<B>>(
     position: Position,
     device: &B::Device,
 ) -> Result<Evaluation> {
+    let batches = batches.epoch(0, 0).map(|batch| Ok(batch?));
+    evaluate_batches(model, batches, seed, position, device)
+}
+
+/// [`evaluate`] on batches from anywhere.
+///
+/// # Errors
+/// The first error among the batches.
+pub fn evaluate_batches<B: Backend, M: Loss<B>>(
+    model: &M,
+    batches: impl Iterator<Item = Result<HostBatch>>,
+    seed: u64,
+    position: Position,
+    device: &B::Device,
+) -> Result<Evaluation> {
     let mut meter = Meter::default();
     let mut codes = CodeSums::default();
-    for (number, host) in batches.epoch(0, 0).enumerate() {
+    for (number, host) in batches.enumerate() {
         let host = host?;
         let examples = host.len;
         let batch = Batch::from_host(host, device);

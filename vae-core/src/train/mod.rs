@@ -13,7 +13,7 @@ pub use crate::{
     step::Position,
 };
 pub use checkpoint::{CheckpointStore, State};
-pub use evaluate::{evaluate, evaluate_nll};
+pub use evaluate::{evaluate, evaluate_batches, evaluate_nll};
 pub use observer::{EpochReport, Observer, StepReport};
 pub use settings::TrainConfig;
 pub use trainer::{Ending, Outcome, Trainer};

@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use vae_results::{RunFolder, Summary};
 
 use super::plan::Trial;
 
@@ -15,9 +16,16 @@ const LOG_LINES: usize = 10;
 /// How far a trial is, as its folder tells.
 #[derive(Debug, PartialEq)]
 pub enum State {
-    Finished(Value),
+    Finished(Box<Summary>),
     Resumable,
     New,
+}
+
+/// What a folder was made for.
+#[derive(Serialize, Deserialize)]
+struct Identity {
+    identity: String,
+    seed: u64,
 }
 
 /// The files of a trial.
@@ -49,25 +57,19 @@ impl Folder {
     }
 
     pub fn state(&self, trial: &Trial) -> State {
-        let Some(written) = read_json(&self.identity()) else {
-            return State::New;
-        };
-        if written["identity"] != trial.identity.as_str() {
+        let written = fs::read(self.identity()).ok();
+        let written = written.and_then(|text| serde_json::from_slice::<Identity>(&text).ok());
+        if written.is_none_or(|written| written.identity != trial.identity) {
             return State::New;
         }
-        if let Some(summary) = read_json(&self.run().join("summary.json")) {
-            return State::Finished(summary);
+        let run = RunFolder::at(self.run());
+        if let Ok(summary) = run.summary() {
+            return State::Finished(Box::new(summary));
         }
-        let checkpoints = fs::read_dir(self.run().join("checkpoints"));
-        let any = checkpoints.is_ok_and(|mut entries| {
-            entries.any(|entry| {
-                entry.is_ok_and(|entry| {
-                    let name = entry.file_name().to_string_lossy().into_owned();
-                    !name.starts_with('.') && !name.ends_with(".tmp")
-                })
-            })
-        });
-        if any { State::Resumable } else { State::New }
+        match run.has_checkpoint() {
+            true => State::Resumable,
+            false => State::New,
+        }
     }
 
     /// Removes what an earlier attempt left, and writes down what is to run.
@@ -80,8 +82,11 @@ impl Folder {
             _ => {}
         }
         write(&self.config(), &trial.config)?;
-        let identity = json!({ "identity": trial.identity, "seed": trial.seed });
-        write(&self.identity(), &format!("{identity:#}\n"))
+        let identity = serde_json::to_string_pretty(&Identity {
+            identity: trial.identity.clone(),
+            seed: trial.seed,
+        })?;
+        write(&self.identity(), &format!("{identity}\n"))
     }
 
     /// The last lines of the log, each after a line break.
@@ -116,15 +121,8 @@ pub fn lock(out: &Path) -> Result<File> {
     }
 }
 
-fn read_json(path: &Path) -> Option<Value> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
-}
-
 /// Writes a file whole or not at all.
 pub fn write(path: &Path, text: &str) -> Result<()> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    fs::write(&new, text)
-        .and_then(|()| fs::rename(&new, path))
+    vae_results::write_atomically(path, |file| file.write_all(text.as_bytes()))
         .with_context(|| format!("cannot write {}", path.display()))
 }

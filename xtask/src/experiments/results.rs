@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use vae_results::Summary;
 
 use super::plan::{MISSING, Plan};
 use super::runner::Outcome;
@@ -12,6 +13,8 @@ use super::table::Table;
 
 /// The terms of the test loss that come first, in this order; the rest is alphabetical.
 const FIRST_TERMS: [&str; 3] = ["loss", "reconstruction", "kl"];
+/// The column of the estimate of `-log p(x)`.
+const NLL: &str = "nll";
 
 /// One row per point of the grid: its settings, then means over seeds.
 pub fn table(plan: &Plan, outcomes: &[Outcome]) -> Table {
@@ -20,23 +23,28 @@ pub fn table(plan: &Plan, outcomes: &[Outcome]) -> Table {
         let cells = plan.points.iter().map(|row| row[index].clone()).collect();
         table.push_text(&column.label, cells);
     }
-    let groups: Vec<Vec<&Value>> = (0..plan.points.len())
+    let groups: Vec<Vec<&Summary>> = (0..plan.points.len())
         .map(|point| summaries(plan, outcomes, point))
         .collect();
     for term in test_terms(&groups) {
-        let column = statistics(&groups, |summary| number(&summary["test"], &term));
+        let column = statistics(&groups, |summary| {
+            let test = summary.test.as_ref()?;
+            match term.as_str() {
+                NLL => test.nll,
+                term => test.values.get(term),
+            }
+        });
         table.push_numbers(&term, &column, None);
     }
-    let mean_only = |key: &str| -> Vec<Statistic> {
-        let mut column = statistics(&groups, |summary| number(summary, key));
-        column
-            .iter_mut()
-            .flatten()
-            .for_each(|(_, deviation)| *deviation = None);
+    let mean_only = |of: fn(&Summary) -> f64| -> Vec<Statistic> {
+        let mut column = statistics(&groups, |summary| Some(of(summary)));
+        let means = column.iter_mut().flatten();
+        means.for_each(|(_, deviation)| *deviation = None);
         column
     };
-    table.push_numbers("samples/s", &mean_only("train_samples_per_second"), Some(0));
-    table.push_numbers("seconds", &mean_only("seconds"), Some(1));
+    let speed = mean_only(|summary| summary.train_samples_per_second);
+    table.push_numbers("samples/s", &speed, Some(0));
+    table.push_numbers("seconds", &mean_only(|summary| summary.seconds), Some(1));
     let seeds = (0..plan.points.len()).map(|point| {
         let all = plan
             .trials
@@ -59,7 +67,7 @@ pub fn table(plan: &Plan, outcomes: &[Outcome]) -> Table {
 /// A mean, with the standard deviation where there are several values.
 pub type Statistic = Option<(f64, Option<f64>)>;
 
-fn summaries<'a>(plan: &Plan, outcomes: &'a [Outcome], point: usize) -> Vec<&'a Value> {
+fn summaries<'a>(plan: &Plan, outcomes: &'a [Outcome], point: usize) -> Vec<&'a Summary> {
     let trials = plan
         .trials
         .iter()
@@ -67,39 +75,31 @@ fn summaries<'a>(plan: &Plan, outcomes: &'a [Outcome], point: usize) -> Vec<&'a 
         .filter(|(trial, _)| trial.point == point);
     trials
         .filter_map(|(_, outcome)| match outcome {
-            Outcome::Finished(summary) => Some(summary),
+            Outcome::Finished(summary) => Some(&**summary),
             Outcome::Failed(_) | Outcome::Unfinished => None,
         })
         .collect()
 }
 
-fn test_terms(groups: &[Vec<&Value>]) -> Vec<String> {
-    let tests = groups
-        .iter()
-        .flatten()
-        .filter_map(|summary| summary["test"].as_object());
-    let found: BTreeSet<&String> = tests
-        .flatten()
-        .filter(|(_, value)| value.is_number())
-        .map(|(name, _)| name)
-        .collect();
+fn test_terms(groups: &[Vec<&Summary>]) -> Vec<String> {
+    let summaries = groups.iter().flatten();
+    let tests = summaries.filter_map(|summary| summary.test.as_ref());
+    let mut found = BTreeSet::new();
+    for test in tests {
+        let values = test.values.iter();
+        let names = values.filter_map(|(name, value)| value.map(|_| name));
+        found.extend(names.chain(test.nll.map(|_| NLL)));
+    }
     let mut terms: Vec<String> = FIRST_TERMS.map(str::to_owned).into();
-    terms.retain(|term| found.is_empty() || found.contains(term));
-    terms.extend(
-        found
-            .into_iter()
-            .filter(|name| !FIRST_TERMS.contains(&name.as_str()))
-            .cloned(),
-    );
+    terms.retain(|term| found.is_empty() || found.contains(term.as_str()));
+    let others = found.into_iter();
+    let others = others.filter(|name| !FIRST_TERMS.contains(name));
+    terms.extend(others.map(str::to_owned));
     terms
 }
 
-fn number(object: &Value, key: &str) -> Option<f64> {
-    object[key].as_f64()
-}
-
-fn statistics(groups: &[Vec<&Value>], of: impl Fn(&Value) -> Option<f64>) -> Vec<Statistic> {
-    let values = |group: &Vec<&Value>| -> Vec<f64> {
+fn statistics(groups: &[Vec<&Summary>], of: impl Fn(&Summary) -> Option<f64>) -> Vec<Statistic> {
+    let values = |group: &Vec<&Summary>| -> Vec<f64> {
         group.iter().filter_map(|summary| of(summary)).collect()
     };
     groups
@@ -122,13 +122,13 @@ fn statistic(values: &[f64]) -> Statistic {
 
 /// One row per trial, with all that its summary says.
 pub fn csv(plan: &Plan, outcomes: &[Outcome]) -> Result<String> {
-    let rows: Vec<Vec<(String, String)>> = outcomes
-        .iter()
-        .map(|outcome| match outcome {
-            Outcome::Finished(summary) => flat("", summary),
+    let mut rows: Vec<Vec<(String, String)>> = Vec::new();
+    for outcome in outcomes {
+        rows.push(match outcome {
+            Outcome::Finished(summary) => flat("", &serde_json::to_value(summary)?),
             Outcome::Failed(_) | Outcome::Unfinished => Vec::new(),
-        })
-        .collect();
+        });
+    }
     let keys: BTreeSet<&String> = rows.iter().flatten().map(|(key, _)| key).collect();
 
     let mut header = vec![
@@ -203,6 +203,8 @@ fn flat(prefix: &str, value: &Value) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use vae_results::Scores;
+
     use super::super::plan::{Column, Trial};
     use super::*;
 
@@ -217,8 +219,18 @@ mod tests {
     }
 
     fn example() -> (Plan, Vec<Outcome>) {
-        let summary =
-            |text: &str| Outcome::Finished(serde_json::from_str(text).expect("valid JSON"));
+        let summary = |seconds: f64, speed: f64, test: &[(&str, f64)]| {
+            Outcome::Finished(Box::new(Summary {
+                seconds,
+                train_samples_per_second: speed,
+                steps: 5,
+                test: Some(Scores {
+                    values: test.iter().copied().collect(),
+                    ..Scores::default()
+                }),
+                ..Summary::default()
+            }))
+        };
         let plan = Plan {
             columns: vec![Column {
                 key: "variant.name".into(),
@@ -232,16 +244,24 @@ mod tests {
         };
         let outcomes = vec![
             summary(
-                r#"{"seconds": 2, "train_samples_per_second": 900, "steps": 5,
-                    "test": {"loss": 101, "reconstruction": 80.5, "kl": 20.5}}"#,
+                2.0,
+                900.0,
+                &[("loss", 101.0), ("reconstruction", 80.5), ("kl", 20.5)],
             ),
             summary(
-                r#"{"seconds": 4, "train_samples_per_second": 1100, "steps": 5,
-                    "test": {"loss": 103, "reconstruction": 81.5, "kl": 21.5}}"#,
+                4.0,
+                1100.0,
+                &[("loss", 103.0), ("reconstruction", 81.5), ("kl", 21.5)],
             ),
             summary(
-                r#"{"seconds": 1.5, "train_samples_per_second": 2000, "steps": 5,
-                    "test": {"loss": 70, "reconstruction": 70, "weights": 0.25}}"#,
+                1.5,
+                2000.0,
+                &[
+                    ("loss", 70.0),
+                    ("reconstruction", 70.0),
+                    ("weights", 0.25),
+                    ("kl", f64::NAN),
+                ],
             ),
             Outcome::Failed("exit status: 1".into()),
         ];
@@ -265,14 +285,37 @@ ae               70.00          70.000               –   0.2500       2000    
     #[test]
     fn csv_has_every_number_of_every_trial() {
         let (plan, outcomes) = example();
-        let expected = "\
-trial,status,identity,settings.variant.name,seconds,steps,test.kl,test.loss,test.reconstruction,test.weights,train_samples_per_second
-p0-seed1,finished,id01,vae,2,5,20.5,101,80.5,,900
-p0-seed2,finished,id02,vae,4,5,21.5,103,81.5,,1100
-p1-seed1,finished,id11,ae,1.5,5,,70,70,0.25,2000
-p1-seed2,failed,id12,ae,,,,,,,
-";
-        assert_eq!(csv(&plan, &outcomes).expect("CSV"), expected);
+        let csv = csv(&plan, &outcomes).expect("CSV");
+        let mut reader = csv::Reader::from_reader(csv.as_bytes());
+        let header = reader.headers().expect("a header").clone();
+        let columns = [
+            "trial",
+            "status",
+            "identity",
+            "settings.variant.name",
+            "seconds",
+            "steps",
+            "test.kl",
+            "test.loss",
+            "test.reconstruction",
+            "test.weights",
+            "train_samples_per_second",
+        ];
+        let expected = [
+            "p0-seed1,finished,id01,vae,2,5,20.5,101,80.5,,900",
+            "p0-seed2,finished,id02,vae,4,5,21.5,103,81.5,,1100",
+            "p1-seed1,finished,id11,ae,1.5,5,,70,70,0.25,2000",
+            "p1-seed2,failed,id12,ae,,,,,,,",
+        ];
+        let rows: Vec<_> = reader.records().map(|row| row.expect("a row")).collect();
+        assert_eq!(rows.len(), expected.len());
+        for (row, expected) in rows.iter().zip(expected) {
+            let cell = |name: &str| {
+                let place = header.iter().position(|other| other == name);
+                row.get(place.expect(name)).expect("a cell")
+            };
+            assert_eq!(columns.map(cell).join(","), expected);
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use vae_results::Summary;
 
 use super::folder::{Folder, State};
 use super::plan::Plan;
@@ -27,7 +27,7 @@ pub struct Share {
 /// How a trial ended.
 pub enum Outcome {
     /// With this summary.
-    Finished(Value),
+    Finished(Box<Summary>),
     /// For this reason: one line, then the end of the log if there is one.
     Failed(String),
     /// It was stopped, or never started.
@@ -232,8 +232,9 @@ impl Runner<'_> {
         }
     }
 
-    fn finish(&mut self, index: usize, took: Option<Duration>, summary: Value) {
-        let loss = summary["test"]["loss"].as_f64();
+    fn finish(&mut self, index: usize, took: Option<Duration>, summary: Box<Summary>) {
+        let test = summary.test.as_ref();
+        let loss = test.and_then(|test| test.values.get("loss"));
         self.progress
             .finished(&self.plan.trials[index].folder, took, loss);
         self.outcomes[index] = Outcome::Finished(summary);

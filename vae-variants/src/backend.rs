@@ -1,14 +1,114 @@
-//! The one place where a backend is chosen.
+//! The backends by name, and the one place where one is chosen.
 
-use anyhow::Result;
+use std::fmt;
+
 use burn::tensor::backend::Backend as Burn;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
+use serde::{Deserialize, Serialize};
+use vae_core::{Error, Result};
 
-use crate::settings::{Backend, Ops};
+/// What computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// Burn's own CPU backend.
+    #[default]
+    Flex,
+    /// The `ndarray` crate on the CPU.
+    Ndarray,
+    /// LibTorch.
+    Tch,
+    /// Graphics cards through Vulkan, Metal, DirectX 12 or WebGPU.
+    Wgpu,
+    /// NVIDIA graphics cards.
+    Cuda,
+}
+
+/// How the CPU backends `flex` and `ndarray` compute what a training step spends its time on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ops {
+    /// With fused kernels.
+    #[default]
+    Fast,
+    /// With the backend's own operations, against which the kernels are tested.
+    Reference,
+}
+
+impl Backend {
+    /// Every backend, in this build or not.
+    pub const ALL: [Self; 5] = [Self::Flex, Self::Ndarray, Self::Tch, Self::Wgpu, Self::Cuda];
+
+    /// Name on the command line and in configuration files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Flex => "flex",
+            Self::Ndarray => "ndarray",
+            Self::Tch => "tch",
+            Self::Wgpu => "wgpu",
+            Self::Cuda => "cuda",
+        }
+    }
+
+    /// One line on what it is.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::Flex => "CPU, needs nothing else installed; the default",
+            Self::Ndarray => "CPU, through the ndarray crate",
+            Self::Tch => "CPU, through LibTorch (the library of PyTorch)",
+            Self::Wgpu => "graphics cards, through Vulkan, Metal, DirectX 12 or WebGPU",
+            Self::Cuda => "NVIDIA graphics cards, through CUDA",
+        }
+    }
+
+    /// Whether this build has it.
+    pub fn is_built(self) -> bool {
+        match self {
+            Self::Flex | Self::Ndarray => true,
+            Self::Tch => cfg!(feature = "tch"),
+            Self::Wgpu => cfg!(feature = "wgpu"),
+            Self::Cuda => cfg!(feature = "cuda"),
+        }
+    }
+
+    /// The command that builds a program with it.
+    pub fn how_to_get(self) -> String {
+        match self {
+            Self::Flex | Self::Ndarray => "in every build".to_owned(),
+            Self::Tch => "cargo run -p vae-cli --features tch, with LibTorch installed; \
+                          `cargo xtask tch` installs it in a folder of its own"
+                .to_owned(),
+            Self::Wgpu | Self::Cuda => format!("cargo run -p vae-cli --features {self}"),
+        }
+    }
+
+    /// Names of the backends in this build.
+    pub fn built() -> Vec<&'static str> {
+        let built = Self::ALL.into_iter().filter(|backend| backend.is_built());
+        built.map(Self::name).collect()
+    }
+
+    /// What a missing backend should be instead, and how to get it; nothing if this build has it.
+    pub fn missing(self) -> Option<String> {
+        (!self.is_built()).then(|| {
+            format!(
+                "one of those in this build: {}. To get {self}, build with it: {}",
+                Self::built().join(", "),
+                self.how_to_get()
+            )
+        })
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
 
 /// Work that runs on any backend.
-pub trait Job {
+pub(crate) trait Job {
     /// What it gives.
     type Output;
 
@@ -23,7 +123,7 @@ pub trait Job {
 ///
 /// # Errors
 /// Those of the job, or that this build lacks the backend.
-pub fn run<J: Job>(backend: Backend, job: J) -> Result<J::Output> {
+pub(crate) fn on<J: Job>(backend: Backend, job: J) -> Result<J::Output> {
     match backend {
         Backend::Flex => job.run::<Flex>(Default::default()),
         Backend::Ndarray => job.run::<NdArray<f32>>(Default::default()),
@@ -34,7 +134,11 @@ pub fn run<J: Job>(backend: Backend, job: J) -> Result<J::Output> {
         #[cfg(feature = "cuda")]
         Backend::Cuda => on_card::<burn_cuda::Cuda<f32, i32>, J>(backend, job),
         #[allow(unreachable_patterns)]
-        other => anyhow::bail!("this build lacks the {other} backend; see `vae backends`"),
+        other => Err(Error::setting(
+            "backend",
+            other,
+            other.missing().unwrap_or_default(),
+        )),
     }
 }
 
@@ -50,10 +154,10 @@ fn on_card<B: Burn, J: Job>(backend: Backend, job: J) -> Result<J::Output> {
             Backend::Cuda => "an NVIDIA card, its driver and the CUDA toolkit",
             _ => "a Vulkan driver (Mesa's `lavapipe` does without a card), Metal or DirectX 12",
         };
-        anyhow::anyhow!(
+        Error::Unfit(format!(
             "the {backend} backend finds no graphics card that it can use: {reason}\n\
-             it needs {needs}; `--backend flex` needs none"
-        )
+             it needs {needs}; the backend `flex` needs none"
+        ))
     })?;
     job.run::<B>(device)
 }
@@ -109,7 +213,8 @@ pub fn prepare(threads: usize, ops: Ops) -> Result<usize> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .use_current_thread()
-        .build_global()?;
+        .build_global()
+        .map_err(|error| Error::Unfit(format!("the threads cannot be started: {error}")))?;
     Ok(threads)
 }
 

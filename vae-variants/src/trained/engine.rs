@@ -1,0 +1,158 @@
+//! A model on some backend, for whoever need not know which.
+
+use burn::{
+    module::Module,
+    tensor::{Tensor, TensorData, backend::Backend},
+};
+use vae_core::{
+    Autoencoder, Batch, Decoder, Distribution, Encoder, Loss, Parts, Position, Result, StepContext,
+    importance_nll,
+    train::{Evaluation, evaluate_batches},
+};
+use vae_data::HostBatch;
+
+use super::{
+    BATCH,
+    codes::{Codes, draw},
+};
+use crate::{Description, Model, ModelBytes};
+
+/// One value of the objective for each of some examples, in nats.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Term {
+    /// `reconstruction`, or the name of the term.
+    pub name: &'static str,
+    /// Its weight in the objective.
+    pub weight: f64,
+    /// Before weighting. `[examples]`
+    pub values: Vec<f32>,
+}
+
+/// Batches in the model's own scale.
+pub(super) type HostBatches<'a> = dyn Iterator<Item = Result<HostBatch>> + 'a;
+
+/// What is asked of a model, in plain numbers of the model's own scale.
+pub(super) trait Engine: Send {
+    fn latent(&self) -> usize;
+    fn parameters(&self) -> usize;
+    fn is_generative(&self) -> bool;
+    fn gives_likelihood(&self) -> bool;
+    fn encode(&self, batch: HostBatch, step: &StepContext) -> Codes;
+    fn draw(&self, batch: HostBatch, step: &StepContext) -> Vec<f32>;
+    fn reconstruct(&self, batch: HostBatch, step: &StepContext) -> Vec<f32>;
+    fn terms(&self, batch: HostBatch, step: &StepContext) -> Vec<Term>;
+    /// `[batch]` in nats; nothing for a model that gives no likelihood.
+    fn nll(&self, batch: HostBatch, samples: usize, step: &StepContext) -> Option<Vec<f32>>;
+    /// Codes, `[rows, latent]`, to the mean of the likelihood, all under one condition.
+    fn decode(&self, codes: &[f32], condition: Option<&[f32]>) -> Vec<f32>;
+    /// Codes from the prior, `[count, latent]`; nothing for a model without one.
+    fn sample(&self, count: usize, seed: u64) -> Option<Vec<f32>>;
+    fn evaluate(
+        &self,
+        batches: &mut HostBatches<'_>,
+        seed: u64,
+        position: Position,
+    ) -> Result<Evaluation>;
+    fn to_bytes(&self, description: &Description) -> Result<ModelBytes>;
+}
+
+pub(super) struct On<B: Backend, A> {
+    pub model: Model<B, A>,
+    pub device: B::Device,
+}
+
+impl<B: Backend, A: Parts<B>> On<B, A> {
+    fn batch(&self, host: HostBatch) -> Batch<B> {
+        Batch::from_host(host, &self.device)
+    }
+}
+
+impl<B: Backend, A: Parts<B> + 'static> Engine for On<B, A> {
+    fn latent(&self) -> usize {
+        Autoencoder::<B>::latent(&self.model)
+    }
+
+    fn parameters(&self) -> usize {
+        self.model.num_params()
+    }
+
+    fn is_generative(&self) -> bool {
+        Autoencoder::<B>::is_generative(&self.model)
+    }
+
+    fn gives_likelihood(&self) -> bool {
+        Autoencoder::<B>::gives_likelihood(&self.model)
+    }
+
+    fn encode(&self, batch: HostBatch, step: &StepContext) -> Codes {
+        Codes::of(&self.model.encode(&self.batch(batch), step))
+    }
+
+    fn draw(&self, batch: HostBatch, step: &StepContext) -> Vec<f32> {
+        let code = self.model.encode(&self.batch(batch), step);
+        to_vec(draw(&code, step))
+    }
+
+    fn reconstruct(&self, batch: HostBatch, step: &StepContext) -> Vec<f32> {
+        to_vec(self.model.reconstruct(&self.batch(batch), step))
+    }
+
+    fn terms(&self, batch: HostBatch, step: &StepContext) -> Vec<Term> {
+        let objective = self.model.loss(&self.batch(batch), step);
+        let reconstruction = Term {
+            name: "reconstruction",
+            weight: 1.0,
+            values: to_vec(objective.reconstruction),
+        };
+        let terms = objective.terms.into_iter().map(|term| Term {
+            name: term.name,
+            weight: term.weight,
+            values: to_vec(term.value),
+        });
+        [reconstruction].into_iter().chain(terms).collect()
+    }
+
+    fn nll(&self, batch: HostBatch, samples: usize, step: &StepContext) -> Option<Vec<f32>> {
+        importance_nll(&self.model, &self.batch(batch), samples, step).map(to_vec)
+    }
+
+    fn decode(&self, codes: &[f32], condition: Option<&[f32]>) -> Vec<f32> {
+        let latent = self.latent();
+        let step = StepContext::evaluate(0, 0, 0, 1);
+        let rows = |values: Vec<f32>, width: usize| {
+            let count = values.len() / width;
+            Tensor::<B, 2>::from_data(TensorData::new(values, [count, width]), &self.device)
+        };
+        let mut values = Vec::new();
+        for chunk in codes.chunks(BATCH * latent) {
+            let z = rows(chunk.to_vec(), latent);
+            let condition = condition.map(|row| rows(row.repeat(z.dims()[0]), row.len()));
+            let parameters = self.model.decode(z, condition.as_ref(), &step);
+            values.extend(to_vec(self.model.likelihood(parameters).mean()));
+        }
+        values
+    }
+
+    fn sample(&self, count: usize, seed: u64) -> Option<Vec<f32>> {
+        let step = StepContext::sample(seed);
+        self.model.sample(count, &step, &self.device).map(to_vec)
+    }
+
+    fn evaluate(
+        &self,
+        batches: &mut HostBatches<'_>,
+        seed: u64,
+        position: Position,
+    ) -> Result<Evaluation> {
+        evaluate_batches(&self.model, batches, seed, position, &self.device)
+    }
+
+    fn to_bytes(&self, description: &Description) -> Result<ModelBytes> {
+        ModelBytes::of(&self.model, description)
+    }
+}
+
+/// A tensor's values on the host, in single precision.
+pub(super) fn to_vec<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}

@@ -1,0 +1,274 @@
+//! The examples that a model is used on.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use vae_core::{Error, Result};
+use vae_data::{
+    Batcher, Batches, DataError, DataShape, Dataset, HostBatch, NoProgress, Progress, Subset,
+    UNLABELLED, ValueRange,
+};
+
+use super::BATCH;
+use crate::Description;
+
+/// Examples to use a model on, batch after batch, so that there may be more than fit into memory. Made by
+/// [`Trained::examples`](super::Trained::examples).
+#[derive(Clone)]
+pub struct Examples<'a> {
+    pub(super) subset: Subset,
+    /// Whether the examples are the user's, and not those of a split that was prepared for the training.
+    pub(super) is_raw: bool,
+    pub(super) is_corrupted: bool,
+    pub(super) batch_size: usize,
+    pub(super) seed: u64,
+    what: &'a str,
+    progress: &'a dyn Progress,
+    stop: Option<&'a AtomicBool>,
+}
+
+impl<'a> Examples<'a> {
+    pub(super) fn new(subset: Subset, is_raw: bool) -> Self {
+        Self {
+            subset,
+            is_raw,
+            is_corrupted: false,
+            batch_size: BATCH,
+            seed: 0,
+            what: "",
+            progress: &NoProgress,
+            stop: None,
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.subset.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.subset.is_empty()
+    }
+
+    /// The first `count` of them.
+    #[must_use]
+    pub fn first(self, count: usize) -> Self {
+        Self {
+            subset: self.subset.first(count),
+            ..self
+        }
+    }
+
+    /// Lets the model see its input corrupted as in the training, where its variant does that; else the input
+    /// is what it is.
+    #[must_use]
+    pub fn corrupted(self) -> Self {
+        Self {
+            is_corrupted: true,
+            ..self
+        }
+    }
+
+    /// The seed of what is drawn: codes, digits of a binarisation, noise. By default 0.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// Examples that go through the model at a time, at least 1.
+    #[must_use]
+    pub fn batch_size(self, batch_size: usize) -> Self {
+        Self { batch_size, ..self }
+    }
+
+    /// Reports to `progress` that work called `what` goes on, example by example.
+    #[must_use]
+    pub fn progress(self, what: &'a str, progress: &'a dyn Progress) -> Self {
+        Self {
+            what,
+            progress,
+            ..self
+        }
+    }
+
+    /// Ends the work with [`Error::Stopped`] after the running batch when `stop` becomes true.
+    #[must_use]
+    pub fn stop(self, stop: &'a AtomicBool) -> Self {
+        Self {
+            stop: Some(stop),
+            ..self
+        }
+    }
+
+    /// What `batcher` gives of them.
+    pub(super) fn stream(&self, batcher: Batcher) -> Stream<'a> {
+        self.progress.start(self.what, Some(self.len() as u64));
+        Stream {
+            batches: batcher.epoch(0, 0),
+            progress: self.progress,
+            stop: self.stop,
+        }
+    }
+}
+
+/// The batches of some examples.
+pub(super) struct Stream<'a> {
+    batches: Batches,
+    progress: &'a dyn Progress,
+    stop: Option<&'a AtomicBool>,
+}
+
+impl Iterator for Stream<'_> {
+    type Item = Result<HostBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            return Some(Err(Error::Stopped));
+        }
+        let batch = self.batches.next()?;
+        if let Ok(batch) = &batch {
+            self.progress.advance(batch.len as u64);
+        }
+        Some(batch.map_err(Error::from))
+    }
+}
+
+impl Drop for Stream<'_> {
+    fn drop(&mut self) {
+        self.progress.finish();
+    }
+}
+
+/// A data set as a model knows it: its columns in the order of the training, its classes by their names.
+pub(super) struct Matched {
+    of: Arc<dyn Dataset>,
+    shape: DataShape,
+    /// For each of the model's columns its place in the data; empty where all are in place.
+    places: Vec<usize>,
+    classes: Vec<String>,
+    /// The model's class for each class of the data.
+    labels: Vec<i32>,
+    attributes: Vec<String>,
+}
+
+impl Matched {
+    /// # Errors
+    /// [`Error::Unfit`] if the shape is another, a column or attribute is missing, or a class is unknown.
+    pub fn new(of: Arc<dyn Dataset>, root: &Description, own: &Description) -> Result<Self> {
+        let unfit = |why: String| Err(Error::Unfit(why));
+        if *of.shape() != root.shape {
+            return unfit(format!(
+                "the model takes examples of shape {}, and these have shape {}",
+                root.shape,
+                of.shape()
+            ));
+        }
+        let mut places = Vec::new();
+        if !root.columns.is_empty() && !of.columns().is_empty() && of.columns() != root.columns {
+            for name in &root.columns {
+                match of.columns().iter().position(|column| column == name) {
+                    Some(place) => places.push(place),
+                    None => {
+                        return unfit(format!(
+                            "the model takes the column `{name}`, and the data have none of that name: \
+                             their columns are {}",
+                            of.columns().join(", ")
+                        ));
+                    }
+                }
+            }
+        }
+        if own.attributes != of.attributes() && own.variant.is_conditional() {
+            return unfit(format!(
+                "the model is conditioned on the attributes [{}], and the data have [{}]",
+                own.attributes.join(", "),
+                of.attributes().join(", ")
+            ));
+        }
+        // A variant that learns from examples without label guesses their class.
+        let guesses = own.variant.labelled_share().is_some();
+        if own.variant.is_conditional()
+            && !guesses
+            && of.classes().is_empty()
+            && !own.classes.is_empty()
+        {
+            return unfit(format!(
+                "the model is conditioned on the class, and the data have none; its classes are {}",
+                own.classes.join(", ")
+            ));
+        }
+        let place = |name: &String| own.classes.iter().position(|known| known == name);
+        let labels: Vec<_> = of.classes().iter().map(place).collect();
+        if let Some(unknown) = labels.iter().position(Option::is_none)
+            && own.variant.is_conditional()
+        {
+            return unfit(format!(
+                "the data have the class `{}`, which the model does not know: its classes are {}",
+                of.classes()[unknown],
+                own.classes.join(", ")
+            ));
+        }
+        let labels = labels.iter();
+        let labels = labels.map(|place| place.map_or(UNLABELLED, |place| place as i32));
+        let has_attributes = own.attributes == of.attributes();
+        Ok(Self {
+            labels: labels.collect(),
+            shape: root.shape.clone(),
+            classes: own.classes.clone(),
+            attributes: match has_attributes {
+                true => own.attributes.clone(),
+                false => Vec::new(),
+            },
+            places,
+            of,
+        })
+    }
+}
+
+impl Dataset for Matched {
+    fn len(&self) -> usize {
+        self.of.len()
+    }
+
+    fn shape(&self) -> &DataShape {
+        &self.shape
+    }
+
+    fn read(&self, index: usize, out: &mut [f32]) -> Result<(), DataError> {
+        self.of.read(index, out)?;
+        if !self.places.is_empty() {
+            let row = out.to_vec();
+            for (value, place) in out.iter_mut().zip(&self.places) {
+                *value = row[*place];
+            }
+        }
+        Ok(())
+    }
+
+    fn known_range(&self) -> Option<ValueRange> {
+        self.of.known_range()
+    }
+
+    fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    fn label(&self, index: usize) -> i32 {
+        let class = usize::try_from(self.of.label(index)).ok();
+        let known = class.and_then(|class| self.labels.get(class));
+        known.copied().unwrap_or(UNLABELLED)
+    }
+
+    fn attributes(&self) -> &[String] {
+        &self.attributes
+    }
+
+    fn read_attributes(&self, index: usize, out: &mut [f32]) {
+        if !self.attributes.is_empty() {
+            self.of.read_attributes(index, out);
+        }
+    }
+}

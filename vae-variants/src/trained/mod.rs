@@ -1,0 +1,497 @@
+//! A trained model, to be used: rows in and out in the units of the data that it was trained on.
+
+mod codes;
+mod engine;
+mod examples;
+
+use std::{path::Path, sync::Arc};
+
+use burn::tensor::backend::Backend as Burn;
+use vae_core::{Error, Parts, Position, Result, StepContext, train::Evaluation};
+use vae_data::{
+    Batcher, Data, DataShape, Dataset, Features, HostBatch, Progress, Stream, Subset, rng,
+};
+
+use crate::{
+    Backend, Description, Model, ModelBytes,
+    backend::{self, Job},
+};
+
+pub use codes::{Codes, Level};
+pub use engine::Term;
+pub use examples::Examples;
+
+use engine::{Engine, HostBatches, On};
+use examples::Matched;
+
+/// Examples that go through a model at a time, if nothing else is asked for.
+const BATCH: usize = 512;
+
+/// A trained model of any variant on any backend, ready to use.
+///
+/// What goes in and comes out is in the units of the data: columns as they were before they were scaled,
+/// pixels between 0 and 1, and for a model of the codes of another one (`codes_of`) the data of that one.
+pub struct Trained {
+    description: Description,
+    model: Box<dyn Engine>,
+    codes_of: Option<Box<Trained>>,
+    position: Position,
+}
+
+/// Class and attributes that a conditional model decodes under, in the model's own scale.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Condition(Vec<f32>);
+
+/// Examples, what the encoder saw of them, and what the model made of that. `[examples, features]` each.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Reconstructions {
+    /// The clean examples.
+    pub target: Vec<f32>,
+    /// The corrupted input, where it was asked for; see [`Examples::corrupted`].
+    pub corrupted: Option<Vec<f32>>,
+    /// The mean of the likelihood given the mean code.
+    pub reconstructed: Vec<f32>,
+}
+
+struct Loading<'a> {
+    bytes: ModelBytes,
+    folder: &'a Path,
+}
+
+impl Job for Loading<'_> {
+    type Output = Trained;
+
+    fn run<B: Burn>(self, device: B::Device) -> Result<Trained> {
+        let (model, description) = self.bytes.load_from::<B>(self.folder, &device)?;
+        Ok(Trained::of(model, &description, device))
+    }
+}
+
+struct Building<'a> {
+    description: &'a Description,
+    seed: u64,
+}
+
+impl Job for Building<'_> {
+    type Output = Trained;
+
+    fn run<B: Burn>(self, device: B::Device) -> Result<Trained> {
+        let model = self.description.build::<B>(self.seed, &device)?;
+        Ok(Trained::of(model, self.description, device))
+    }
+}
+
+impl Trained {
+    /// Opens the model in `folder`: that of a run, or one with the two files that [`Trained::save`] writes.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a file cannot be read, [`Error::Corrupt`] if one is damaged, of a later version, or
+    /// of a model with parts that are not ours, [`Error::Unfit`] if the model is larger than the memory, and
+    /// [`Error::Setting`] if this build lacks the backend.
+    pub fn open(folder: &Path, backend: Backend) -> Result<Self> {
+        Self::load(ModelBytes::read(folder)?, folder, backend)
+    }
+
+    /// Makes a model of bytes in memory.
+    ///
+    /// # Errors
+    /// As [`Trained::open`].
+    pub fn from_bytes(bytes: ModelBytes, backend: Backend) -> Result<Self> {
+        Self::load(bytes, Path::new(""), backend)
+    }
+
+    fn load(mut bytes: ModelBytes, folder: &Path, backend: Backend) -> Result<Self> {
+        let codes_of = bytes.codes_of.take();
+        let trained = backend::on(backend, Loading { bytes, folder })?;
+        match codes_of {
+            None => Ok(trained),
+            Some(bytes) => {
+                let folder = folder.join(vae_results::RunFolder::CODES_OF);
+                Ok(trained.with_codes_of(Self::load(*bytes, &folder, backend)?))
+            }
+        }
+    }
+
+    /// A model with fresh weights: what an untrained one would do, and how fast.
+    ///
+    /// # Errors
+    /// Those of [`Description::build`], and [`Error::Setting`] if this build lacks the backend.
+    pub fn fresh(description: &Description, seed: u64, backend: Backend) -> Result<Self> {
+        backend::on(backend, Building { description, seed })
+    }
+
+    /// A model that a program has trained, whatever its parts are.
+    pub fn of<B, A>(model: Model<B, A>, description: &Description, device: B::Device) -> Self
+    where
+        B: Burn,
+        A: Parts<B> + 'static,
+    {
+        Self {
+            description: description.clone(),
+            model: Box::new(On { model, device }),
+            codes_of: None,
+            // Schedules stand where the training left them.
+            position: Position::at(1, 1),
+        }
+    }
+
+    /// Says that the model was trained on the codes of another one; see [`Trained::encode_data`].
+    #[must_use]
+    pub fn with_codes_of(self, codes_of: Self) -> Self {
+        Self {
+            codes_of: Some(Box::new(codes_of)),
+            ..self
+        }
+    }
+
+    pub(crate) fn at(self, position: Position) -> Self {
+        Self { position, ..self }
+    }
+
+    /// The model as bytes, with that whose codes it was trained on.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if a parameter is of a type that the format does not have.
+    pub fn to_bytes(&self) -> Result<ModelBytes> {
+        let of_codes = self.codes_of.as_ref().map(|of| of.to_bytes().map(Box::new));
+        Ok(ModelBytes {
+            codes_of: of_codes.transpose()?,
+            ..self.model.to_bytes(&self.description)?
+        })
+    }
+
+    /// Writes `model.safetensors` and `model.json` into `folder`, which it makes where there is none, and
+    /// into `codes-of` in it the model whose codes it was trained on.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a file cannot be written.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        self.to_bytes()?.write(folder)
+    }
+
+    /// How the model is built, and what is known of its data.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// The model whose codes it was trained on.
+    pub fn codes_of(&self) -> Option<&Self> {
+        self.codes_of.as_deref()
+    }
+
+    /// What is known of the data: of the model whose codes this one was trained on, else its own.
+    pub fn data(&self) -> &Description {
+        self.codes_of().map_or(&self.description, Self::data)
+    }
+
+    /// Width of a code.
+    pub fn latent(&self) -> usize {
+        self.model.latent()
+    }
+
+    /// Numbers that were trained.
+    pub fn parameters(&self) -> usize {
+        self.model.parameters()
+    }
+
+    /// Whether new examples can be drawn.
+    pub fn is_generative(&self) -> bool {
+        self.model.is_generative()
+    }
+
+    /// Whether the likelihood of data can be estimated.
+    pub fn gives_likelihood(&self) -> bool {
+        self.model.gives_likelihood()
+    }
+
+    /// Examples in the units of the data, to use the model on. Columns and classes are found by their
+    /// names, wherever they stand; classes and attributes are needed where the model is conditional.
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] if they do not fit the model.
+    pub fn examples<'a>(&self, dataset: Arc<dyn Dataset>) -> Result<Examples<'a>> {
+        let count = u32::try_from(dataset.len())
+            .map_err(|_| Error::Unfit("more than 2^32 examples".into()))?;
+        let matched = Matched::new(dataset, self.data(), &self.description)?;
+        let attributes = match matched.attributes().is_empty() {
+            true => None,
+            false => self.description.attribute_scaler.clone(),
+        };
+        let subset = Subset::new(Arc::new(matched), (0..count).collect::<Vec<_>>())?;
+        let scaler = self.data().scaler.clone();
+        let subset = subset.scaled(scaler.map(Arc::new), attributes.map(Arc::new))?;
+        Ok(Examples::new(subset, true))
+    }
+
+    /// Examples of a split that was prepared for the training of this model: in its own scale, and codes
+    /// where it was trained on codes.
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] if they have another shape than the training data.
+    pub fn examples_of_split<'a>(&self, split: &Subset) -> Result<Examples<'a>> {
+        let shape = &self.description.shape;
+        if split.shape() != shape {
+            let found = split.shape();
+            let why = format!("the model takes examples of shape {shape}, not {found}");
+            return Err(Error::Unfit(why));
+        }
+        Ok(Examples::new(split.clone(), false))
+    }
+
+    /// The batches of some examples as the model takes them, counted from 0.
+    fn batches<'a>(
+        &'a self,
+        examples: &Examples<'a>,
+    ) -> impl Iterator<Item = Result<(HostBatch, StepContext)>> + 'a {
+        let through = match examples.is_raw {
+            true => self.codes_of(),
+            false => None,
+        };
+        let first = through.map_or(&self.description, Self::data);
+        let (seed, is_corrupted) = (examples.seed, examples.is_corrupted);
+        let batcher =
+            Batcher::sequential(examples.subset.clone(), examples.batch_size.max(1), seed)
+                .binarize(first.binarize);
+        let corruption = is_corrupted.then(|| self.description.corruption());
+        let corruption = corruption.flatten();
+        let batcher = match through {
+            None => batcher.corrupt(corruption),
+            Some(_) => batcher,
+        };
+        let stream = examples.stream(batcher).enumerate();
+        stream.map(move |(number, host)| {
+            let step = StepContext::evaluate_at(seed, number as u64, self.position);
+            let Some(through) = through else {
+                return Ok((host?, step));
+            };
+            let mut host = through.encoded(host?, &step);
+            host.corrupted = corruption.map(|corruption| {
+                let mut rows = host.target.clone();
+                for (row, example) in rows
+                    .chunks_mut(self.description.shape.features())
+                    .zip(&host.indices)
+                {
+                    let mut rng = rng(seed, Stream::Corrupt, u64::from(*example));
+                    corruption.apply(row, &self.description.shape, &mut rng);
+                }
+                rows
+            });
+            Ok((host, step))
+        })
+    }
+
+    /// The mean codes in place of the examples of a batch.
+    fn encoded(&self, host: HostBatch, step: &StepContext) -> HostBatch {
+        let input = HostBatch {
+            labels: None,
+            condition: None,
+            ..host.clone()
+        };
+        let input = match self.codes_of() {
+            Some(first) => first.encoded(input, step),
+            None => input,
+        };
+        HostBatch {
+            target: self.model.encode(input, step).mean,
+            ..host
+        }
+    }
+
+    /// The code of each example, batch after batch.
+    pub fn encode<'a>(
+        &'a self,
+        examples: &Examples<'a>,
+    ) -> impl Iterator<Item = Result<Codes>> + 'a {
+        let batches = self.batches(examples);
+        batches.map(|batch| batch.map(|(host, step)| self.model.encode(host, &step)))
+    }
+
+    /// A code drawn for each example, batch after batch: the code itself where it has no distribution.
+    /// `[batch, latent]`
+    pub fn draw<'a>(
+        &'a self,
+        examples: &Examples<'a>,
+    ) -> impl Iterator<Item = Result<Vec<f32>>> + 'a {
+        let batches = self.batches(examples);
+        batches.map(|batch| batch.map(|(host, step)| self.model.draw(host, &step)))
+    }
+
+    /// Each example beside what the model makes of it, batch after batch.
+    pub fn reconstruct<'a>(
+        &'a self,
+        examples: &Examples<'a>,
+    ) -> impl Iterator<Item = Result<Reconstructions>> + 'a {
+        self.batches(examples).map(|batch| {
+            let (host, step) = batch?;
+            let (target, corrupted) = (host.target.clone(), host.corrupted.clone());
+            Ok(Reconstructions {
+                target: self.in_units_of_data(target),
+                corrupted: corrupted.map(|rows| self.in_units_of_data(rows)),
+                reconstructed: self.in_units_of_data(self.model.reconstruct(host, &step)),
+            })
+        })
+    }
+
+    /// The reconstruction term and the other terms of the objective for each example, batch after batch.
+    pub fn terms<'a>(
+        &'a self,
+        examples: &Examples<'a>,
+    ) -> impl Iterator<Item = Result<Vec<Term>>> + 'a {
+        let batches = self.batches(examples);
+        batches.map(|batch| batch.map(|(host, step)| self.model.terms(host, &step)))
+    }
+
+    /// An estimate of `-log p(x)` in nats for each example from so many codes of it, at least 1, batch after
+    /// batch; see [`vae_core::importance_nll`]. It is that of the scaled values.
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] if the model gives no likelihood.
+    pub fn nll<'a>(
+        &'a self,
+        examples: &Examples<'a>,
+        samples: usize,
+    ) -> Result<impl Iterator<Item = Result<Vec<f32>>> + 'a> {
+        let none = || {
+            let name = self.description.variant.info().name;
+            Error::Unfit(format!(
+                "{name} gives no likelihood of the data: its code has no distribution to draw from"
+            ))
+        };
+        if !self.gives_likelihood() {
+            return Err(none());
+        }
+        Ok(self.batches(examples).map(move |batch| {
+            let (host, step) = batch?;
+            self.model.nll(host, samples, &step).ok_or_else(none)
+        }))
+    }
+
+    /// The means of the objective over the examples, and the state of their codes.
+    ///
+    /// # Errors
+    /// Those of the data, and [`Error::Stopped`].
+    pub fn evaluate(&self, examples: &Examples<'_>) -> Result<Evaluation> {
+        let mut batches = self.batches(examples).map(|batch| Ok(batch?.0));
+        let batches: &mut HostBatches<'_> = &mut batches;
+        self.model.evaluate(batches, examples.seed, self.position)
+    }
+
+    /// The examples that codes, `[count, latent]`, stand for: the mean of the likelihood, all under one
+    /// condition. `[count, features]`
+    pub fn decode(&self, codes: &[f32], condition: Option<&Condition>) -> Vec<f32> {
+        let row = condition.map(|condition| condition.0.as_slice());
+        self.in_units_of_data(self.model.decode(codes, row))
+    }
+
+    /// Draws `count` examples under each of `conditions`, or once `count` if there are none: codes from the
+    /// prior, decoded. Every condition gets the same codes, so that one shows a class in the style of the
+    /// other's. `[conditions, count, features]`
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] for a model without a prior.
+    pub fn sample(&self, count: usize, conditions: &[Condition], seed: u64) -> Result<Vec<f32>> {
+        let Some(codes) = self.model.sample(count, seed) else {
+            return Err(Error::Unfit(format!(
+                "a {} model has no prior to draw codes from; train a generative variant such as vae",
+                self.description.variant.info().name
+            )));
+        };
+        if conditions.is_empty() {
+            return Ok(self.decode(&codes, None));
+        }
+        let conditions = conditions.iter();
+        let of_each = conditions.flat_map(|condition| self.decode(&codes, Some(condition)));
+        Ok(of_each.collect())
+    }
+
+    /// The condition of each class with average attributes; one with average attributes where there are no
+    /// classes; none for an unconditional model.
+    pub fn conditions(&self) -> Vec<Condition> {
+        let Description {
+            classes,
+            attributes,
+            ..
+        } = &self.description;
+        if !self.description.variant.is_conditional() {
+            return Vec::new();
+        }
+        let average = vec![0.0; classes.len() + attributes.len()];
+        if classes.is_empty() {
+            return vec![Condition(average)];
+        }
+        let of_class = |class: usize| {
+            let mut row = average.clone();
+            row[class] = 1.0;
+            Condition(row)
+        };
+        (0..classes.len()).map(of_class).collect()
+    }
+
+    /// The condition of a class, by its name or else its index, with average attributes; nothing if the
+    /// model is not conditional or has no such class.
+    pub fn condition(&self, class: &str) -> Option<Condition> {
+        let classes = &self.description.classes;
+        let by_name = classes.iter().position(|name| name == class);
+        let index =
+            by_name.or_else(|| class.parse().ok().filter(|index| *index < classes.len()))?;
+        self.conditions().into_iter().nth(index)
+    }
+
+    /// Turns data into codes, to train another model on: all splits, scaled as this model wants them. Codes
+    /// that are Gaussians are drawn anew in each epoch; see [`Subset::replaced`].
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] if the model is conditional or the data have another shape than its own.
+    pub fn encode_data(&self, data: Data, seed: u64, progress: &dyn Progress) -> Result<Data> {
+        let Description { variant, .. } = &self.description;
+        let unfit = |why: String| Err(Error::Unfit(why));
+        if variant.is_conditional() {
+            return unfit(format!(
+                "the codes of a {} model depend on the labels; take one without condition",
+                variant.info().name
+            ));
+        }
+        let shape = &self.data().shape;
+        if *shape != data.shape {
+            return unfit(format!(
+                "it was trained on examples of shape {shape}, and those of {} have shape {}",
+                data.name, data.shape
+            ));
+        }
+        let attributes = data.attribute_scaler.as_deref().cloned();
+        let data = data.rescaled(self.data().scaler.clone(), attributes)?;
+        let features = |(subset, name): (&Subset, &str)| -> Result<Features> {
+            let what = format!("encoding the {name} split");
+            let examples = Examples::new(subset.clone(), true).seed(seed);
+            let mut codes = Codes::default();
+            for more in self.encode(&examples.progress(&what, progress)) {
+                codes.extend(more?);
+            }
+            Ok(Features {
+                deviations: codes.deviation(),
+                means: codes.mean,
+            })
+        };
+        let splits = [
+            (&data.train, "training"),
+            (&data.validation, "validation"),
+            (&data.test, "test"),
+        ];
+        let [train, validation, test] = splits.map(features);
+        let features = [train?, validation?, test?];
+        Ok(data.replaced(DataShape::flat(self.latent()), features)?)
+    }
+
+    /// What rows in the model's own scale stand for in the data.
+    fn in_units_of_data(&self, mut rows: Vec<f32>) -> Vec<f32> {
+        if let Some(scaler) = &self.description.scaler {
+            for row in rows.chunks_mut(self.description.shape.features()) {
+                scaler.invert(row);
+            }
+        }
+        match self.codes_of() {
+            Some(first) => first.decode(&rows, None),
+            None => rows,
+        }
+    }
+}
