@@ -1,27 +1,25 @@
 //! A trained model, to be used: rows in and out in the units of the data that it was trained on.
 
+mod chain;
 mod codes;
+mod condition;
 mod engine;
 mod examples;
+mod open;
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
-use burn::tensor::backend::Backend as Burn;
-use vae_core::{Error, Parts, Position, Result, StepContext, train::Evaluation};
-use vae_data::{
-    Batcher, Data, DataShape, Dataset, Features, HostBatch, Progress, Stream, Subset, rng,
-};
+use vae_core::{Error, Position, Result, StepContext, train::Evaluation};
+use vae_data::{Batcher, Dataset, HostBatch, Stream, Subset, rng};
 
-use crate::{
-    Backend, Description, Model, ModelBytes,
-    backend::{self, Job},
-};
+use crate::Description;
 
 pub use codes::{Codes, Level};
+pub use condition::Condition;
 pub use engine::Term;
 pub use examples::Examples;
 
-use engine::{Engine, HostBatches, On};
+use engine::{Engine, HostBatches};
 use examples::Matched;
 
 /// Examples that go through a model at a time, if nothing else is asked for.
@@ -38,10 +36,6 @@ pub struct Trained {
     position: Position,
 }
 
-/// Class and attributes that a conditional model decodes under, in the model's own scale.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Condition(Vec<f32>);
-
 /// Examples, what the encoder saw of them, and what the model made of that. `[examples, features]` each.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reconstructions {
@@ -53,122 +47,7 @@ pub struct Reconstructions {
     pub reconstructed: Vec<f32>,
 }
 
-struct Loading<'a> {
-    bytes: ModelBytes,
-    folder: &'a Path,
-}
-
-impl Job for Loading<'_> {
-    type Output = Trained;
-
-    fn run<B: Burn>(self, device: B::Device) -> Result<Trained> {
-        let (model, description) = self.bytes.load_from::<B>(self.folder, &device)?;
-        Ok(Trained::of(model, &description, device))
-    }
-}
-
-struct Building<'a> {
-    description: &'a Description,
-    seed: u64,
-}
-
-impl Job for Building<'_> {
-    type Output = Trained;
-
-    fn run<B: Burn>(self, device: B::Device) -> Result<Trained> {
-        let model = self.description.build::<B>(self.seed, &device)?;
-        Ok(Trained::of(model, self.description, device))
-    }
-}
-
 impl Trained {
-    /// Opens the model in `folder`: that of a run, or one with the two files that [`Trained::save`] writes.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if a file cannot be read, [`Error::Corrupt`] if one is damaged, of a later version, or
-    /// of a model with parts that are not ours, [`Error::Unfit`] if the model is larger than the memory, and
-    /// [`Error::Setting`] if this build lacks the backend.
-    pub fn open(folder: &Path, backend: Backend) -> Result<Self> {
-        Self::load(ModelBytes::read(folder)?, folder, backend)
-    }
-
-    /// Makes a model of bytes in memory.
-    ///
-    /// # Errors
-    /// As [`Trained::open`].
-    pub fn from_bytes(bytes: ModelBytes, backend: Backend) -> Result<Self> {
-        Self::load(bytes, Path::new(""), backend)
-    }
-
-    fn load(mut bytes: ModelBytes, folder: &Path, backend: Backend) -> Result<Self> {
-        let codes_of = bytes.codes_of.take();
-        let trained = backend::on(backend, Loading { bytes, folder })?;
-        match codes_of {
-            None => Ok(trained),
-            Some(bytes) => {
-                let folder = folder.join(vae_results::RunFolder::CODES_OF);
-                Ok(trained.with_codes_of(Self::load(*bytes, &folder, backend)?))
-            }
-        }
-    }
-
-    /// A model with fresh weights: what an untrained one would do, and how fast.
-    ///
-    /// # Errors
-    /// Those of [`Description::build`], and [`Error::Setting`] if this build lacks the backend.
-    pub fn fresh(description: &Description, seed: u64, backend: Backend) -> Result<Self> {
-        backend::on(backend, Building { description, seed })
-    }
-
-    /// A model that a program has trained, whatever its parts are.
-    pub fn of<B, A>(model: Model<B, A>, description: &Description, device: B::Device) -> Self
-    where
-        B: Burn,
-        A: Parts<B> + 'static,
-    {
-        Self {
-            description: description.clone(),
-            model: Box::new(On { model, device }),
-            codes_of: None,
-            // Schedules stand where the training left them.
-            position: Position::at(1, 1),
-        }
-    }
-
-    /// Says that the model was trained on the codes of another one; see [`Trained::encode_data`].
-    #[must_use]
-    pub fn with_codes_of(self, codes_of: Self) -> Self {
-        Self {
-            codes_of: Some(Box::new(codes_of)),
-            ..self
-        }
-    }
-
-    pub(crate) fn at(self, position: Position) -> Self {
-        Self { position, ..self }
-    }
-
-    /// The model as bytes, with that whose codes it was trained on.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] if a parameter is of a type that the format does not have.
-    pub fn to_bytes(&self) -> Result<ModelBytes> {
-        let of_codes = self.codes_of.as_ref().map(|of| of.to_bytes().map(Box::new));
-        Ok(ModelBytes {
-            codes_of: of_codes.transpose()?,
-            ..self.model.to_bytes(&self.description)?
-        })
-    }
-
-    /// Writes `model.safetensors` and `model.json` into `folder`, which it makes where there is none, and
-    /// into `codes-of` in it the model whose codes it was trained on.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if a file cannot be written.
-    pub fn save(&self, folder: &Path) -> Result<()> {
-        self.to_bytes()?.write(folder)
-    }
-
     /// How the model is built, and what is known of its data.
     pub fn description(&self) -> &Description {
         &self.description
@@ -280,23 +159,6 @@ impl Trained {
         })
     }
 
-    /// The mean codes in place of the examples of a batch.
-    fn encoded(&self, host: HostBatch, step: &StepContext) -> HostBatch {
-        let input = HostBatch {
-            labels: None,
-            condition: None,
-            ..host.clone()
-        };
-        let input = match self.codes_of() {
-            Some(first) => first.encoded(input, step),
-            None => input,
-        };
-        HostBatch {
-            target: self.model.encode(input, step).mean,
-            ..host
-        }
-    }
-
     /// The code of each example, batch after batch.
     pub fn encode<'a>(
         &'a self,
@@ -402,96 +264,5 @@ impl Trained {
         let conditions = conditions.iter();
         let of_each = conditions.flat_map(|condition| self.decode(&codes, Some(condition)));
         Ok(of_each.collect())
-    }
-
-    /// The condition of each class with average attributes; one with average attributes where there are no
-    /// classes; none for an unconditional model.
-    pub fn conditions(&self) -> Vec<Condition> {
-        let Description {
-            classes,
-            attributes,
-            ..
-        } = &self.description;
-        if !self.description.variant.is_conditional() {
-            return Vec::new();
-        }
-        let average = vec![0.0; classes.len() + attributes.len()];
-        if classes.is_empty() {
-            return vec![Condition(average)];
-        }
-        let of_class = |class: usize| {
-            let mut row = average.clone();
-            row[class] = 1.0;
-            Condition(row)
-        };
-        (0..classes.len()).map(of_class).collect()
-    }
-
-    /// The condition of a class, by its name or else its index, with average attributes; nothing if the
-    /// model is not conditional or has no such class.
-    pub fn condition(&self, class: &str) -> Option<Condition> {
-        let classes = &self.description.classes;
-        let by_name = classes.iter().position(|name| name == class);
-        let index =
-            by_name.or_else(|| class.parse().ok().filter(|index| *index < classes.len()))?;
-        self.conditions().into_iter().nth(index)
-    }
-
-    /// Turns data into codes, to train another model on: all splits, scaled as this model wants them. Codes
-    /// that are Gaussians are drawn anew in each epoch; see [`Subset::replaced`].
-    ///
-    /// # Errors
-    /// [`Error::Unfit`] if the model is conditional or the data have another shape than its own.
-    pub fn encode_data(&self, data: Data, seed: u64, progress: &dyn Progress) -> Result<Data> {
-        let Description { variant, .. } = &self.description;
-        let unfit = |why: String| Err(Error::Unfit(why));
-        if variant.is_conditional() {
-            return unfit(format!(
-                "the codes of a {} model depend on the labels; take one without condition",
-                variant.info().name
-            ));
-        }
-        let shape = &self.data().shape;
-        if *shape != data.shape {
-            return unfit(format!(
-                "it was trained on examples of shape {shape}, and those of {} have shape {}",
-                data.name, data.shape
-            ));
-        }
-        let attributes = data.attribute_scaler.as_deref().cloned();
-        let data = data.rescaled(self.data().scaler.clone(), attributes)?;
-        let features = |(subset, name): (&Subset, &str)| -> Result<Features> {
-            let what = format!("encoding the {name} split");
-            let examples = Examples::new(subset.clone(), true).seed(seed);
-            let mut codes = Codes::default();
-            for more in self.encode(&examples.progress(&what, progress)) {
-                codes.extend(more?);
-            }
-            Ok(Features {
-                deviations: codes.deviation(),
-                means: codes.mean,
-            })
-        };
-        let splits = [
-            (&data.train, "training"),
-            (&data.validation, "validation"),
-            (&data.test, "test"),
-        ];
-        let [train, validation, test] = splits.map(features);
-        let features = [train?, validation?, test?];
-        Ok(data.replaced(DataShape::flat(self.latent()), features)?)
-    }
-
-    /// What rows in the model's own scale stand for in the data.
-    fn in_units_of_data(&self, mut rows: Vec<f32>) -> Vec<f32> {
-        if let Some(scaler) = &self.description.scaler {
-            for row in rows.chunks_mut(self.description.shape.features()) {
-                scaler.invert(row);
-            }
-        }
-        match self.codes_of() {
-            Some(first) => first.decode(&rows, None),
-            None => rows,
-        }
     }
 }

@@ -1,0 +1,85 @@
+//! Models of the codes that another model gives: data become codes on the way in, and codes data on the way
+//! out.
+
+use vae_core::{Error, Result, StepContext};
+use vae_data::{Data, DataShape, Features, HostBatch, Progress, Subset};
+
+use super::{Codes, Examples, Trained};
+use crate::Description;
+
+impl Trained {
+    /// Turns data into codes, to train another model on: all splits, scaled as this model wants them. Codes
+    /// that are Gaussians are drawn anew in each epoch; see [`Subset::replaced`].
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] if the model is conditional or the data have another shape than its own.
+    pub fn encode_data(&self, data: Data, seed: u64, progress: &dyn Progress) -> Result<Data> {
+        let Description { variant, .. } = &self.description;
+        let unfit = |why: String| Err(Error::Unfit(why));
+        if variant.is_conditional() {
+            return unfit(format!(
+                "the codes of a {} model depend on the labels; take one without condition",
+                variant.info().name
+            ));
+        }
+        let shape = &self.data().shape;
+        if *shape != data.shape {
+            return unfit(format!(
+                "it was trained on examples of shape {shape}, and those of {} have shape {}",
+                data.name, data.shape
+            ));
+        }
+        let attributes = data.attribute_scaler.as_deref().cloned();
+        let data = data.rescaled(self.data().scaler.clone(), attributes)?;
+        let features = |(subset, name): (&Subset, &str)| -> Result<Features> {
+            let what = format!("encoding the {name} split");
+            let examples = Examples::new(subset.clone(), true).seed(seed);
+            let mut codes = Codes::default();
+            for more in self.encode(&examples.progress(&what, progress)) {
+                codes.extend(more?);
+            }
+            Ok(Features {
+                deviations: codes.deviation(),
+                means: codes.mean,
+            })
+        };
+        let splits = [
+            (&data.train, "training"),
+            (&data.validation, "validation"),
+            (&data.test, "test"),
+        ];
+        let [train, validation, test] = splits.map(features);
+        let features = [train?, validation?, test?];
+        Ok(data.replaced(DataShape::flat(self.latent()), features)?)
+    }
+
+    /// The mean codes in place of the examples of a batch.
+    pub(super) fn encoded(&self, host: HostBatch, step: &StepContext) -> HostBatch {
+        let input = HostBatch {
+            labels: None,
+            condition: None,
+            ..host.clone()
+        };
+        let input = match self.codes_of() {
+            Some(first) => first.encoded(input, step),
+            None => input,
+        };
+        HostBatch {
+            target: self.model.encode(input, step).mean,
+            ..host
+        }
+    }
+
+    /// What rows in the model's own scale stand for in the data.
+    pub(super) fn in_units_of_data(&self, mut rows: Vec<f32>) -> Vec<f32> {
+        if let Some(scaler) = &self.description.scaler {
+            for row in rows.chunks_mut(self.description.shape.features()) {
+                scaler.invert(row);
+            }
+        }
+        match self.codes_of() {
+            Some(first) => first.decode(&rows, None),
+            None => rows,
+        }
+    }
+}
