@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use comfy_table::{CellAlignment, ColumnConstraint, Table, Width, presets};
 use vae_results::{Named, Scores, Summary};
 
 use crate::watch::{duration, thousands};
@@ -32,26 +33,35 @@ pub fn closing(summary: &Summary, folder: &Path) -> String {
         .into_iter()
         .filter_map(|(name, values)| Some((name, values?)))
         .collect();
-    text += &format!("{:24}", "nats per example");
-    for (name, _) in &columns {
-        text += &format!("{name:>14}");
-    }
-    text.push('\n');
     let (accuracies, names): (Vec<_>, Vec<_>) = names(&columns)
         .into_iter()
         .partition(|name| name.ends_with("accuracy"));
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let heads = columns.iter().map(|(name, _)| *name);
+    table.set_header(["nats per example"].into_iter().chain(heads));
     for name in names {
         let label = match summary.estimates.iter().any(|known| known == name) {
             true => format!("{name} (Monte Carlo)"),
             false => name.to_owned(),
         };
-        text += &format!("{label:24}");
-        for (_, values) in &columns {
-            text += &match values.get(name) {
-                Some(value) => format!("{value:14.3}"),
-                None => format!("{:>14}", "–"),
-            };
-        }
+        let shown = columns.iter().map(|(_, values)| match values.get(name) {
+            Some(value) => format!("{value:.3}"),
+            None => "–".to_owned(),
+        });
+        table.add_row([label].into_iter().chain(shown));
+    }
+    for (index, column) in table.column_iter_mut().enumerate() {
+        let (alignment, least) = match index {
+            0 => (CellAlignment::Left, 24),
+            _ => (CellAlignment::Right, 14),
+        };
+        column.set_cell_alignment(alignment);
+        column.set_padding((0, 0));
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+    }
+    for line in table.lines() {
+        text += line.trim_end();
         text.push('\n');
     }
     if let (Some((split, values)), false) = (columns.last(), accuracies.is_empty()) {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressStyle};
 use vae_core::train::{EpochReport, Observer, Readings, StepReport};
 use vae_data::Progress;
 use vae_results::{MetricsRow, Named, RunWriter};
@@ -350,26 +350,16 @@ fn list(readings: &Readings, most: usize) -> String {
 }
 
 /// A whole number with separators.
-pub fn thousands(value: f64) -> String {
-    let digits = format!("{:.0}", value.max(0.0));
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+pub fn thousands(value: f64) -> HumanCount {
+    HumanCount(value.round() as u64)
 }
 
-/// Seconds as `12 s`, `3 m 05 s` or `2 h 10 m`.
-pub fn duration(seconds: f64) -> String {
-    let seconds = seconds.max(0.0).round() as u64;
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} m {:02} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {:02} m", seconds / 3600, seconds % 3600 / 60),
-    }
+/// Seconds as `12s`, `3m 5s` or `2h 10m`.
+pub fn duration(seconds: f64) -> humantime::FormattedDuration {
+    // More digits than anybody reads.
+    let coarse = if seconds < 3600.0 { 1.0 } else { 60.0 };
+    let seconds = (seconds / coarse).round() * coarse;
+    humantime::format_duration(Duration::from_secs(seconds as u64))
 }
 
 #[cfg(test)]
@@ -423,10 +413,10 @@ mod tests {
 
     #[test]
     fn numbers_for_people() {
-        assert_eq!(thousands(1_234_567.4), "1,234,567");
-        assert_eq!(thousands(999.0), "999");
-        assert_eq!(duration(59.4), "59 s");
-        assert_eq!(duration(65.0), "1 m 05 s");
-        assert_eq!(duration(7800.0), "2 h 10 m");
+        assert_eq!(thousands(1_234_567.4).to_string(), "1,234,567");
+        assert_eq!(thousands(999.0).to_string(), "999");
+        assert_eq!(duration(59.4).to_string(), "59s");
+        assert_eq!(duration(65.0).to_string(), "1m 5s");
+        assert_eq!(duration(7801.0).to_string(), "2h 10m");
     }
 }

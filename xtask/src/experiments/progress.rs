@@ -108,15 +108,16 @@ impl Progress {
     }
 }
 
-/// A duration such as `0.4 s`, `12 s`, `3 min 20 s` or `2 h 05 min`.
-pub fn duration_text(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        0..10 => format!("{:.1} s", duration.as_secs_f64()),
-        10..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
-    }
+/// A duration such as `420ms`, `12s`, `3m 20s` or `2h 5m`.
+pub fn duration_text(duration: Duration) -> humantime::FormattedDuration {
+    let milliseconds = duration.as_millis() as u64;
+    // More digits than anybody reads.
+    let coarse = match milliseconds {
+        0..1000 => 10,
+        1000..3_600_000 => 1000,
+        _ => 60_000,
+    };
+    humantime::format_duration(Duration::from_millis(milliseconds / coarse * coarse))
 }
 
 #[cfg(test)]
@@ -126,13 +127,14 @@ mod tests {
     #[test]
     fn durations_are_short_texts() {
         let texts = [
-            (0.42, "0.4 s"),
-            (12.9, "12 s"),
-            (200.0, "3 min 20 s"),
-            (7500.0, "2 h 05 min"),
+            (0.42, "420ms"),
+            (12.9, "12s"),
+            (200.0, "3m 20s"),
+            (7500.0, "2h 5m"),
         ];
         for (seconds, text) in texts {
-            assert_eq!(duration_text(Duration::from_secs_f64(seconds)), text);
+            let duration = Duration::from_secs_f64(seconds);
+            assert_eq!(duration_text(duration).to_string(), text);
         }
     }
 

@@ -1,10 +1,12 @@
 //! A table as plain text and as Markdown.
 
+use comfy_table::{CellAlignment, presets};
+
 use super::plan::MISSING;
 use super::results::Statistic;
 
 /// Between two columns.
-const GAP: &str = "  ";
+const GAP: u16 = 2;
 /// Beyond this width, the table for a terminal has the columns that most rows have only.
 const WIDE: usize = 120;
 
@@ -68,8 +70,11 @@ impl Table {
     pub fn text(&self) -> String {
         let (columns, rare): (Vec<&Column>, Vec<&Column>) =
             self.columns.iter().partition(|column| column.is_common());
-        let widths = self.columns.iter().map(|column| column.width() + GAP.len());
-        if rare.is_empty() || widths.sum::<usize>() <= WIDE + GAP.len() {
+        let widths = self
+            .columns
+            .iter()
+            .map(|column| column.width() + GAP as usize);
+        if rare.is_empty() || widths.sum::<usize>() <= WIDE + GAP as usize {
             return self.text_of(&self.columns.iter().collect::<Vec<_>>());
         }
         let (text, left) = (self.text_of(&columns), rare.len());
@@ -78,19 +83,25 @@ impl Table {
     }
 
     fn text_of(&self, columns: &[&Column]) -> String {
-        let line = |cell: &dyn Fn(&Column) -> String| {
-            let cells = columns.iter().map(|column| column.pad(&cell(column)));
-            let cells: Vec<String> = cells.collect();
-            cells.join(GAP).trim_end().to_owned()
-        };
-        let headings = line(&|column| column.heading.clone());
-        let rule = line(&|column| "-".repeat(column.width()));
-        let mut text = format!("{headings}\n{rule}\n");
+        let mut table = comfy_table::Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(columns.iter().map(|column| &column.heading));
+        table.add_row(columns.iter().map(|column| "-".repeat(column.width())));
         for row in 0..self.height() {
-            text.push_str(&line(&|column| column.cells[row].clone()));
-            text.push('\n');
+            table.add_row(columns.iter().map(|column| &column.cells[row]));
         }
-        text
+        let last = columns.len().saturating_sub(1);
+        for (index, column) in table.column_iter_mut().enumerate() {
+            let gap = if index == last { 0 } else { GAP };
+            column.set_padding((0, gap));
+            if columns[index].right {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        let lines = table.lines();
+        lines
+            .map(|line| line.trim_end().to_owned() + "\n")
+            .collect()
     }
 
     /// The table as Markdown.
@@ -124,15 +135,6 @@ impl Column {
     fn width(&self) -> usize {
         let widths = self.cells.iter().map(|cell| cell.chars().count());
         widths.fold(self.heading.chars().count(), usize::max)
-    }
-
-    fn pad(&self, text: &str) -> String {
-        let width = self.width();
-        if self.right {
-            format!("{text:>width$}")
-        } else {
-            format!("{text:<width$}")
-        }
     }
 }
 
