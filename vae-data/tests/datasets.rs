@@ -156,7 +156,9 @@ fn a_path_that_is_no_dataset_is_refused() {
             .unwrap_err()
             .to_string()
     };
-    assert!(error("notes.txt", b"hello").contains("an IDX, .npy, .npz, .csv or .tsv file"));
+    let readers = "a .npy file, a .npz file, a CSV file, a TSV file, a Parquet file, an IDX file \
+                   or a folder of images";
+    assert!(error("notes.txt", b"hello").contains(readers));
     assert!(error("photo.png", b"x").contains("not one image"));
     assert!(error("short", &[0, 0, 8, 3]).contains("truncated"));
     assert!(error("broken.npy", b"x").contains("numpy.save"));

@@ -3,9 +3,9 @@ use image::{GrayImage, Rgb, RgbImage};
 use super::*;
 use crate::{Dataset, NoProgress};
 
-struct Folder(tempfile::TempDir);
+struct Images(tempfile::TempDir);
 
-impl Folder {
+impl Images {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -38,7 +38,7 @@ fn row(pixels: &Pixels, index: usize) -> Vec<f32> {
 
 #[test]
 fn subfolders_are_classes() {
-    let folder = Folder::new();
+    let folder = Images::new();
     folder.grey("dog/1.png", 2, 51);
     folder.grey("cat/2.PNG", 2, 255);
     folder.grey("cat/1.jpeg", 2, 0);
@@ -57,7 +57,7 @@ fn subfolders_are_classes() {
 /// The formats without loss give the pixels that were written, grey and in colour.
 #[test]
 fn every_format_is_read() {
-    let folder = Folder::new();
+    let folder = Images::new();
     for name in ["a.bmp", "b.TIFF", "c.tif", "d.webp", "e.png"] {
         let pixel = Rgb([255, 0, 51]);
         RgbImage::from_pixel(3, 2, pixel)
@@ -74,7 +74,7 @@ fn every_format_is_read() {
 
 #[test]
 fn a_flat_folder_has_no_classes() {
-    let folder = Folder::new();
+    let folder = Images::new();
     let mut image = RgbImage::from_pixel(2, 1, Rgb([255, 0, 51]));
     image.put_pixel(1, 0, Rgb([0, 255, 51]));
     image.save(folder.path("a.png")).unwrap();
@@ -95,7 +95,7 @@ fn a_flat_folder_has_no_classes() {
 
 #[test]
 fn sizes_must_agree_or_be_set() {
-    let folder = Folder::new();
+    let folder = Images::new();
     folder.grey("a.png", 4, 100);
     folder.grey("b.png", 4, 100);
     folder.grey("c.png", 6, 200);
@@ -112,7 +112,7 @@ fn sizes_must_agree_or_be_set() {
 
 #[test]
 fn bad_images_are_named_or_skipped() {
-    let folder = Folder::new();
+    let folder = Images::new();
     folder.grey("a.png", 64, 51);
     folder.grey("c.png", 64, 255);
     fs::write(folder.path("b.png"), "no image").unwrap();
@@ -129,7 +129,7 @@ fn bad_images_are_named_or_skipped() {
 
 #[test]
 fn nothing_to_read_is_an_error() {
-    let folder = Folder::new();
+    let folder = Images::new();
     assert!(folder.read(|_| {}).err().unwrap().contains("holds no PNG"));
     fs::write(folder.path("a.png"), "x").unwrap();
     let error = folder.read(|c| c.skip_bad = true).err().unwrap();

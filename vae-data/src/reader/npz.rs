@@ -8,11 +8,32 @@ use std::sync::Arc;
 
 use zip::ZipArchive;
 
+use super::ends_in;
+use super::npy::{Array, ArrayDataset};
 use crate::bytes::Bytes;
 use crate::memory::Labels;
-use crate::npy::{Array, ArrayDataset};
 use crate::text::quoted;
-use crate::{DataError, Dataset, Source, UNLABELLED};
+use crate::{DataConfig, DataError, Dataset, Progress, Reader, Source, UNLABELLED};
+
+pub(crate) struct Npz;
+
+impl Reader for Npz {
+    fn name(&self) -> &str {
+        "a .npz file"
+    }
+
+    fn summary(&self) -> &str {
+        "such arrays: x_train, y_train, x_test and y_test, or x and y, or X and y"
+    }
+
+    fn recognises(&self, path: &Path) -> bool {
+        ends_in(path, &["npz"])
+    }
+
+    fn open(&self, path: &Path, _: &DataConfig, _: &dyn Progress) -> Result<Source, DataError> {
+        open(path)
+    }
+}
 
 type Archive = ZipArchive<BufReader<File>>;
 
@@ -20,12 +41,12 @@ type Archive = ZipArchive<BufReader<File>>;
 const EXAMPLES: [&str; 4] = ["x", "images", "data", "arr_0"];
 const LABELS: [&str; 2] = ["y", "labels"];
 
-/// Opens a `.npz` file. Its arrays are decompressed into memory in their own type.
+/// Its arrays are decompressed into memory in their own type.
 ///
 /// With `x_train`, and perhaps `y_train`, `x_test` and `y_test`, it has a test split.
 /// Else the examples are `x`, `images`, `data`, `arr_0` or the only array, and the
 /// labels, which may be absent, `y` or `labels`. Capital letters make no difference.
-pub(crate) fn open(path: &Path) -> Result<Source, DataError> {
+fn open(path: &Path) -> Result<Source, DataError> {
     let file = File::open(path).map_err(DataError::io("open", path))?;
     let mut archive = ZipArchive::new(BufReader::new(file))
         .map_err(|e| DataError::format(path, "a .npz archive", e.to_string()))?;
