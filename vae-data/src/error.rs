@@ -67,7 +67,7 @@ pub enum DataError {
         /// The table.
         path: PathBuf,
         /// Where it is: `line 3` of text, or `row 2`, each counted from 1.
-        place: String,
+        place: Box<str>,
         /// Name of the column.
         column: String,
         /// What is wrong with the value.
@@ -75,7 +75,7 @@ pub enum DataError {
         /// The text of the cell.
         value: String,
         /// What to do.
-        hint: String,
+        hint: &'static str,
     },
     /// A column is missing from a table, or is there twice.
     #[error("{}: {problem} `{column}`; {hint}", path.display())]

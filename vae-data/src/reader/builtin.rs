@@ -143,3 +143,31 @@ fn download(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_found_in_one_folder_or_two_packed_or_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let write = |name: &str| {
+            std::fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+            std::fs::write(path(name), "x").unwrap();
+            path(name)
+        };
+        // Burn's cache: two folders, without .gz.
+        let burn = write(&format!("burn/train/{TRAIN_IMAGES}"));
+        write(&format!("burn/train/{TRAIN_LABELS}"));
+        write(&format!("burn/test/{TEST_IMAGES}"));
+        assert!(files(&path("burn")).is_none(), "without the last file");
+        write(&format!("burn/test/{TEST_LABELS}"));
+        assert_eq!(files(&path("burn")).unwrap().0.images, burn);
+        let names = [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS];
+        let packed = names.map(|name| write(&format!("one/{name}.gz")));
+        let (train, test) = files(&path("one")).unwrap();
+        assert_eq!([train.images, train.labels.unwrap()], packed[..2]);
+        assert_eq!([test.images, test.labels.unwrap()], packed[2..]);
+    }
+}

@@ -47,13 +47,62 @@ impl Reader for Folder {
         Ok(())
     }
 
+    /// Decodes every image into memory, as eight-bit pixels.
     fn open(
         &self,
         folder: &Path,
         config: &DataConfig,
         progress: &dyn Progress,
     ) -> Result<Source, DataError> {
-        let pixels = read(folder, config, progress)?;
+        let ImageFiles { mut files, classes } = ImageFiles::list(folder)?;
+        let headers: Vec<_> = files.par_iter().map(|file| header(&file.path)).collect();
+        let headers = keep_good(&mut files, headers, config.skip_bad)?;
+        let Some(first) = headers.first() else {
+            return Err(none_left(folder));
+        };
+        let size = match config.image_size {
+            Some(size) => size,
+            None => match headers.iter().position(|h| h.size != first.size) {
+                None => first.size,
+                Some(other) => {
+                    let sides = |size: ImageSize| [size.height, size.width];
+                    return Err(DataError::ImageSizes {
+                        first: files[0].path.clone(),
+                        first_size: sides(first.size),
+                        second: files[other].path.clone(),
+                        second_size: sides(headers[other].size),
+                    });
+                }
+            },
+        };
+        let rgb = match config.color {
+            Color::Auto => headers.iter().any(|h| h.color),
+            Color::Grey => false,
+            Color::Rgb => true,
+        };
+        let shape = DataShape::new([if rgb { 3 } else { 1 }, size.height, size.width])?;
+
+        let mut pixels = vec![0; files.len() * shape.features()];
+        progress.start("decode images", Some(files.len() as u64));
+        let decoded: Vec<_> = pixels
+            .par_chunks_mut(shape.features())
+            .zip(&files)
+            .map(|(out, file)| {
+                let result = decode(&file.path, size, rgb, out);
+                progress.advance(1);
+                result.map(|()| true)
+            })
+            .collect();
+        progress.finish();
+        let good: Vec<bool> = decoded.iter().map(Result::is_ok).collect();
+        keep_good(&mut files, decoded, config.skip_bad)?;
+        if files.is_empty() {
+            return Err(none_left(folder));
+        }
+        remove_bad(&mut pixels, &good, shape.features());
+        let of = files.iter().map(|file| file.class).collect();
+        let labels = Labels { classes, of };
+        let pixels = Pixels::new(shape, Bytes::Owned(pixels), 0, labels);
         Ok(Source::of_path(folder, Arc::new(pixels)))
     }
 }
@@ -138,59 +187,6 @@ pub(crate) fn is_called_as_image(path: &Path) -> bool {
 struct Header {
     size: ImageSize,
     color: bool,
-}
-
-/// Decodes every image of a folder into memory, as eight-bit pixels.
-fn read(folder: &Path, config: &DataConfig, progress: &dyn Progress) -> Result<Pixels, DataError> {
-    let ImageFiles { mut files, classes } = ImageFiles::list(folder)?;
-    let headers: Vec<_> = files.par_iter().map(|file| header(&file.path)).collect();
-    let headers = keep_good(&mut files, headers, config.skip_bad)?;
-    let Some(first) = headers.first() else {
-        return Err(none_left(folder));
-    };
-    let size = match config.image_size {
-        Some(size) => size,
-        None => match headers.iter().position(|h| h.size != first.size) {
-            None => first.size,
-            Some(other) => {
-                let sides = |size: ImageSize| [size.height, size.width];
-                return Err(DataError::ImageSizes {
-                    first: files[0].path.clone(),
-                    first_size: sides(first.size),
-                    second: files[other].path.clone(),
-                    second_size: sides(headers[other].size),
-                });
-            }
-        },
-    };
-    let rgb = match config.color {
-        Color::Auto => headers.iter().any(|h| h.color),
-        Color::Grey => false,
-        Color::Rgb => true,
-    };
-    let shape = DataShape::new([if rgb { 3 } else { 1 }, size.height, size.width])?;
-
-    let mut pixels = vec![0; files.len() * shape.features()];
-    progress.start("decode images", Some(files.len() as u64));
-    let decoded: Vec<_> = pixels
-        .par_chunks_mut(shape.features())
-        .zip(&files)
-        .map(|(out, file)| {
-            let result = decode(&file.path, size, rgb, out);
-            progress.advance(1);
-            result.map(|()| true)
-        })
-        .collect();
-    progress.finish();
-    let good: Vec<bool> = decoded.iter().map(Result::is_ok).collect();
-    keep_good(&mut files, decoded, config.skip_bad)?;
-    if files.is_empty() {
-        return Err(none_left(folder));
-    }
-    remove_bad(&mut pixels, &good, shape.features());
-    let of = files.iter().map(|file| file.class).collect();
-    let labels = Labels { classes, of };
-    Ok(Pixels::new(shape, Bytes::Owned(pixels), 0, labels))
 }
 
 fn none_left(folder: &Path) -> DataError {

@@ -21,16 +21,18 @@ impl Images {
         image.save(self.path(name)).unwrap();
     }
 
-    fn read(&self, change: impl Fn(&mut DataConfig)) -> Result<Pixels, String> {
+    fn read(&self, change: impl Fn(&mut DataConfig)) -> Result<Arc<dyn Dataset>, String> {
         let mut config = DataConfig::default();
         change(&mut config);
         let place = self.0.path().display().to_string();
-        let result = read(self.0.path(), &config, &NoProgress);
-        result.map_err(|e| e.to_string().replace(&place, ""))
+        let result = Folder.open(self.0.path(), &config, &NoProgress);
+        result
+            .map(|source| source.train)
+            .map_err(|e| e.to_string().replace(&place, ""))
     }
 }
 
-fn row(pixels: &Pixels, index: usize) -> Vec<f32> {
+fn row(pixels: &Arc<dyn Dataset>, index: usize) -> Vec<f32> {
     let mut out = vec![0.0; pixels.shape().features()];
     pixels.read(index, &mut out).unwrap();
     out

@@ -9,6 +9,7 @@ mod npz;
 mod parquet;
 mod table;
 
+use std::fmt::Debug;
 use std::path::Path;
 
 pub(crate) use builtin::Embedded;
@@ -139,29 +140,36 @@ impl ReaderOption {
         Self::SkipBad,
     ];
 
-    /// Its key, and its value where it is given.
-    fn given(self, config: &DataConfig) -> (&'static str, Option<String>) {
-        match self {
-            Self::Label => ("label", config.label.clone()),
-            Self::Condition => ("condition", config.condition.first().cloned()),
-            Self::ImageSize => ("image_size", config.image_size.map(|s| s.to_string())),
+    /// Its key, its value where it is given, and that as a fingerprint knows it.
+    fn of(self, config: &DataConfig) -> (&'static str, Option<String>, String) {
+        let DataConfig {
+            label,
+            condition,
+            image_size,
+            color,
+            skip_bad,
+            ..
+        } = config;
+        let (key, given, known): (_, _, &dyn Debug) = match self {
+            Self::Label => ("label", label.clone(), label),
+            Self::Condition => ("condition", condition.first().cloned(), condition),
+            Self::ImageSize => (
+                "image_size",
+                image_size.map(|size| size.to_string()),
+                image_size,
+            ),
             Self::Color => {
-                let color = Some(config.color).filter(|color| *color != Color::Auto);
-                ("color", color.map(|color| color.to_string()))
+                let given = (*color != Color::Auto).then(|| color.to_string());
+                ("color", given, color)
             }
-            Self::SkipBad => ("skip_bad", config.skip_bad.then(|| "true".to_owned())),
-        }
+            Self::SkipBad => ("skip_bad", skip_bad.then(|| "true".to_owned()), skip_bad),
+        };
+        (key, given, format!("{known:?}"))
     }
 
     /// Its value as it is part of a fingerprint.
     pub(crate) fn identity(self, config: &DataConfig) -> String {
-        match self {
-            Self::Label => format!("{:?}", config.label),
-            Self::Condition => format!("{:?}", config.condition),
-            Self::ImageSize => format!("{:?}", config.image_size),
-            Self::Color => format!("{:?}", config.color),
-            Self::SkipBad => format!("{:?}", config.skip_bad),
-        }
+        self.of(config).2
     }
 }
 
@@ -172,7 +180,7 @@ pub(crate) fn check_options(
     config: &DataConfig,
 ) -> Result<(), DataError> {
     for option in ReaderOption::ALL {
-        if let (key, Some(value)) = option.given(config)
+        if let (key, Some(value), _) = option.of(config)
             && !reader.options().contains(&option)
         {
             let users = all.iter().filter(|r| r.options().contains(&option));

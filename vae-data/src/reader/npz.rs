@@ -30,8 +30,76 @@ impl Reader for Npz {
         ends_in(path, &["npz"])
     }
 
+    /// Its arrays are decompressed into memory in their own type.
+    ///
+    /// With `x_train`, and perhaps `y_train`, `x_test` and `y_test`, it has a test split.
+    /// Else the examples are `x`, `images`, `data`, `arr_0` or the only array, and the
+    /// labels, which may be absent, `y` or `labels`. Capital letters make no difference.
     fn open(&self, path: &Path, _: &DataConfig, _: &dyn Progress) -> Result<Source, DataError> {
-        open(path)
+        let file = File::open(path).map_err(DataError::io("open", path))?;
+        let mut archive = ZipArchive::new(BufReader::new(file))
+            .map_err(|e| DataError::format(path, "a .npz archive", e.to_string()))?;
+        let names: Vec<String> = archive
+            .file_names()
+            .filter_map(|name| name.strip_suffix(".npy"))
+            .map(str::to_owned)
+            .collect();
+        // As it is written, or else in other letters.
+        let called = |wanted: &str| {
+            let exactly = names.iter().find(|name| *name == wanted);
+            exactly.or_else(|| names.iter().find(|name| name.eq_ignore_ascii_case(wanted)))
+        };
+        let first = |wanted: &[&str]| {
+            wanted
+                .iter()
+                .find_map(|name| called(name))
+                .map(String::as_str)
+        };
+
+        let (x, y, x_test, y_test) = match first(&["x_train"]) {
+            Some(x) => (
+                Some(x),
+                first(&["y_train"]),
+                first(&["x_test"]),
+                first(&["y_test"]),
+            ),
+            None => (first(&EXAMPLES), first(&LABELS), None, None),
+        };
+        let only = match &names[..] {
+            [name] => Some(name.as_str()),
+            _ => None,
+        };
+        let x = x.or(only).ok_or_else(|| {
+            let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+            names.sort_unstable();
+            DataError::format(
+                path,
+                "an array called x, images, data, arr_0 or x_train",
+                format!("arrays {}", quoted(names)),
+            )
+        })?;
+
+        let train = read(&mut archive, path, x)?;
+        let test = x_test
+            .map(|name| read(&mut archive, path, name))
+            .transpose()?;
+        let train_labels = labels(&mut archive, path, y, &train)?;
+        let test_labels = match &test {
+            Some(test) => labels(&mut archive, path, y_test, test)?,
+            None => Vec::new(),
+        };
+        let classes = Classes::of(&train_labels, &test_labels);
+        let bytes = train.is_bytes();
+        let train = ArrayDataset::new(train, classes.label(&train_labels))?;
+        let test = test
+            .map(|test| ArrayDataset::new(test, classes.label(&test_labels)))
+            .transpose()?;
+        let source = Source::of_path(path, Arc::new(train));
+        Ok(Source {
+            pixels: source.pixels || bytes,
+            test: test.map(|test| Arc::new(test) as Arc<dyn Dataset>),
+            ..source
+        })
     }
 }
 
@@ -40,78 +108,6 @@ type Archive = ZipArchive<BufReader<File>>;
 /// Names of the examples and of the labels.
 const EXAMPLES: [&str; 4] = ["x", "images", "data", "arr_0"];
 const LABELS: [&str; 2] = ["y", "labels"];
-
-/// Its arrays are decompressed into memory in their own type.
-///
-/// With `x_train`, and perhaps `y_train`, `x_test` and `y_test`, it has a test split.
-/// Else the examples are `x`, `images`, `data`, `arr_0` or the only array, and the
-/// labels, which may be absent, `y` or `labels`. Capital letters make no difference.
-fn open(path: &Path) -> Result<Source, DataError> {
-    let file = File::open(path).map_err(DataError::io("open", path))?;
-    let mut archive = ZipArchive::new(BufReader::new(file))
-        .map_err(|e| DataError::format(path, "a .npz archive", e.to_string()))?;
-    let names: Vec<String> = archive
-        .file_names()
-        .filter_map(|name| name.strip_suffix(".npy"))
-        .map(str::to_owned)
-        .collect();
-    // As it is written, or else in other letters.
-    let called = |wanted: &str| {
-        let exactly = names.iter().find(|name| *name == wanted);
-        exactly.or_else(|| names.iter().find(|name| name.eq_ignore_ascii_case(wanted)))
-    };
-    let first = |wanted: &[&str]| {
-        wanted
-            .iter()
-            .find_map(|name| called(name))
-            .map(String::as_str)
-    };
-
-    let (x, y, x_test, y_test) = match first(&["x_train"]) {
-        Some(x) => (
-            Some(x),
-            first(&["y_train"]),
-            first(&["x_test"]),
-            first(&["y_test"]),
-        ),
-        None => (first(&EXAMPLES), first(&LABELS), None, None),
-    };
-    let only = match &names[..] {
-        [name] => Some(name.as_str()),
-        _ => None,
-    };
-    let x = x.or(only).ok_or_else(|| {
-        let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
-        names.sort_unstable();
-        DataError::format(
-            path,
-            "an array called x, images, data, arr_0 or x_train",
-            format!("arrays {}", quoted(names)),
-        )
-    })?;
-
-    let train = read(&mut archive, path, x)?;
-    let test = x_test
-        .map(|name| read(&mut archive, path, name))
-        .transpose()?;
-    let train_labels = labels(&mut archive, path, y, &train)?;
-    let test_labels = match &test {
-        Some(test) => labels(&mut archive, path, y_test, test)?,
-        None => Vec::new(),
-    };
-    let classes = Classes::of(&train_labels, &test_labels);
-    let bytes = train.is_bytes();
-    let train = ArrayDataset::new(train, classes.label(&train_labels))?;
-    let test = test
-        .map(|test| ArrayDataset::new(test, classes.label(&test_labels)))
-        .transpose()?;
-    let source = Source::of_path(path, Arc::new(train));
-    Ok(Source {
-        pixels: source.pixels || bytes,
-        test: test.map(|test| Arc::new(test) as Arc<dyn Dataset>),
-        ..source
-    })
-}
 
 /// Decompresses one array.
 fn read(archive: &mut Archive, path: &Path, name: &str) -> Result<Array, DataError> {

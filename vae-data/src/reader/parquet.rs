@@ -31,7 +31,7 @@ impl Reader for Parquet {
     }
 
     fn summary(&self) -> &str {
-        "the same with types; columns of numbers, and of text for --label"
+        "one example a row, of numbers; --label may name a column of text"
     }
 
     fn recognises(&self, path: &Path) -> bool {
@@ -146,10 +146,11 @@ impl Kind {
             (Some(Logical::Integer(int)), _) if !int.is_signed => Self::Unsigned,
             (None, Converted::UINT_8 | Converted::UINT_16) => Self::Unsigned,
             (None, Converted::UINT_32 | Converted::UINT_64) => Self::Unsigned,
-            (Some(Logical::Integer { .. }), _) => Self::Plain,
+            (Some(Logical::Integer(_) | Logical::String | Logical::Enum | Logical::Json), _) => {
+                Self::Plain
+            }
             (None, Converted::INT_8 | Converted::INT_16) => Self::Plain,
             (None, Converted::INT_32 | Converted::INT_64) => Self::Plain,
-            (Some(Logical::String | Logical::Enum | Logical::Json), _) => Self::Plain,
             (None, Converted::UTF8 | Converted::ENUM | Converted::JSON) => Self::Plain,
             (None, Converted::NONE)
                 if !matches!(stored, Stored::INT96 | Stored::FIXED_LEN_BYTE_ARRAY) =>
@@ -252,6 +253,25 @@ fn each<T: DataType>(
         for &level in &levels {
             let value = if level > 0 { values.next() } else { None };
             push(value.map_or(Cell::Empty, &cell))?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// However many bytes a decimal has, the sign is that of the first.
+        #[test]
+        fn decimals_keep_their_sign_in_any_number_of_bytes(number: i64, bytes in 8_usize..=16) {
+            let wide = i128::from(number).to_be_bytes();
+            let cell = Kind::Decimal(0).bytes(&wide[16 - bytes..]);
+            prop_assert!(matches!(cell, Cell::Whole(found) if found == i128::from(number)));
+            let cell = Kind::Decimal(2).bytes(&wide[16 - bytes..]);
+            prop_assert!(matches!(cell, Cell::Number(found) if found == number as f64 / 100.0));
         }
     }
 }

@@ -139,11 +139,11 @@ impl<'a> Table<'a> {
         };
         result.map_err(|(problem, hint)| DataError::Cell {
             path: self.path.to_owned(),
-            place: place(),
+            place: place().into(),
             column: self.names[column].clone(),
             problem,
             value: cell.to_string(),
-            hint: hint.to_owned(),
+            hint,
         })
     }
 
@@ -202,7 +202,7 @@ impl<'a> Table<'a> {
 
 impl Cell<'_> {
     /// The number, or what is wrong and what to do; `not_a_number` is what to do about text.
-    fn number(self, not_a_number: &str) -> Result<f32, (&'static str, &str)> {
+    fn number(self, not_a_number: &'static str) -> Result<f32, (&'static str, &'static str)> {
         let finite = "fill the cell with a finite number, or remove the row or the column";
         let number = match self {
             Self::Empty | Self::Untyped("") => return Err(("an empty cell", finite)),
