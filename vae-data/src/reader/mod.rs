@@ -16,6 +16,7 @@ pub(crate) use builtin::Embedded;
 pub(crate) use folder::is_called_as_image;
 pub use npy::to_npy;
 
+use crate::choices::choices;
 use crate::text::one_of;
 use crate::{Color, DataConfig, DataError, Fingerprint, Progress, Source};
 
@@ -116,60 +117,44 @@ pub fn readers() -> &'static [&'static dyn Reader] {
     &READERS
 }
 
-/// Settings of [`DataConfig`] that only some readers have a use for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReaderOption {
-    /// [`DataConfig::label`].
-    Label,
-    /// [`DataConfig::condition`].
-    Condition,
-    /// [`DataConfig::image_size`].
-    ImageSize,
-    /// [`DataConfig::color`].
-    Color,
-    /// [`DataConfig::skip_bad`].
-    SkipBad,
+choices! {
+    /// Settings of [`DataConfig`] that only some readers have a use for.
+    ReaderOption("option") {
+        /// [`DataConfig::label`].
+        Label = "label",
+        /// [`DataConfig::condition`].
+        Condition = "condition",
+        /// [`DataConfig::image_size`].
+        ImageSize = "image_size",
+        /// [`DataConfig::color`].
+        Color = "color",
+        /// [`DataConfig::skip_bad`].
+        SkipBad = "skip_bad",
+    }
 }
 
 impl ReaderOption {
-    const ALL: [Self; 5] = [
-        Self::Label,
-        Self::Condition,
-        Self::ImageSize,
-        Self::Color,
-        Self::SkipBad,
-    ];
-
-    /// Its key, its value where it is given, and that as a fingerprint knows it.
-    fn of(self, config: &DataConfig) -> (&'static str, Option<String>, String) {
-        let DataConfig {
-            label,
-            condition,
-            image_size,
-            color,
-            skip_bad,
-            ..
-        } = config;
-        let (key, given, known): (_, _, &dyn Debug) = match self {
-            Self::Label => ("label", label.clone(), label),
-            Self::Condition => ("condition", condition.first().cloned(), condition),
-            Self::ImageSize => (
-                "image_size",
-                image_size.map(|size| size.to_string()),
-                image_size,
-            ),
-            Self::Color => {
-                let given = (*color != Color::Auto).then(|| color.to_string());
-                ("color", given, color)
-            }
-            Self::SkipBad => ("skip_bad", skip_bad.then(|| "true".to_owned()), skip_bad),
-        };
-        (key, given, format!("{known:?}"))
+    /// The value, if it is given.
+    fn given(self, config: &DataConfig) -> Option<String> {
+        match self {
+            Self::Label => config.label.clone(),
+            Self::Condition => config.condition.first().cloned(),
+            Self::ImageSize => config.image_size.map(|size| size.to_string()),
+            Self::Color => (config.color != Color::Auto).then(|| config.color.to_string()),
+            Self::SkipBad => config.skip_bad.then(|| "true".to_owned()),
+        }
     }
 
-    /// Its value as it is part of a fingerprint.
+    /// The value as it is part of a fingerprint.
     pub(crate) fn identity(self, config: &DataConfig) -> String {
-        self.of(config).2
+        let value: &dyn Debug = match self {
+            Self::Label => &config.label,
+            Self::Condition => &config.condition,
+            Self::ImageSize => &config.image_size,
+            Self::Color => &config.color,
+            Self::SkipBad => &config.skip_bad,
+        };
+        format!("{value:?}")
     }
 }
 
@@ -180,13 +165,13 @@ pub(crate) fn check_options(
     config: &DataConfig,
 ) -> Result<(), DataError> {
     for option in ReaderOption::ALL {
-        if let (key, Some(value), _) = option.of(config)
-            && !reader.options().contains(&option)
+        if let Some(value) = option.given(config)
+            && !reader.options().contains(option)
         {
-            let users = all.iter().filter(|r| r.options().contains(&option));
+            let users = all.iter().filter(|r| r.options().contains(option));
             let users = one_of(users.map(|reader| reader.name()));
             let bound = format!("only {users} has a use for it: leave it out for this dataset");
-            return Err(DataError::setting(key, value, bound));
+            return Err(DataError::setting(option.name(), value, bound));
         }
     }
     Ok(())
