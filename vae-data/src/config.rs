@@ -134,7 +134,7 @@ impl From<ImageSize> for String {
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
     /// A name of [`crate::builtin`], or a path: a folder of images, an IDX, `.npy`,
-    /// `.npz`, `.csv` or `.tsv` file. A relative path is also looked for in
+    /// `.npz`, `.csv`, `.tsv` or `.parquet` file. A relative path is also looked for in
     /// `data_dir`.
     pub dataset: String,
     /// Where the files of built-in datasets are looked for, and downloaded to.

@@ -60,14 +60,14 @@ pub enum DataError {
     },
     /// A table cell cannot be used.
     #[error(
-        "{}, line {line}, column `{column}`: {problem} `{value}`; {hint}",
+        "{}, {place}, column `{column}`: {problem} `{value}`; {hint}",
         path.display()
     )]
     Cell {
         /// The table.
         path: PathBuf,
-        /// Line in the file, counted from 1.
-        line: u64,
+        /// Where it is: `line 3` of text, or `row 2`, each counted from 1.
+        place: Box<str>,
         /// Name of the column.
         column: String,
         /// What is wrong with the value.
@@ -75,7 +75,7 @@ pub enum DataError {
         /// The text of the cell.
         value: String,
         /// What to do.
-        hint: String,
+        hint: &'static str,
     },
     /// A column is missing from a table, or is there twice.
     #[error("{}: {problem} `{column}`; {hint}", path.display())]

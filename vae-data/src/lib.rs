@@ -23,6 +23,8 @@
 //!
 //! * [`load`] finds a built-in dataset ([`builtin`]) or the user's own files, and gives
 //!   [`Data`]: three [`Subset`]s and how they were scaled.
+//! * [`Reader`] is the trait for a kind of file or folder, [`readers`] those there are;
+//!   [`load_with`] takes one's own.
 //! * [`Dataset`] is the trait for data from anywhere else; see [`Source`].
 //! * [`Batcher`] makes batches in the background.
 //! * [`random`] is the source of all randomness: counter-based, so that a resumed run
@@ -38,20 +40,17 @@ mod dataset;
 mod error;
 mod fetch;
 mod fingerprint;
-mod folder;
 pub mod idx;
 mod load;
 mod locate;
 mod memory;
-mod npy;
-mod npz;
 mod progress;
 pub mod random;
+mod reader;
 mod scaler;
 mod shape;
 mod source;
 mod subset;
-mod table;
 mod text;
 
 pub use batches::{Batcher, Batches, HostBatch};
@@ -60,13 +59,13 @@ pub use config::{Binarize, Color, DataConfig, ImageSize, Scale};
 pub use corruption::{Corruption, CorruptionKind};
 pub use dataset::{Dataset, UNLABELLED};
 pub use error::DataError;
-pub use fingerprint::fingerprint;
-pub use load::{Data, load};
+pub use fingerprint::{Fingerprint, fingerprint, fingerprint_with};
+pub use load::{Data, load, load_with};
 pub use memory::MemoryDataset;
 pub use ndarray;
-pub use npy::to_npy;
 pub use progress::{NoProgress, Progress};
 pub use random::{Stream, fill_normal, fill_uniform, rng};
+pub use reader::{Reader, ReaderOption, readers, to_npy};
 pub use scaler::Scaler;
 pub use shape::DataShape;
 pub use source::Source;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::locate::{Places, locate};
 use crate::random::{Stream, permutation, rng};
-use crate::source::{Source, open};
+use crate::reader::check_options;
 use crate::{
-    Binarize, DataConfig, DataError, DataShape, Dataset, Features, Progress, Scale, Scaler, Subset,
-    ValueRange,
+    Binarize, DataConfig, DataError, DataShape, Dataset, Features, Progress, Reader, Scale, Scaler,
+    Source, Subset, ValueRange, readers,
 };
 
 /// Examples, split and scaled.
@@ -48,14 +48,29 @@ pub struct Data {
 /// # Errors
 /// [`DataError`], whose messages say what to do.
 pub fn load(config: &DataConfig, seed: u64, progress: &dyn Progress) -> Result<Data, DataError> {
+    load_with(&[], config, seed, progress)
+}
+
+/// As [`load`], where readers of one's own are asked before those of [`readers`].
+///
+/// # Errors
+/// Those of [`load`], and of the readers.
+pub fn load_with(
+    own: &[&dyn Reader],
+    config: &DataConfig,
+    seed: u64,
+    progress: &dyn Progress,
+) -> Result<Data, DataError> {
     config.check()?;
-    let source = open(locate(config, &Places::of_user())?, config, progress)?;
-    Data::from_source(source, config, seed)
+    let all = [own, readers()].concat();
+    let (reader, path) = locate(config, &all, &Places::of_user())?;
+    check_options(reader, &all, config)?;
+    Data::from_source(reader.open(&path, config, progress)?, config, seed)
 }
 
 impl Data {
-    /// Splits and scales examples from any source; this is how data made by a program,
-    /// or read by a reader of your own, comes in. Only the settings `scale`,
+    /// Splits and scales examples from any source; this is how data made by a program
+    /// comes in. Only the settings `scale`,
     /// `validation`, `test`, `binarize`, `limit` and `labels` of `config` matter.
     ///
     /// # Errors

@@ -140,6 +140,8 @@ fn options_without_use_are_refused() {
         load(&config, 0, &NoProgress).unwrap_err().to_string()
     };
     assert!(refused(|c| c.label = Some("x".into())).starts_with("`label` is `x`"));
+    let tables = "only a CSV file, a TSV file or a Parquet file has a use for it: leave it out";
+    assert!(refused(|c| c.label = Some("x".into())).contains(tables));
     assert!(refused(|c| c.condition = vec!["x".into()]).starts_with("`condition`"));
     assert!(refused(|c| c.image_size = "8".parse().ok()).starts_with("`image_size` is `8x8`"));
     assert!(refused(|c| c.skip_bad = true).contains("a folder of images"));

@@ -156,7 +156,9 @@ fn a_path_that_is_no_dataset_is_refused() {
             .unwrap_err()
             .to_string()
     };
-    assert!(error("notes.txt", b"hello").contains("an IDX, .npy, .npz, .csv or .tsv file"));
+    let readers = "a .npy file, a .npz file, a CSV file, a TSV file, a Parquet file, an IDX file \
+                   or a folder of images";
+    assert!(error("notes.txt", b"hello").contains(readers));
     assert!(error("photo.png", b"x").contains("not one image"));
     assert!(error("short", &[0, 0, 8, 3]).contains("truncated"));
     assert!(error("broken.npy", b"x").contains("numpy.save"));
@@ -195,4 +197,47 @@ fn fingerprints_tell_data_apart() {
         fingerprint(&DataConfig::of(builtin()[0].name)).unwrap()
     );
     assert!(fingerprint(&DataConfig::of("nothing")).is_err());
+}
+
+/// Runs are resumed on the data that they began with: what a fingerprint is made of must not
+/// change. By Python's hashlib: SHA-256 over each text after its length in eight bytes, the lowest
+/// first. The texts of a file are the SHA-256 of its content and, where its reader has a use for
+/// some, the settings; an image has its name in front; no file of labels is the empty text.
+#[test]
+fn fingerprints_are_what_they_were() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let of = |path: &Path, label: Option<&str>| {
+        let label = label.map(str::to_owned);
+        let config = DataConfig {
+            label,
+            ..of_path(path)
+        };
+        fingerprint(&config).unwrap()
+    };
+    let table = write("t.csv", b"a,b\n1,2\n3,4\n");
+    assert_eq!(
+        of(&table, Some("b")),
+        "ba4f955a6e7d6ec9faebd0565234511598db0230d5ec09959655d2c49c093b0e"
+    );
+    write("images/cat/1.png", b"one");
+    write("images/dog/2.png", b"two");
+    assert_eq!(
+        of(&dir.path().join("images"), None),
+        "b470b26d32ad835710996bab4440a037310bb16dcd24ca35f39f0e8360b5bd93"
+    );
+    let images = write("some-idx", &encode(&[2, 1, 1], &[5, 6]));
+    assert_eq!(
+        of(&images, None),
+        "70f8fcb018cf17d950c6a162b743dc4f23d0d39542eb66ccde9476dcf396f462"
+    );
+    assert_eq!(
+        of(&write("x.npy", b"x"), None),
+        "2de843422a0c01a48d247fae4071e0090e0db352a8cbb66abe7d943ebb28411f"
+    );
 }

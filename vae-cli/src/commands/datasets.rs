@@ -7,30 +7,6 @@ use serde_json::json;
 
 use crate::options::Format;
 
-/// What a path may lead to.
-const PATHS: [(&str, &str); 5] = [
-    (
-        "a folder of images",
-        "PNG, JPEG, WebP, TIFF or BMP; folders within it are classes; --image-size resizes",
-    ),
-    (
-        "an IDX file",
-        "as MNIST's, compressed or not; labels are found beside the images",
-    ),
-    (
-        "a .npy file",
-        "an array with one example for each index of its first axis",
-    ),
-    (
-        "an .npz file",
-        "such arrays: x_train, y_train, x_test and y_test, or x and y, or X and y",
-    ),
-    (
-        "a .csv or .tsv file",
-        "one example a row, under a header; --label and --condition name columns",
-    ),
-];
-
 /// Lists the built-in datasets and the files that can be read.
 ///
 /// # Errors
@@ -84,8 +60,8 @@ pub fn datasets(format: Format, out: &mut dyn Write) -> Result<()> {
         out,
         "--dataset also takes a path, relative to the working folder or --data-dir:"
     )?;
-    for (path, what) in PATHS {
-        writeln!(out, "  {path:<20}  {what}")?;
+    for reader in vae_data::readers() {
+        writeln!(out, "  {:<20}  {}", reader.name(), reader.summary())?;
     }
     Ok(())
 }

@@ -189,7 +189,7 @@ fn npz_holds_splits_and_labels() {
         ("x_test", images(2)),
         ("y_test", labels(&[3, 9])),
     ]);
-    let open = || crate::npz::open(&path);
+    let open = || crate::reader::npz::Npz.open(&path, &DataConfig::default(), &crate::NoProgress);
     let source = open().unwrap();
     let test = source.test.clone().unwrap();
     assert_eq!(source.train.classes(), ["3", "7", "9"]);

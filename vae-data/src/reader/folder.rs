@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder, ImageReader};
@@ -9,28 +10,123 @@ use rayon::prelude::*;
 
 use crate::bytes::Bytes;
 use crate::memory::{Labels, Pixels};
-use crate::{Color, DataConfig, DataError, DataShape, ImageSize, Progress, UNLABELLED};
+use crate::{
+    Color, DataConfig, DataError, DataShape, Fingerprint, ImageSize, Progress, Reader,
+    ReaderOption, Source, UNLABELLED,
+};
+
+pub(crate) struct Folder;
+
+impl Reader for Folder {
+    fn name(&self) -> &str {
+        "a folder of images"
+    }
+
+    fn summary(&self) -> &str {
+        "PNG, JPEG, WebP, TIFF or BMP; folders within it are classes; --image-size resizes"
+    }
+
+    fn recognises(&self, path: &Path) -> bool {
+        path.is_dir()
+    }
+
+    fn options(&self) -> &[ReaderOption] {
+        &[
+            ReaderOption::ImageSize,
+            ReaderOption::Color,
+            ReaderOption::SkipBad,
+        ]
+    }
+
+    fn identify(&self, folder: &Path, print: &mut Fingerprint) -> Result<(), DataError> {
+        for file in ImageFiles::list(folder)?.files {
+            let name = file.path.strip_prefix(folder).unwrap_or(&file.path);
+            print.text(&name.to_string_lossy().replace('\\', "/"));
+            print.file(&file.path)?;
+        }
+        Ok(())
+    }
+
+    /// Decodes every image into memory, as eight-bit pixels.
+    fn open(
+        &self,
+        folder: &Path,
+        config: &DataConfig,
+        progress: &dyn Progress,
+    ) -> Result<Source, DataError> {
+        let ImageFiles { mut files, classes } = ImageFiles::list(folder)?;
+        let headers: Vec<_> = files.par_iter().map(|file| header(&file.path)).collect();
+        let headers = keep_good(&mut files, headers, config.skip_bad)?;
+        let Some(first) = headers.first() else {
+            return Err(none_left(folder));
+        };
+        let size = match config.image_size {
+            Some(size) => size,
+            None => match headers.iter().position(|h| h.size != first.size) {
+                None => first.size,
+                Some(other) => {
+                    let sides = |size: ImageSize| [size.height, size.width];
+                    return Err(DataError::ImageSizes {
+                        first: files[0].path.clone(),
+                        first_size: sides(first.size),
+                        second: files[other].path.clone(),
+                        second_size: sides(headers[other].size),
+                    });
+                }
+            },
+        };
+        let rgb = match config.color {
+            Color::Auto => headers.iter().any(|h| h.color),
+            Color::Grey => false,
+            Color::Rgb => true,
+        };
+        let shape = DataShape::new([if rgb { 3 } else { 1 }, size.height, size.width])?;
+
+        let mut pixels = vec![0; files.len() * shape.features()];
+        progress.start("decode images", Some(files.len() as u64));
+        let decoded: Vec<_> = pixels
+            .par_chunks_mut(shape.features())
+            .zip(&files)
+            .map(|(out, file)| {
+                let result = decode(&file.path, size, rgb, out);
+                progress.advance(1);
+                result.map(|()| true)
+            })
+            .collect();
+        progress.finish();
+        let good: Vec<bool> = decoded.iter().map(Result::is_ok).collect();
+        keep_good(&mut files, decoded, config.skip_bad)?;
+        if files.is_empty() {
+            return Err(none_left(folder));
+        }
+        remove_bad(&mut pixels, &good, shape.features());
+        let of = files.iter().map(|file| file.class).collect();
+        let labels = Labels { classes, of };
+        let pixels = Pixels::new(shape, Bytes::Owned(pixels), 0, labels);
+        Ok(Source::of_path(folder, Arc::new(pixels)))
+    }
+}
 
 /// How the names of images end.
 const ENDINGS: [&str; 7] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp"];
 
 /// One image file and the index of its class.
-pub(crate) struct ImageFile {
-    pub path: PathBuf,
-    pub class: i32,
+struct ImageFile {
+    path: PathBuf,
+    class: i32,
 }
 
 /// The image files of a folder, and the names of the classes, all in order of name.
-pub(crate) struct ImageFiles {
-    pub files: Vec<ImageFile>,
-    pub classes: Vec<String>,
+struct ImageFiles {
+    files: Vec<ImageFile>,
+    classes: Vec<String>,
 }
 
 impl ImageFiles {
     /// Lists the files that are called as images ([`ENDINGS`]): those in subfolders, each a class, or else those in
     /// the folder itself, without classes. Deeper folders, hidden files and files of
     /// other kinds are left out.
-    pub fn list(folder: &Path) -> Result<Self, DataError> {
+    fn list(folder: &Path) -> Result<Self, DataError> {
         let (mut files, mut classes) = (Vec::new(), Vec::new());
         let entries = entries(folder)?;
         for path in entries.iter().filter(|path| path.is_dir()) {
@@ -93,63 +189,6 @@ struct Header {
     color: bool,
 }
 
-/// Decodes every image of a folder into memory, as eight-bit pixels.
-pub(crate) fn read(
-    folder: &Path,
-    config: &DataConfig,
-    progress: &dyn Progress,
-) -> Result<Pixels, DataError> {
-    let ImageFiles { mut files, classes } = ImageFiles::list(folder)?;
-    let headers: Vec<_> = files.par_iter().map(|file| header(&file.path)).collect();
-    let headers = keep_good(&mut files, headers, config.skip_bad)?;
-    let Some(first) = headers.first() else {
-        return Err(none_left(folder));
-    };
-    let size = match config.image_size {
-        Some(size) => size,
-        None => match headers.iter().position(|h| h.size != first.size) {
-            None => first.size,
-            Some(other) => {
-                let sides = |size: ImageSize| [size.height, size.width];
-                return Err(DataError::ImageSizes {
-                    first: files[0].path.clone(),
-                    first_size: sides(first.size),
-                    second: files[other].path.clone(),
-                    second_size: sides(headers[other].size),
-                });
-            }
-        },
-    };
-    let rgb = match config.color {
-        Color::Auto => headers.iter().any(|h| h.color),
-        Color::Grey => false,
-        Color::Rgb => true,
-    };
-    let shape = DataShape::new([if rgb { 3 } else { 1 }, size.height, size.width])?;
-
-    let mut pixels = vec![0; files.len() * shape.features()];
-    progress.start("decode images", Some(files.len() as u64));
-    let decoded: Vec<_> = pixels
-        .par_chunks_mut(shape.features())
-        .zip(&files)
-        .map(|(out, file)| {
-            let result = decode(&file.path, size, rgb, out);
-            progress.advance(1);
-            result.map(|()| true)
-        })
-        .collect();
-    progress.finish();
-    let good: Vec<bool> = decoded.iter().map(Result::is_ok).collect();
-    keep_good(&mut files, decoded, config.skip_bad)?;
-    if files.is_empty() {
-        return Err(none_left(folder));
-    }
-    remove_bad(&mut pixels, &good, shape.features());
-    let of = files.iter().map(|file| file.class).collect();
-    let labels = Labels { classes, of };
-    Ok(Pixels::new(shape, Bytes::Owned(pixels), 0, labels))
-}
-
 fn none_left(folder: &Path) -> DataError {
     DataError::Empty {
         path: folder.to_owned(),
@@ -200,14 +239,14 @@ fn bad_image(path: &Path, reason: impl ToString) -> DataError {
     }
 }
 
-fn reader(path: &Path) -> Result<ImageReader<std::io::BufReader<fs::File>>, DataError> {
+fn image_reader(path: &Path) -> Result<ImageReader<std::io::BufReader<fs::File>>, DataError> {
     let reader = ImageReader::open(path).map_err(DataError::io("open", path))?;
     // By content: a name may lie.
     reader.with_guessed_format().map_err(|e| bad_image(path, e))
 }
 
 fn header(path: &Path) -> Result<Header, DataError> {
-    let decoder = reader(path)?.into_decoder();
+    let decoder = image_reader(path)?.into_decoder();
     let decoder = decoder.map_err(|e| bad_image(path, e))?;
     let (width, height) = decoder.dimensions();
     let size = ImageSize::new(height as usize, width as usize).map_err(|e| bad_image(path, e))?;
@@ -217,7 +256,9 @@ fn header(path: &Path) -> Result<Header, DataError> {
 
 /// Decodes one image into `out`, channel after channel.
 fn decode(path: &Path, size: ImageSize, rgb: bool, out: &mut [u8]) -> Result<(), DataError> {
-    let image = reader(path)?.decode().map_err(|e| bad_image(path, e))?;
+    let image = image_reader(path)?
+        .decode()
+        .map_err(|e| bad_image(path, e))?;
     let (width, height) = (size.width as u32, size.height as u32);
     let image = if (image.width(), image.height()) == (width, height) {
         image

@@ -3,9 +3,9 @@ use image::{GrayImage, Rgb, RgbImage};
 use super::*;
 use crate::{Dataset, NoProgress};
 
-struct Folder(tempfile::TempDir);
+struct Images(tempfile::TempDir);
 
-impl Folder {
+impl Images {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -21,16 +21,18 @@ impl Folder {
         image.save(self.path(name)).unwrap();
     }
 
-    fn read(&self, change: impl Fn(&mut DataConfig)) -> Result<Pixels, String> {
+    fn read(&self, change: impl Fn(&mut DataConfig)) -> Result<Arc<dyn Dataset>, String> {
         let mut config = DataConfig::default();
         change(&mut config);
         let place = self.0.path().display().to_string();
-        let result = read(self.0.path(), &config, &NoProgress);
-        result.map_err(|e| e.to_string().replace(&place, ""))
+        let result = Folder.open(self.0.path(), &config, &NoProgress);
+        result
+            .map(|source| source.train)
+            .map_err(|e| e.to_string().replace(&place, ""))
     }
 }
 
-fn row(pixels: &Pixels, index: usize) -> Vec<f32> {
+fn row(pixels: &Arc<dyn Dataset>, index: usize) -> Vec<f32> {
     let mut out = vec![0.0; pixels.shape().features()];
     pixels.read(index, &mut out).unwrap();
     out
@@ -38,7 +40,7 @@ fn row(pixels: &Pixels, index: usize) -> Vec<f32> {
 
 #[test]
 fn subfolders_are_classes() {
-    let folder = Folder::new();
+    let folder = Images::new();
     folder.grey("dog/1.png", 2, 51);
     folder.grey("cat/2.PNG", 2, 255);
     folder.grey("cat/1.jpeg", 2, 0);
@@ -57,7 +59,7 @@ fn subfolders_are_classes() {
 /// The formats without loss give the pixels that were written, grey and in colour.
 #[test]
 fn every_format_is_read() {
-    let folder = Folder::new();
+    let folder = Images::new();
     for name in ["a.bmp", "b.TIFF", "c.tif", "d.webp", "e.png"] {
         let pixel = Rgb([255, 0, 51]);
         RgbImage::from_pixel(3, 2, pixel)
@@ -74,7 +76,7 @@ fn every_format_is_read() {
 
 #[test]
 fn a_flat_folder_has_no_classes() {
-    let folder = Folder::new();
+    let folder = Images::new();
     let mut image = RgbImage::from_pixel(2, 1, Rgb([255, 0, 51]));
     image.put_pixel(1, 0, Rgb([0, 255, 51]));
     image.save(folder.path("a.png")).unwrap();
@@ -95,7 +97,7 @@ fn a_flat_folder_has_no_classes() {
 
 #[test]
 fn sizes_must_agree_or_be_set() {
-    let folder = Folder::new();
+    let folder = Images::new();
     folder.grey("a.png", 4, 100);
     folder.grey("b.png", 4, 100);
     folder.grey("c.png", 6, 200);
@@ -112,7 +114,7 @@ fn sizes_must_agree_or_be_set() {
 
 #[test]
 fn bad_images_are_named_or_skipped() {
-    let folder = Folder::new();
+    let folder = Images::new();
     folder.grey("a.png", 64, 51);
     folder.grey("c.png", 64, 255);
     fs::write(folder.path("b.png"), "no image").unwrap();
@@ -129,7 +131,7 @@ fn bad_images_are_named_or_skipped() {
 
 #[test]
 fn nothing_to_read_is_an_error() {
-    let folder = Folder::new();
+    let folder = Images::new();
     assert!(folder.read(|_| {}).err().unwrap().contains("holds no PNG"));
     fs::write(folder.path("a.png"), "x").unwrap();
     let error = folder.read(|c| c.skip_bad = true).err().unwrap();

@@ -3,10 +3,38 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::ends_in;
 use crate::bytes::Bytes;
 use crate::dataset::check_read;
 use crate::memory::Labels;
-use crate::{DataError, DataShape, Dataset, Source};
+use crate::{DataConfig, DataError, DataShape, Dataset, Progress, Reader, Source};
+
+pub(crate) struct Npy;
+
+impl Reader for Npy {
+    fn name(&self) -> &str {
+        "a .npy file"
+    }
+
+    fn summary(&self) -> &str {
+        "an array with one example for each index of its first axis"
+    }
+
+    fn recognises(&self, path: &Path) -> bool {
+        ends_in(path, &["npy"])
+    }
+
+    /// The file is mapped, never loaded as a whole.
+    fn open(&self, path: &Path, _: &DataConfig, _: &dyn Progress) -> Result<Source, DataError> {
+        let array = Array::new(path.to_owned(), Bytes::open(path)?)?;
+        let pixels = array.is_bytes() || array.shape.len() > 2;
+        let dataset = ArrayDataset::new(array, Labels::default())?;
+        Ok(Source {
+            pixels,
+            ..Source::of_path(path, Arc::new(dataset))
+        })
+    }
+}
 
 /// How one number is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -323,17 +351,6 @@ impl Dataset for ArrayDataset {
     fn label(&self, index: usize) -> i32 {
         self.labels.get(index)
     }
-}
-
-/// Opens a `.npy` file, which is mapped, never loaded as a whole.
-pub(crate) fn open(path: &Path) -> Result<Source, DataError> {
-    let array = Array::new(path.to_owned(), Bytes::open(path)?)?;
-    let pixels = array.is_bytes() || array.shape.len() > 2;
-    let dataset = ArrayDataset::new(array, Labels::default())?;
-    Ok(Source {
-        pixels,
-        ..Source::of_path(path, Arc::new(dataset))
-    })
 }
 
 /// Numbers of 32 bits as the content of a `.npy` file.

@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use super::*;
-use crate::{Data, DataConfig, Dataset, NoProgress, load};
+use crate::{Data, Dataset, NoProgress, UNLABELLED, load};
 
 /// Writes a table and reads it.
 fn table(
@@ -7,18 +9,27 @@ fn table(
     text: &str,
     label: Option<&str>,
     condition: &[&str],
-) -> Result<MemoryDataset, String> {
+) -> Result<Arc<dyn Dataset>, String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(name);
     std::fs::write(&path, text).unwrap();
-    let condition: Vec<String> = condition.iter().map(|&c| c.to_owned()).collect();
+    let config = DataConfig {
+        label: label.map(str::to_owned),
+        condition: condition.iter().map(|&c| c.to_owned()).collect(),
+        ..DataConfig::default()
+    };
     let place = dir.path().display().to_string();
-    let result = read(&path, label, &condition);
-    result.map_err(|e| e.to_string().replace(&place, ""))
+    let reader = [&CSV, &TSV]
+        .into_iter()
+        .find(|reader| reader.recognises(&path));
+    let result = reader.unwrap().open(&path, &config, &NoProgress);
+    result
+        .map(|source| source.train)
+        .map_err(|e| e.to_string().replace(&place, ""))
 }
 
 fn error(text: &str, label: Option<&str>, condition: &[&str]) -> String {
-    table("t.csv", text, label, condition).unwrap_err()
+    table("t.csv", text, label, condition).err().unwrap()
 }
 
 #[test]
