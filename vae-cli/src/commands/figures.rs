@@ -9,7 +9,7 @@ use vae_variants::{Description, Model};
 use crate::{
     codes::Shown,
     inference::{conditions, reconstruct, restyle, sample},
-    pictures::{self, Epoch},
+    pictures::{self, Epoch, Picture},
     run_folder::RunFolder,
 };
 
@@ -22,7 +22,7 @@ const SAMPLES: usize = 64;
 const ROWS: usize = 500;
 
 /// Writes `reconstructions.png`, `curves.png`, for generative variants `samples.png`, and for images
-/// under classes `styles.png`.
+/// under classes `styles.png`; those that are charts also as SVG.
 ///
 /// # Errors
 /// If the data cannot be read or a file cannot be written.
@@ -45,7 +45,7 @@ pub fn write<B: Backend>(
         let count = if is_image { COLUMNS } else { ROWS };
         let of = reconstruct(model, description, subset, count, seed, device)?;
         let corrupted = of.corrupted.map(|values| shown_as.data(values, device));
-        let png = pictures::reconstructions(&pictures::Reconstructions {
+        let picture = pictures::reconstructions(&pictures::Reconstructions {
             shape: &shown.shape,
             input: &shown_as.data(of.target, device),
             corrupted: corrupted.as_deref(),
@@ -53,20 +53,19 @@ pub fn write<B: Backend>(
             range: shown.range,
             names: &shown.columns,
         })?;
-        folder.write("reconstructions.png", &png)?;
+        save(folder, "reconstructions", &picture)?;
         if is_image && has_rows {
             let values = restyle(model, description, subset, &rows, PER_CLASS, seed, device)?;
             let names = ["input".to_owned()].into_iter();
             let names: Vec<_> = names.chain(description.classes.iter().cloned()).collect();
-            let png = samples(&shown_as.data(values, device), &names, shown)?;
-            folder.write("styles.png", &png)?;
+            let values = shown_as.data(values, device);
+            let picture = pictures::samples(&values, &shown.shape, shown.range, &names)?;
+            save(folder, "styles", &picture)?;
         }
     }
 
-    folder.write(
-        "curves.png",
-        &pictures::curves(&history(&folder.main_metrics()?))?,
-    )?;
+    let curves = pictures::curves(&history(&folder.main_metrics()?))?;
+    save(folder, "curves", &curves)?;
 
     let count = match (is_image, has_rows) {
         (false, _) => ROWS,
@@ -74,13 +73,14 @@ pub fn write<B: Backend>(
         (true, false) => SAMPLES,
     };
     if let Some(values) = sample(model, &rows, count, seed, device) {
-        let png = if is_image {
+        let picture = if is_image {
             let labels = if has_rows {
                 &description.classes[..]
             } else {
                 &[]
             };
-            samples(&shown_as.data(values, device), labels, shown)?
+            let values = shown_as.data(values, device);
+            pictures::samples(&values, &shown.shape, shown.range, labels)?
         } else {
             let values = shown_as.data(values, device);
             let batcher = Batcher::sequential(data.train.clone(), ROWS, seed);
@@ -89,17 +89,27 @@ pub fn write<B: Backend>(
             let train = shown_as.data(train, device);
             pictures::sample_histograms(&train, &values, &shown.shape, &shown.columns)?
         };
-        folder.write("samples.png", &png)?;
+        save(folder, "samples", &picture)?;
     }
     Ok(())
 }
 
-/// A picture of sampled images, one row for each label.
+/// A picture of sampled images as a PNG file, one row for each label.
 ///
 /// # Errors
 /// If the samples are not images.
 pub fn samples(values: &[f32], labels: &[String], description: &Description) -> Result<Vec<u8>> {
-    pictures::samples(values, &description.shape, description.range, labels)
+    let (shape, range) = (&description.shape, description.range);
+    Ok(pictures::samples(values, shape, range, labels)?.png)
+}
+
+/// Writes a picture as PNG and, if it is a chart, as SVG.
+fn save(folder: &RunFolder, name: &str, picture: &Picture) -> Result<()> {
+    folder.write(&format!("{name}.png"), &picture.png)?;
+    if let Some(svg) = &picture.svg {
+        folder.write(&format!("{name}.svg"), svg.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// The names of the features, numbered where they have none.
