@@ -28,9 +28,9 @@ pub fn curves(history: &[Epoch]) -> Result<Picture> {
         "no epoch has been trained yet: there is nothing to draw"
     );
     let best = best(history);
-    let mut legend = vec![(BLUE, "━━ training".to_owned())];
+    let mut legend = vec![(BLUE, "━━  training".to_owned())];
     if history.iter().any(|epoch| !epoch.validation.is_empty()) {
-        legend.push((VERMILION, "━━ validation".to_owned()));
+        legend.push((VERMILION, "━━  validation".to_owned()));
     }
     if let Some((epoch, loss)) = best {
         let loss = number(loss, loss.abs() * 1e-4, loss.abs());

@@ -143,8 +143,8 @@ fn a_picture_has_the_same_texts_as_png_and_as_svg_and_the_same_bytes_each_time()
     assert!(svg.starts_with(start), "{}", &svg[..200]);
     assert_eq!(decode(&one.png).dimensions(), (800, 326));
     for text in [
-        "━━ training",
-        "━━ validation",
+        "━━  training",
+        "━━  validation",
         "loss",
         "a &lt;b&gt; &amp; c",
         "epoch",

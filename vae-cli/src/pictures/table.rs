@@ -36,7 +36,7 @@ pub fn reconstructions(of: &Reconstructions<'_>) -> Result<Picture> {
     if of.corrupted.is_some() {
         legend.push((GREY, "● corrupted input".to_owned()));
     }
-    legend.push((INK, "━━ same as the input".to_owned()));
+    legend.push((INK, "━━  same as the input".to_owned()));
     let shown = shown(features, &[of.input, of.reconstructed], &mut legend);
     let chart = |feature| {
         let column = |values| column(values, features, feature);
@@ -73,7 +73,7 @@ pub fn sample_histograms(
     examples("data", data, features)?;
     examples("samples", samples, features)?;
     let mut legend = vec![(BLUE, "■ data".to_owned())];
-    legend.push((VERMILION, "━━ samples".to_owned()));
+    legend.push((VERMILION, "━━  samples".to_owned()));
     let shown = shown(features, &[data, samples], &mut legend);
     let chart = |feature| {
         let column = |values| column(values, features, feature);
