@@ -5,7 +5,7 @@ use vae_data::{Data, Subset};
 use vae_results::{MetricsRow, Named, RunWriter};
 use vae_variants::{Description, Examples, Reconstructions, Trained};
 
-use crate::pictures::{self, Epoch};
+use crate::pictures::{self, Epoch, Picture};
 
 /// Reconstructed images, and images sampled in a row of a class.
 const COLUMNS: usize = 16;
@@ -16,7 +16,7 @@ const SAMPLES: usize = 64;
 const ROWS: usize = 500;
 
 /// Writes `reconstructions.png`, `curves.png`, for generative variants `samples.png`, and for images
-/// under classes `styles.png`.
+/// under classes `styles.png`; those that are charts also as SVG.
 ///
 /// # Errors
 /// If the data cannot be read or a file cannot be written.
@@ -44,7 +44,7 @@ pub fn write(folder: &RunWriter, model: &Trained, data: &Data, seed: u64) -> Res
             .next()
             .transpose()?
             .unwrap_or_default();
-        let png = pictures::reconstructions(&pictures::Reconstructions {
+        let picture = pictures::reconstructions(&pictures::Reconstructions {
             shape: &shown.shape,
             input: &target,
             corrupted: corrupted.as_deref(),
@@ -52,7 +52,7 @@ pub fn write(folder: &RunWriter, model: &Trained, data: &Data, seed: u64) -> Res
             range: range(shown, &target),
             names: &shown.columns,
         })?;
-        folder.write("reconstructions.png", &png)?;
+        save(folder, "reconstructions", &picture)?;
         if is_image && has_rows {
             let examples = first(subset, PER_CLASS)?.corrupted();
             let originals = model.reconstruct(&examples).next().transpose()?;
@@ -67,12 +67,12 @@ pub fn write(folder: &RunWriter, model: &Trained, data: &Data, seed: u64) -> Res
             }
             let names = ["input".to_owned()].into_iter();
             let names: Vec<_> = names.chain(classes.iter().cloned()).collect();
-            folder.write("styles.png", &samples(&values, &names, shown)?)?;
+            save(folder, "styles", &samples(&values, &names, shown)?)?;
         }
     }
 
     let history = history(&folder.main_metrics()?);
-    folder.write("curves.png", &pictures::curves(&history)?)?;
+    save(folder, "curves", &pictures::curves(&history)?)?;
 
     if !model.is_generative() {
         return Ok(());
@@ -83,7 +83,7 @@ pub fn write(folder: &RunWriter, model: &Trained, data: &Data, seed: u64) -> Res
         (true, false) => SAMPLES,
     };
     let values = model.sample(count, &conditions, seed)?;
-    let png = if is_image {
+    let picture = if is_image {
         samples(&values, rows, shown)?
     } else {
         let originals = model
@@ -93,16 +93,24 @@ pub fn write(folder: &RunWriter, model: &Trained, data: &Data, seed: u64) -> Res
         let originals = originals.unwrap_or_default().target;
         pictures::sample_histograms(&originals, &values, &shown.shape, &shown.columns)?
     };
-    folder.write("samples.png", &png)?;
-    Ok(())
+    save(folder, "samples", &picture)
 }
 
 /// A picture of sampled images, one row for each label.
 ///
 /// # Errors
 /// If the samples are not images.
-pub fn samples(values: &[f32], labels: &[String], shown: &Description) -> Result<Vec<u8>> {
+pub fn samples(values: &[f32], labels: &[String], shown: &Description) -> Result<Picture> {
     pictures::samples(values, &shown.shape, range(shown, values), labels)
+}
+
+/// Writes a picture as PNG and, if it is a chart, as SVG.
+fn save(folder: &RunWriter, name: &str, picture: &Picture) -> Result<()> {
+    folder.write(&format!("{name}.png"), &picture.png)?;
+    if let Some(svg) = &picture.svg {
+        folder.write(&format!("{name}.svg"), svg.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// The values that are black and white: those of the data, which are known where they were not scaled.

@@ -68,7 +68,7 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
                 None if conditions.len() == classes.len() => classes,
                 _ => &[],
             };
-            figures::samples(&values, labels, shown)?
+            figures::samples(&values, labels, shown)?.png
         }
     };
     write_atomically(&path, |file| file.write_all(&bytes))?;

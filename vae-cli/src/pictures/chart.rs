@@ -1,195 +1,275 @@
-//! One chart. All lengths are twice those of the picture, which is halved at the end so
-//! that edges are smooth.
+//! Charts beside and below each other, with one legend above them all. All lengths are
+//! twice those of the picture.
 
-use anyhow::{Context, Result};
-use plotters::prelude::{Circle, PathElement, Rectangle};
-use plotters::style::{Color, RGBColor, ShapeStyle};
+use std::ops::Range;
 
-use super::axis::Axis;
-use super::canvas::{Area, Rgb};
-use super::text::{self, Align, INK};
+use anyhow::Result;
+use plotters::coord::ranged1d::BoldPoints;
+use plotters::coord::{Shift, types::RangedCoordf64};
+use plotters::prelude::*;
+use plotters::style::text_anchor::HPos;
 
-/// Size of a chart's title.
+use super::tone::{INK, MESH, Rgb, color};
+use super::{Picture, png, smooth, text};
+
+/// Height of the legend, and space between its texts.
+const LEGEND: i32 = 72;
+const SPACE: i32 = 44;
+
+/// Size of a chart's title, and of all other text.
 const TITLE: i32 = 30;
+const TEXT: i32 = 24;
 
-/// Size of all other text.
-pub const TEXT: i32 = 24;
+/// Numbers above this are not drawn: differences of larger ones may overflow.
+const LARGEST: f64 = 1e300;
 
-/// The opacity of areas.
-pub const PALE: f64 = 0.4;
+/// Points that are drawn in one way: with circles of a radius around those that can be, or,
+/// without one, joined by a line, or, if the style fills it, as the corners of an area that
+/// stands on the axis. A corner at infinity is where an axis ends.
+pub struct Mark(pub Option<i32>, pub ShapeStyle, pub Vec<(f64, f64)>);
 
-/// The colour of the lines at ticks.
-const MESH: Rgb = [228, 228, 228];
+/// What the axis to the right and the one upwards show, and the most ticks that each has.
+type Axes = [(&'static str, usize); 2];
 
-/// A colour of lines, points and areas.
-pub fn style(color: Rgb, opacity: f64) -> ShapeStyle {
-    let [r, g, b] = color;
-    RGBColor(r, g, b).mix(opacity).into()
-}
+/// One chart: its title, its axes and its marks, each over those before.
+pub struct Chart(pub String, pub Axes, pub Vec<Mark>);
 
-/// Draws a circle around the best point.
+/// What is drawn on, in pixels.
+type Area<D> = DrawingArea<D, Shift>;
+
+/// Coloured texts above the charts.
+pub type Legend = Vec<(Rgb, String)>;
+
+/// Draws one or more charts of one size, in pixels of the picture.
 ///
 /// # Errors
-/// If it cannot be drawn.
-pub fn ring(area: &Area<'_>, at: (i32, i32)) -> Result<()> {
-    area.draw(&Circle::new(at, 14, style(INK, 1.0).stroke_width(3)))?;
-    area.draw(&Circle::new(at, 12, style(INK, 1.0).stroke_width(3)))?;
-    Ok(())
+/// If there are too many charts for one picture.
+pub fn picture(charts: &[Chart], size: (u32, u32), legend: &Legend) -> Result<Picture> {
+    let columns = match charts.len() {
+        4 => 2,
+        count @ ..=9 => count.min(3),
+        _ => 4,
+    };
+    let shape = (charts.len().div_ceil(columns), columns);
+    let mut end = 40;
+    for (_, text) in legend {
+        end += text::width(text, TEXT)? + SPACE;
+    }
+    let width = (columns as u32 * size.0 * 2).max(end as u32);
+    let height = shape.0 as u32 * size.1 * 2 + LEGEND as u32;
+    let white = [255; 3];
+    let image = smooth((width, height), white, |area| {
+        draw(area, charts, shape, legend)
+    })?;
+    let mut svg = String::new();
+    let backend = SVGBackend::with_string(&mut svg, (width, height));
+    draw(&backend.into_drawing_area(), charts, shape, legend)?;
+    let pixels = |part| format!("width=\"{}\" height=\"{}\"", width / part, height / part);
+    let svg = Some(svg.replacen(&pixels(1), &pixels(2), 1));
+    let png = png(&image)?;
+    Ok(Picture { png, svg })
 }
 
-/// One chart, whose axes are drawn.
-pub struct Chart<'a> {
-    area: Area<'a>,
-    x: (f64, f64),
-    y: (f64, f64),
-    left: i32,
-    right: i32,
-    top: i32,
-    bottom: i32,
+fn draw<D: DrawingBackend<ErrorType: 'static>>(
+    area: &Area<D>,
+    charts: &[Chart],
+    shape: (usize, usize),
+    legend: &Legend,
+) -> Result<()> {
+    area.fill(&WHITE)?;
+    let mut x = 40;
+    for (color, text) in legend {
+        let style = text::style(TEXT, HPos::Left, *color)?;
+        area.draw_text(text, &style, (x, LEGEND / 2 + 4))?;
+        x += text::width(text, TEXT)? + SPACE;
+    }
+    let areas = area.split_vertically(LEGEND).1.split_evenly(shape);
+    for (chart, area) in charts.iter().zip(areas) {
+        chart.draw(&area)?;
+    }
+    Ok(area.present()?)
 }
 
-impl<'a> Chart<'a> {
-    /// Draws the axes of a chart into the part of a picture with this top left corner
-    /// and this size.
-    ///
-    /// # Errors
-    /// If the font cannot be read.
-    pub fn new(
-        area: Area<'a>,
-        (left, top): (i32, i32),
-        (width, height): (i32, i32),
-        title: &str,
-        axes: (&Axis, &Axis),
-    ) -> Result<Self> {
-        let ticks = axes.1.ticks.iter().map(|(_, tick)| text::width(tick, TEXT));
-        let longest = ticks.collect::<Result<Vec<i32>>>()?.into_iter().max();
-        let label = if axes.1.label.is_empty() { 24 } else { 64 };
-        let below = if axes.0.label.is_empty() { 56 } else { 92 };
-        let chart = Self {
-            area,
-            x: (axes.0.low, axes.0.high),
-            y: (axes.1.low, axes.1.high),
-            left: left + label + longest.unwrap_or(0).min(width / 3) + 16,
-            right: left + width - 32,
-            top: top + 56,
-            bottom: top + height - below,
-        };
-        chart.axes(left, title, axes)?;
-        Ok(chart)
-    }
-
-    /// The pixel of a point; what lies outside the axes is moved to their ends.
-    fn at(&self, (x, y): (f64, f64)) -> (i32, i32) {
-        let part =
-            |value: f64, (low, high): (f64, f64)| ((value - low) / (high - low)).clamp(0.0, 1.0);
-        let along = |part: f64, from: i32, to: i32| {
-            (f64::from(from) + part * f64::from(to - from)).round() as i32
-        };
-        (
-            along(part(x, self.x), self.left, self.right),
-            along(part(y, self.y), self.bottom, self.top),
-        )
-    }
-
-    fn axes(&self, left: i32, title: &str, (x, y): (&Axis, &Axis)) -> Result<()> {
-        let area = &self.area;
-        let mesh = style(MESH, 1.0).stroke_width(2);
-        let (right, bottom) = (self.right, self.bottom);
-        for (value, tick) in &y.ticks {
-            let at = self.at((self.x.0, *value)).1;
-            area.draw(&PathElement::new([(self.left, at), (right, at)], mesh))?;
-            text::write(area, tick, (self.left - 14, at), TEXT, Align::Right, INK)?;
+impl Chart {
+    fn draw<D: DrawingBackend<ErrorType: 'static>>(&self, area: &Area<D>) -> Result<()> {
+        let (title, [across, mut up], marks) = (&self.0, self.1, &self.2);
+        let points = || marks.iter().flat_map(|mark| &mark.2);
+        if !points().any(|at| drawable(at.1)) {
+            up = ("no finite values", 0);
         }
-        for (value, tick) in &x.ticks {
-            let at = self.at((*value, self.y.0)).0;
-            area.draw(&PathElement::new([(at, self.top), (at, bottom)], mesh))?;
-            text::write(area, tick, (at, bottom + 24), TEXT, Align::Center, INK)?;
+        let x = range(points().map(|at| at.0));
+        let mut y = range(points().map(|at| at.1));
+        if marks
+            .iter()
+            .any(|Mark(radius, style, _)| radius.is_none() && style.filled)
+        {
+            y.start = 0.0;
         }
-        let corners = [(self.left, self.top), (self.left, bottom), (right, bottom)];
-        area.draw(&PathElement::new(corners, style(INK, 1.0).stroke_width(2)))?;
-
-        let middle = i32::midpoint(self.left, right);
-        let title = text::shorten(title, TITLE, right - left - 24)?;
-        let start = middle.max(left + 24 + text::width(&title, TITLE)? / 2);
-        text::write(
-            area,
-            &title,
-            (start, self.top - 32),
-            TITLE,
-            Align::Center,
-            INK,
-        )?;
-        text::write(
-            area,
-            &x.label,
-            (middle, bottom + 64),
-            TEXT,
-            Align::Center,
-            INK,
-        )?;
-        let label = text::shorten(&y.label, TEXT, bottom - self.top)?;
-        let middle = i32::midpoint(self.top, bottom);
-        text::write(area, &label, (left + 32, middle), TEXT, Align::Upwards, INK)
-    }
-
-    /// Draws a line through points.
-    ///
-    /// # Errors
-    /// If it cannot be drawn.
-    pub fn line(&self, points: &[(f64, f64)], color: Rgb, opacity: f64, width: u32) -> Result<()> {
-        let points: Vec<_> = points.iter().map(|&point| self.at(point)).collect();
-        let line = PathElement::new(points, style(color, opacity).stroke_width(width));
-        self.area.draw(&line).context("a line")
-    }
-
-    /// Draws filled circles.
-    ///
-    /// # Errors
-    /// If they cannot be drawn.
-    pub fn points(
-        &self,
-        points: &[(f64, f64)],
-        color: Rgb,
-        opacity: f64,
-        radius: i32,
-    ) -> Result<()> {
-        for &point in points {
-            let style = style(color, opacity).filled();
-            self.area
-                .draw(&Circle::new(self.at(point), radius, style))?;
+        let (x_written, (ticks, y_written)) = (written(&x, across.1).1, written(&y, up.1));
+        let digits = ticks.iter().map(|tick| y_written(tick).chars().count());
+        let beside = 15 * digits.max().unwrap_or(0) as i32;
+        let mut chart = ChartBuilder::on(area)
+            .margin(16)
+            .margin_top(56)
+            .margin_right(32)
+            .x_label_area_size(if across.0.is_empty() { 41 } else { 77 })
+            .y_label_area_size(beside + if up.0.is_empty() { 25 } else { 61 })
+            .build_cartesian_2d(x, y)?;
+        chart
+            .configure_mesh()
+            .bold_line_style(color(MESH, 1.0).stroke_width(2))
+            .light_line_style(TRANSPARENT)
+            .axis_style(color(INK, 1.0).stroke_width(2))
+            .set_all_tick_mark_size(8)
+            .y_label_offset(4)
+            .label_style(text::style(TEXT, HPos::Center, INK)?)
+            .x_labels(across.1)
+            .y_labels(up.1)
+            .x_label_formatter(&x_written)
+            .y_label_formatter(&y_written)
+            .x_desc(across.0)
+            .y_desc(up.0)
+            .draw()?;
+        for Mark(radius, style, points) in marks {
+            let drawn = points.iter().filter(|at| drawable(at.0) && drawable(at.1));
+            let circle = |size| drawn.map(move |&at| Circle::new(at, size, *style));
+            match *radius {
+                Some(radius) => chart.draw_series(circle(radius))?,
+                None if style.filled => chart.draw_series([Polygon::new(&points[..], *style)])?,
+                None => chart.draw_series([PathElement::new(&points[..], *style)])?,
+            };
         }
-        Ok(())
+        // In the middle of the chart without its labels, if there is room.
+        let (width, left) = (area.dim_in_pixel().0 as i32, area.get_base_pixel().0);
+        let title = text::shorten(title, TITLE, width - 48)?;
+        let inner = chart.plotting_area().get_pixel_range().0;
+        let middle = i32::midpoint(inner.start, inner.end) - left;
+        let x = middle.min(width - 16 - text::width(&title, TITLE)? / 2);
+        let style = text::style(TITLE, HPos::Center, INK)?;
+        Ok(area.draw_text(&title, &style, (x, 26))?)
+    }
+}
+
+/// Whether a value can be drawn.
+pub fn drawable(value: f64) -> bool {
+    value.abs() <= LARGEST
+}
+
+/// The ends of an axis that shows all values that can be drawn, with a little space.
+pub fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
+    let drawn = values.filter(|&value| drawable(value));
+    let bounds = drawn.map(|v| v..v);
+    let bounds = bounds.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
+    let Range {
+        start: low,
+        end: high,
+    } = bounds.unwrap_or(0.0..1.0);
+    let size = low.abs().max(high.abs());
+    let space = match high - low {
+        width if width > size * 1e-4 => width * 0.05,
+        // Values that are alike are drawn in the middle.
+        _ if size > 1.0 / LARGEST => size * 0.1,
+        _ => return -0.5..0.5,
+    };
+    // What is never negative should not seem to be.
+    let least = if low > 0.0 { 0.0 } else { f64::NEG_INFINITY };
+    (low - space).max(least)..high + space
+}
+
+/// The ticks of an axis, no more than `most`, and how they are written.
+fn written(range: &Range<f64>, most: usize) -> (Vec<f64>, impl Fn(&f64) -> String + use<>) {
+    let ticks = RangedCoordf64::from(range.clone()).key_points(BoldPoints(most));
+    let step = match ticks[..] {
+        [first, second, ..] => second - first,
+        _ => (range.end - range.start) * 10.0,
+    };
+    let largest = range.start.abs().max(range.end.abs());
+    (ticks, move |value| number(*value, step, largest))
+}
+
+/// A number beside others that are `step` apart, of which one is `largest`, with the digits
+/// that tell them apart.
+pub fn number(value: f64, step: f64, largest: f64) -> String {
+    // No "-0", nor 1e-17 where 0 is meant.
+    if value.abs() <= step * 1e-6 {
+        return "0".to_owned();
+    }
+    let magnitude = |v: f64| v.abs().log10().floor() as i32;
+    let digits = |of: i32| usize::try_from(of - magnitude(step * 1.001)).unwrap_or(0);
+    let text = if (1e-3..1e6).contains(&largest) {
+        format!("{value:.*}", digits(0))
+    } else {
+        format!("{value:.*e}", digits(magnitude(value)))
+    };
+    text.replace('-', "−")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(values: &[f64], ticks: usize) -> Vec<String> {
+        let (ticks, written) = super::written(&range(values.iter().copied()), ticks);
+        ticks.iter().map(written).collect()
     }
 
-    /// Fills the rectangle between two opposite corners.
-    ///
-    /// # Errors
-    /// If it cannot be drawn.
-    pub fn bar(&self, from: (f64, f64), to: (f64, f64), color: Rgb) -> Result<()> {
-        let ((left, top), (right, bottom)) = (self.at(from), self.at(to));
-        // The last pixel belongs to the next bar.
-        let corners = [(left, top), (right - 1, bottom)];
-        let bar = Rectangle::new(corners, style(color, PALE).filled());
-        self.area.draw(&bar).context("a bar")
-    }
-
-    /// Draws a circle around the best point.
-    ///
-    /// # Errors
-    /// If it cannot be drawn.
-    pub fn ring(&self, point: (f64, f64)) -> Result<()> {
-        ring(&self.area, self.at(point))
-    }
-
-    /// Writes in the middle.
-    ///
-    /// # Errors
-    /// If the font cannot be read.
-    pub fn remark(&self, remark: &str) -> Result<()> {
-        let middle = (
-            i32::midpoint(self.left, self.right),
-            i32::midpoint(self.top, self.bottom),
+    #[test]
+    fn ticks_are_round_numbers() {
+        assert_eq!(written(&[98.1, 206.4], 5), ["100", "150", "200"]);
+        assert_eq!(
+            written(&[0.01, 0.26], 6),
+            ["0", "0.05", "0.10", "0.15", "0.20", "0.25"]
         );
-        text::write(&self.area, remark, middle, TEXT, Align::Center, INK)
+        let around = ["−1.0", "−0.5", "0", "0.5", "1.0"];
+        assert_eq!(written(&[-1.0, 1.0], 5), around);
+        assert_eq!(written(&[0.0, 3e7], 4), ["0", "1e7", "2e7", "3e7"]);
+        let small = ["1.0e−5", "1.2e−5", "1.4e−5"];
+        assert_eq!(written(&[1.0e-5, 1.5e-5], 3), small);
+    }
+
+    #[test]
+    fn whole_numbers_have_ticks_at_whole_numbers() {
+        assert_eq!(written(&[1.0, 3.0], 3), ["1", "2", "3"]);
+        assert_eq!(written(&[7.0], 1), ["7"]);
+        let many = written(&[1.0, 100.0], 6);
+        assert_eq!(many, ["0", "20", "40", "60", "80", "100"]);
+    }
+
+    #[test]
+    fn numbers_have_the_digits_that_tell_them_apart() {
+        assert_eq!(number(206.412, 0.0206, 206.412), "206.41");
+        assert_eq!(number(-0.5, 0.05, 0.5), "−0.50");
+        assert_eq!(number(0.0, 0.0, 0.0), "0");
+        assert_eq!(number(1.23456e9, 1.2e5, 1.2e9), "1.2346e9");
+    }
+
+    #[test]
+    fn every_axis_has_a_width_and_ticks() {
+        let odd = [f64::NAN, f64::INFINITY, f64::MAX];
+        let sets: [&[f64]; 10] = [
+            &[],
+            &odd,
+            &[0.0],
+            &[-3.0],
+            &[1e9, 1e9 + 1e-6],
+            &[1e-300],
+            &[5e-324],
+            &[1e300, -1e300],
+            &[f64::from(f32::MAX), 0.0],
+            &[0.1, 0.1, f64::NAN],
+        ];
+        for values in sets {
+            let range = range(values.iter().copied());
+            assert!(range.start < range.end, "{values:?}: {range:?}");
+            let (ticks, written) = super::written(&range, 5);
+            assert!((1..=5).contains(&ticks.len()), "{values:?}: {ticks:?}");
+            for tick in ticks {
+                assert!(range.contains(&tick), "{values:?}: {tick}");
+                let text = written(&tick);
+                assert!(text.chars().count() < 24, "{values:?}: {text}");
+            }
+            let outside = |v: &&f64| drawable(**v) && !range.contains(*v);
+            assert_eq!(values.iter().find(outside), None);
+        }
     }
 }

@@ -37,7 +37,7 @@ fn each_quantity_has_a_chart() {
         let values = names[..count].iter().map(|name| (*name, 1.5));
         let values: Vec<_> = values.collect();
         let history = [epoch(1, &values, &values), epoch(2, &values, &values)];
-        let image = decode(&curves(&history).unwrap());
+        let image = decode(&curves(&history).unwrap().png);
         assert_eq!(image.dimensions(), size);
         assert!(!of_color(&image, VERMILION).is_empty());
     }
@@ -64,7 +64,7 @@ fn the_best_epoch_is_the_first_with_the_lowest_validation_loss() {
 #[test]
 fn one_epoch_is_two_points() {
     let history = [epoch(1, &[("loss", 2.0)], &[("loss", 1.0)])];
-    let image = decode(&curves(&history).unwrap());
+    let image = decode(&curves(&history).unwrap().png);
     for color in [BLUE, VERMILION] {
         let chart = of_color(&image, color).into_iter().filter(|&(_, y)| y > 36);
         let points: Vec<_> = chart.collect();
@@ -86,7 +86,7 @@ fn values_that_are_not_finite_are_gaps() {
             )
         })
         .collect();
-    let image = decode(&curves(&history).unwrap());
+    let image = decode(&curves(&history).unwrap().png);
     let chart = of_color(&image, BLUE).into_iter().filter(|&(_, y)| y > 36);
     let mut columns: Vec<u32> = chart.map(|(x, _)| x).collect();
     columns.sort_unstable();
@@ -129,4 +129,34 @@ fn odd_histories_have_a_picture_or_an_error() {
             assert!(curves(history).is_ok(), "{value}");
         }
     }
+}
+
+#[test]
+fn a_picture_has_the_same_texts_as_png_and_as_svg_and_the_same_bytes_each_time() {
+    let loss = |number| epoch(number, &[("loss", 2.0)], &[("a <b> & c", 1.5)]);
+    let history = [loss(1), loss(2)];
+    let (one, other) = (curves(&history).unwrap(), curves(&history).unwrap());
+    assert!(one.png == other.png && one.svg == other.svg);
+    let svg = one.svg.unwrap();
+    // Drawn at twice its size, which is that of the PNG file.
+    let start = "<svg width=\"800\" height=\"326\" viewBox=\"0 0 1600 652\"";
+    assert!(svg.starts_with(start), "{}", &svg[..200]);
+    assert_eq!(decode(&one.png).dimensions(), (800, 326));
+    for text in [
+        "━━  training",
+        "━━  validation",
+        "loss",
+        "a &lt;b&gt; &amp; c",
+        "epoch",
+    ] {
+        assert!(svg.contains(&format!(">\n{text}\n</text>")), "{text}");
+    }
+    assert!(svg.contains("#0072B2") && svg.contains("#D55E00"));
+}
+
+#[test]
+fn a_quantity_without_finite_values_is_said_to_have_none() {
+    let history = [epoch(1, &[("loss", 1.0), ("kl", f64::NAN)], &[])];
+    let svg = curves(&history).unwrap().svg.unwrap();
+    assert_eq!(svg.matches("no finite values").count(), 1);
 }

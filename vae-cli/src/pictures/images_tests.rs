@@ -1,6 +1,6 @@
 use vae_data::DataShape;
 
-use crate::pictures::grid::BACKGROUND;
+use super::{BACKGROUND, label, size, tile};
 use crate::pictures::tone::{BLUE, NOT_FINITE, VERMILION};
 use crate::pictures::{Reconstructions, decode, reconstructions, samples};
 
@@ -20,8 +20,8 @@ fn digits() -> DataShape {
 
 #[test]
 fn samples_are_in_a_square_and_all_are_shown() {
-    let png = samples(&plain(&ramp(64), 784), &digits(), (0.0, 1.0), &[]).unwrap();
-    let image = decode(&png);
+    let picture = samples(&plain(&ramp(64), 784), &digits(), (0.0, 1.0), &[]).unwrap();
+    let image = decode(&picture.png);
     // Eight images of 3 * 28 pixels, seven gaps of 4, two margins of 12.
     assert_eq!(image.dimensions(), (724, 724));
     for (i, value) in ramp(64).into_iter().enumerate() {
@@ -38,7 +38,7 @@ fn samples_are_in_a_square_and_all_are_shown() {
 #[test]
 fn a_square_may_be_incomplete() {
     let one = DataShape::new([1, 1, 1]).unwrap();
-    let image = decode(&samples(&[1.0; 5], &one, (0.0, 1.0), &[]).unwrap());
+    let image = decode(&samples(&[1.0; 5], &one, (0.0, 1.0), &[]).unwrap().png);
     assert_eq!(image.dimensions(), (3 * 96 + 2 * 4 + 24, 2 * 96 + 4 + 24));
     let white = image.pixels().filter(|pixel| pixel.0 == [255; 3]).count();
     assert_eq!(white, 5 * 96 * 96);
@@ -47,8 +47,8 @@ fn a_square_may_be_incomplete() {
 #[test]
 fn rows_have_labels() {
     let rows: Vec<String> = (0..10).map(|class| format!("class {class}")).collect();
-    let png = samples(&plain(&ramp(30), 784), &digits(), (0.0, 1.0), &rows).unwrap();
-    let image = decode(&png);
+    let picture = samples(&plain(&ramp(30), 784), &digits(), (0.0, 1.0), &rows).unwrap();
+    let image = decode(&picture.png);
     assert_eq!(image.height(), 10 * 84 + 9 * 4 + 24);
     let left = image.width() - (3 * 84 + 2 * 4 + 12);
     assert!((50..150).contains(&left), "{left}");
@@ -73,7 +73,11 @@ fn rows_have_labels() {
 fn labels_of_flat_images_do_not_overlap() {
     let flat = DataShape::new([1, 1, 96]).unwrap();
     let rows = ["a".to_owned(), "b".to_owned()];
-    let image = decode(&samples(&[0.0; 2 * 96], &flat, (0.0, 1.0), &rows).unwrap());
+    let image = decode(
+        &samples(&[0.0; 2 * 96], &flat, (0.0, 1.0), &rows)
+            .unwrap()
+            .png,
+    );
     // A label of size 15 is 18 pixels high.
     assert_eq!(image.height(), 2 * 18 + 4 + 24);
 }
@@ -87,7 +91,7 @@ fn pictured(input: &[f32], corrupted: Option<&[f32]>, output: &[f32]) -> image::
         range: (-1.0, 1.0),
         names: &[],
     };
-    decode(&reconstructions(&of).unwrap())
+    decode(&reconstructions(&of).unwrap().png)
 }
 
 #[test]
@@ -143,4 +147,63 @@ fn what_cannot_be_drawn_is_an_error() {
     assert!(unequal(&[1.0], None, &[1.0, 2.0]).is_err());
     assert!(unequal(&[1.0], Some(&[]), &[1.0]).is_err());
     assert!(unequal(&[1.0], Some(&[f32::INFINITY]), &[1.0]).is_ok());
+}
+
+#[test]
+fn a_label_has_ink_in_every_line() {
+    let image = label("Größe ≤ 3\n日本 🙂").unwrap();
+    let ink = |rows: std::ops::Range<u32>| {
+        let mut rows = image
+            .rows()
+            .enumerate()
+            .filter(|(y, _)| rows.contains(&(*y as u32)));
+        rows.any(|(_, mut row)| row.any(|pixel| pixel.0[0] < 128))
+    };
+    assert_eq!(image.height(), 32);
+    assert!(ink(2..17) && ink(20..32) && !ink(0..2));
+    assert!(label("").is_ok());
+    assert!(label("\n").is_ok());
+}
+
+#[test]
+fn small_images_are_enlarged_and_large_ones_reduced() {
+    let square = |side, count| size([1, side, side], count);
+    assert_eq!(square(1, 1), (96, 96));
+    assert_eq!(square(28, 64), (84, 84));
+    assert_eq!(square(32, 64), (96, 96));
+    assert_eq!(square(64, 64), (128, 128));
+    assert_eq!(square(128, 64), (128, 128));
+    assert_eq!(square(193, 64), (97, 97));
+    assert_eq!(square(28, 10_000), (28, 28));
+    assert_eq!(size([1, 1, 784], 1), (157, 1));
+}
+
+/// Each two of 384 pixels become one: (90 + 30) / 2 = 60, (10 + 20) / 2 = 15.
+#[test]
+fn a_pixel_is_the_mean_of_its_block_and_shows_what_is_not_finite() {
+    let shape = [1, 1, 384];
+    assert_eq!(size(shape, 1), (192, 1));
+    let image = tile(shape, (192, 1), |at| match at {
+        0 => [90, 0, 10],
+        1 => [30, 0, 20],
+        383 => NOT_FINITE,
+        _ => [7; 3],
+    });
+    assert_eq!(image.get_pixel(0, 0).0, [60, 0, 15]);
+    assert_eq!(image.get_pixel(1, 0).0, [7; 3]);
+    assert_eq!(image.get_pixel(191, 0).0, NOT_FINITE);
+}
+
+#[test]
+fn what_is_not_finite_is_seen_in_reduced_images_of_any_size() {
+    for side in [193, 200, 300, 577, 1000] {
+        let shape = [1, side, side];
+        let (width, height) = size(shape, 1);
+        let bad = side * side - 1;
+        let image = tile(shape, (width as u32, height as u32), |at| {
+            if at == bad { NOT_FINITE } else { [0; 3] }
+        });
+        let (x, y) = (width as u32 - 1, height as u32 - 1);
+        assert_eq!(image.get_pixel(x, y).0, NOT_FINITE, "{side}");
+    }
 }

@@ -1,136 +1,126 @@
 //! Pictures of tables: a chart for each of the first columns.
 
-use anyhow::Result;
+use std::ops::Range;
 
-use super::axis::{Axis, drawable};
-use super::chart::Chart;
-use super::sheet::{Mark, Sheet};
-use super::text::INK;
-use super::tone::{BLUE, VERMILION};
-use super::{Reconstructions, examples};
+use anyhow::Result;
+use plotters::style::Color;
+use vae_data::DataShape;
+
+use super::chart::{Chart, Legend, Mark, drawable, picture, range};
+use super::tone::{BLUE, GREY, INK, VERMILION, color};
+use super::{Picture, Reconstructions, examples};
 
 /// Size of one chart in pixels.
-pub const SIZE: (i32, i32) = (290, 280);
+pub const SIZE: (u32, u32) = (290, 280);
 
 /// The most columns of a table that are drawn.
 const COLUMNS: usize = 12;
-
-/// The grey of corrupted inputs, and what they are called.
-const GREY: [u8; 3] = [120, 120, 120];
 
 /// Bars of a histogram.
 const BARS: usize = 30;
 
 /// Reconstructions over inputs, for each of the first 12 columns. On the diagonal they
 /// are the same.
-pub fn reconstructions(of: &Reconstructions<'_>) -> Result<Vec<u8>> {
+pub fn reconstructions(of: &Reconstructions<'_>) -> Result<Picture> {
     let features = of.shape.features();
     let count = examples("input", of.input, features)?;
-    let mut legend = vec![(Mark::Point(BLUE), "reconstruction".to_owned())];
-    if of.corrupted.is_some() {
-        legend.push((Mark::Point(GREY), "corrupted input".to_owned()));
-    }
-    legend.push((Mark::Line(INK), "same as the input".to_owned()));
-    let shown = shown(features, &[of.input, of.reconstructed], &mut legend);
     // Many points are more transparent.
     let opacity = (12.0 / (count as f64).sqrt()).clamp(0.12, 0.7);
-    let radius = if count > 300 { 4 } else { 6 };
-    let mut sheet = Sheet::new(shown, SIZE, &legend)?;
-    for feature in 0..shown {
+    let (grey, blue) = (
+        color(GREY, opacity * 0.6).filled(),
+        color(BLUE, opacity).filled(),
+    );
+    let diagonal = color(INK, 0.8).stroke_width(2);
+    let radius = Some(if count > 300 { 4 } else { 6 });
+    let mut legend = vec![(BLUE, "● reconstruction".to_owned())];
+    if of.corrupted.is_some() {
+        legend.push((GREY, "● corrupted input".to_owned()));
+    }
+    legend.push((INK, "━━  same as the input".to_owned()));
+    let shown = shown(features, &[of.input, of.reconstructed], &mut legend);
+    let chart = |feature| {
         let column = |values| column(values, features, feature);
         let (input, output) = (column(of.input), column(of.reconstructed));
         let corrupted = of.corrupted.map(column).unwrap_or_default();
-        let all = [&input, &output, &corrupted];
-        let all = || all.into_iter().flatten().copied();
-        let (x, y) = (Axis::new("input", all(), 4), Axis::new("", all(), 4));
-        let title = name(of.names, feature);
-        sheet.chart(feature, &title, (&x, &y), |chart| {
-            let scatter = |outputs: &[f64], color, opacity| {
-                let points = input.iter().copied().zip(outputs.iter().copied());
-                let points: Vec<_> = points
-                    .filter(|&(x, y)| drawable(x) && drawable(y))
-                    .collect();
-                chart.points(&points, color, opacity, radius)
-            };
-            scatter(&corrupted, GREY, opacity * 0.6)?;
-            scatter(&output, BLUE, opacity)?;
-            chart.line(&[(x.low, y.low), (x.high, y.high)], INK, 0.8, 2)
-        })?;
-    }
-    sheet.png()
+        let all = || [&input, &output, &corrupted].into_iter().flatten().copied();
+        let (low, high) = (all().reduce(f64::min), all().reduce(f64::max));
+        let ends = [Some(f64::NEG_INFINITY), low, high, Some(f64::INFINITY)];
+        let ends = ends.into_iter().flatten().map(|at| (at, at)).collect();
+        let over = |outputs: &[f64]| input.iter().copied().zip(outputs.iter().copied()).collect();
+        let marks = vec![
+            Mark(radius, grey, over(&corrupted)),
+            Mark(radius, blue, over(&output)),
+            Mark(None, diagonal, ends),
+        ];
+        Chart(name(of.names, feature), [("input", 4), ("", 4)], marks)
+    };
+    picture(&(0..shown).map(chart).collect::<Vec<_>>(), SIZE, &legend)
 }
 
-/// How often the values of each of the first 12 columns occur in the data and in the
-/// samples. The axes are those of the data; samples beyond them count in the first or
-/// the last bar.
-pub fn histograms(
+/// Draws how the values of `data` and of `samples`, both `[examples, features]`, are
+/// distributed, for each of the first 12 columns. The axes are those of the data; samples
+/// beyond them count in the first or the last bar.
+///
+/// # Errors
+/// If there are no examples of either, or their number of values does not fit.
+pub fn sample_histograms(
     data: &[f32],
     samples: &[f32],
-    features: usize,
+    shape: &DataShape,
     names: &[String],
-) -> Result<Vec<u8>> {
+) -> Result<Picture> {
+    let features = shape.features();
     examples("data", data, features)?;
     examples("samples", samples, features)?;
-    let mut legend = vec![
-        (Mark::Square(BLUE), "data".to_owned()),
-        (Mark::Line(VERMILION), "samples".to_owned()),
-    ];
+    let mut legend = vec![(BLUE, "■ data".to_owned())];
+    legend.push((VERMILION, "━━  samples".to_owned()));
     let shown = shown(features, &[data, samples], &mut legend);
-    let mut sheet = Sheet::new(shown, SIZE, &legend)?;
-    for feature in 0..shown {
+    let chart = |feature| {
         let column = |values| column(values, features, feature);
         let (data, samples) = (column(data), column(samples));
-        let x = Axis::new("", data.iter().copied(), 4);
-        let (data, samples) = (fractions(&data, &x), fractions(&samples, &x));
-        let top = [0.0].iter().chain(&data).chain(&samples).copied();
-        let mut y = Axis::new("fraction", top, 4);
-        y.low = 0.0;
-        y.ticks.retain(|&(value, _)| value >= 0.0);
-        sheet.chart(feature, &name(names, feature), (&x, &y), |chart| {
-            bars(chart, &x, &data, &samples)
-        })?;
-    }
-    sheet.png()
+        let x = range(data.iter().copied());
+        let marks = vec![
+            Mark(None, color(BLUE, 0.4).filled(), bars(&data, &x)),
+            Mark(
+                None,
+                color(VERMILION, 1.0).stroke_width(4),
+                bars(&samples, &x),
+            ),
+        ];
+        Chart(name(names, feature), [("", 4), ("fraction", 4)], marks)
+    };
+    picture(&(0..shown).map(chart).collect::<Vec<_>>(), SIZE, &legend)
 }
 
-/// Draws the data as bars, and the samples as the outline of bars.
-fn bars(chart: &Chart<'_>, x: &Axis, data: &[f64], samples: &[f64]) -> Result<()> {
-    let edge = |bar: usize| x.low + (x.high - x.low) * bar as f64 / BARS as f64;
-    for (bar, &height) in data.iter().enumerate().filter(|(_, height)| **height > 0.0) {
-        chart.bar((edge(bar), height), (edge(bar + 1), 0.0), BLUE)?;
-    }
-    let mut outline = vec![(x.low, 0.0)];
-    for (bar, &height) in samples.iter().enumerate() {
-        outline.extend([(edge(bar), height), (edge(bar + 1), height)]);
-    }
-    outline.push((x.high, 0.0));
-    chart.line(&outline, VERMILION, 1.0, 4)
-}
-
-/// The fraction of the values that is in each bar.
-fn fractions(values: &[f64], x: &Axis) -> Vec<f64> {
-    let mut bars = vec![0.0; BARS];
+/// The outline of bars, each as high as the fraction of the values that is in it.
+fn bars(values: &[f64], x: &Range<f64>) -> Vec<(f64, f64)> {
+    let width = (x.end - x.start) / BARS as f64;
+    let edge = |bar: usize| x.start + width * bar as f64;
+    let mut points = vec![(x.start, 0.0)];
+    points.extend((0..BARS).flat_map(|bar| [(edge(bar), 0.0), (edge(bar + 1), 0.0)]));
+    points.push((x.end, 0.0));
     let finite = values.iter().filter(|value| drawable(**value));
     let each = 1.0 / finite.clone().count().max(1) as f64;
     for value in finite {
-        let part = (value - x.low) / (x.high - x.low) * BARS as f64;
-        bars[(part.max(0.0) as usize).min(BARS - 1)] += each;
+        let bar = (((value - x.start) / width).max(0.0) as usize).min(BARS - 1);
+        points[2 * bar + 1].1 += each;
+        points[2 * bar + 2].1 += each;
     }
-    bars
+    points
 }
 
 /// How many columns are shown. The legend says so if those are not all, and how many
 /// values cannot be shown.
-fn shown(features: usize, values: &[&[f32]], legend: &mut Vec<(Mark, String)>) -> usize {
+fn shown(features: usize, values: &[&[f32]], legend: &mut Legend) -> usize {
     if features > COLUMNS {
         let remark = format!("the first {COLUMNS} of {features} columns");
-        legend.push((Mark::None, remark));
+        legend.push((INK, remark));
     }
     let values = values.iter().flat_map(|values| values.iter());
     let missing = values.filter(|value| !value.is_finite()).count();
     if missing > 0 {
         let remark = format!("not shown, as they are not finite: {missing} values");
-        legend.push((Mark::None, remark));
+        legend.push((INK, remark));
     }
     features.min(COLUMNS)
 }

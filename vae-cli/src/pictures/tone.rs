@@ -1,6 +1,18 @@
-//! From values to colours.
+//! Colours, and how values become colours.
 
-use super::canvas::Rgb;
+use plotters::style::RGBAColor;
+
+/// A colour, as red, green and blue.
+pub type Rgb = [u8; 3];
+
+/// Text and axes.
+pub const INK: Rgb = [45, 45, 45];
+
+/// The lines at ticks.
+pub const MESH: Rgb = [228, 228, 228];
+
+/// Corrupted inputs.
+pub const GREY: Rgb = [120, 120, 120];
 
 /// The colour of a value that is NaN or infinite: it is in no picture otherwise.
 pub const NOT_FINITE: Rgb = [255, 0, 255];
@@ -11,6 +23,11 @@ pub const BLUE: Rgb = [0, 114, 178];
 /// Vermilion: the validation, the samples, what is too high. With [`BLUE`] it is told
 /// apart by the colour-blind (Okabe and Ito's palette).
 pub const VERMILION: Rgb = [213, 94, 0];
+
+/// A colour for charts and text; its opacity is from 0 to 1.
+pub fn color([red, green, blue]: Rgb, opacity: f64) -> RGBAColor {
+    RGBAColor(red, green, blue, opacity)
+}
 
 /// The values that are drawn as black and as white.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,11 +45,8 @@ impl Tone {
         if width.is_finite() && width > 0.0 {
             return Self { low, width };
         }
-        let middle = if low.is_finite() { low } else { 0.0 };
-        Self {
-            low: middle - 0.5,
-            width: 1.0,
-        }
+        let low = if low.is_finite() { low - 0.5 } else { -0.5 };
+        Self { low, width: 1.0 }
     }
 
     /// 0 at the lower end of the range, 255 at the upper, and no less or more.
@@ -46,14 +60,11 @@ impl Tone {
     /// green and blue for three, of which four channels have one more. Of two channels
     /// the first is orange and the second blue; of five or more the first is shown.
     pub fn color(self, channels: &[f32]) -> Rgb {
-        if channels.iter().any(|value| !value.is_finite()) {
-            return NOT_FINITE;
-        }
         match *channels {
+            _ if channels.iter().any(|value| !value.is_finite()) => NOT_FINITE,
             [first, second] => {
                 let (first, second) = (self.level(first), self.level(second));
-                let middle = u16::midpoint(first.into(), second.into());
-                [first, middle as u8, second]
+                [first, u8::midpoint(first, second), second]
             }
             [red, green, blue] | [red, green, blue, _] => {
                 [red, green, blue].map(|value| self.level(value))
@@ -70,8 +81,8 @@ impl Tone {
         if value.iter().chain(from).any(|value| !value.is_finite()) {
             return NOT_FINITE;
         }
-        let differences = value.iter().zip(from);
-        let differences = differences.map(|(&a, &b)| (f64::from(a) - f64::from(b)) / self.width);
+        let difference = |(&a, &b): (&f32, &f32)| (f64::from(a) - f64::from(b)) / self.width;
+        let differences = value.iter().zip(from).map(difference);
         let largest = differences.max_by(|a, b| a.abs().total_cmp(&b.abs()));
         let part = largest.unwrap_or(0.0).clamp(-1.0, 1.0);
         let end = if part < 0.0 { BLUE } else { VERMILION };
