@@ -125,6 +125,11 @@ fn words(schema: &Json) -> String {
     if let Some(words) = schema[WORDS].as_str() {
         return words.to_owned();
     }
+    if schema["type"] == "number"
+        && let (Some(low), Some(high)) = (schema["minimum"].as_f64(), schema["maximum"].as_f64())
+    {
+        return format!("from {low} to {high}");
+    }
     let limit = |name: &str, key: &str| schema[key].as_f64().map(|limit| format!("{name} {limit}"));
     let low = limit("at least", "minimum").or(limit("above", "exclusiveMinimum"));
     let high = limit("at most", "maximum").or(limit("below", "exclusiveMaximum"));
