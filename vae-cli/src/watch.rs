@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use vae_core::train::{EpochReport, Evaluation, Observer, Readings, StepReport};
 use vae_data::Progress;
 
-use crate::{options::LogFormat, run_folder::RunFolder};
+use crate::{commands::train::LogFormat, run_folder::RunFolder};
 
 /// How much is shown and how.
 #[derive(Debug, Clone)]

@@ -111,10 +111,8 @@ where
     T: Validate<Context = ()> + JsonSchema + Serialize,
 {
     bounds::check(settings).map_err(|bad| {
-        let key = match bad.key.as_str() {
-            "" => section.to_owned(),
-            key => format!("{section}.{key}"),
-        };
-        Error::setting(key, bad.value, bad.bound)
+        let parts = [section, &bad.key];
+        let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        Error::setting(parts.join("."), bad.value, bad.bound)
     })
 }

@@ -140,7 +140,7 @@ pub struct ModelConfig {
     #[garde(inner(inner(range(min = 1, max = WIDEST))))]
     #[schemars(
         inner(range(min = 1, max = WIDEST)),
-        extend("x-unset" = "512,256 for mlp, 256 for conv and resnet", "x-common" = true)
+        extend("x-unset" = "512,256 for mlp, 256 for conv and resnet")
     )]
     pub hidden: Option<Vec<usize>>,
     /// Channels of the convolutions from the data inwards, each halving the resolution.

@@ -140,8 +140,8 @@ impl From<ImageSize> for String {
 #[serde(default, deny_unknown_fields)]
 #[garde(allow_unvalidated)]
 pub struct DataConfig {
-    /// A name of `vae datasets`, or a folder of images, an IDX, .npy, .npz, .csv or .tsv file.
-    /// A relative path is also looked for in `data_dir`.
+    /// A name of `vae datasets`, or a path. It leads to a folder of images, or to an IDX, .npy, .npz, .csv
+    /// or .tsv file, and is looked for in the working folder and in `data_dir`.
     #[schemars(extend("x-value" = "NAME|PATH", "x-common" = true))]
     pub dataset: String,
     /// Where the files of datasets are looked for, and downloaded to.

@@ -44,6 +44,7 @@ const KL: [&str; 8] = [
 /// batch average, and not each unit: a level that is not used yet costs nothing, however wide it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
+#[garde(allow_unvalidated)]
 pub struct Hvae {
     /// Levels of codes, from 2 to 8. Each may use objective.free_bits nats free of charge.
     #[garde(range(min = 2, max = KL.len()))]
@@ -52,7 +53,6 @@ pub struct Hvae {
     /// Width of each level's code from the data's side up, at least 1 each. Unset: model.latent, and
     /// then half of the level below.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(inner(inner(range(min = 1))))]
     #[schemars(inner(range(min = 1)), extend("x-unset" = "by model.latent"))]
     pub widths: Option<Vec<usize>>,
     /// Width of the hidden layer between two levels (none with model.arch = "linear") and of the
@@ -98,7 +98,7 @@ impl VariantConfig for Hvae {
     fn check_together(&self) -> Result<()> {
         if let Some(widths) = &self.widths {
             let levels = self.levels;
-            let fits = widths.len() == levels;
+            let fits = widths.len() == levels && widths.iter().all(|&width| width >= 1);
             let bound = format!("{levels} numbers of at least 1, as many as variant.levels");
             check("variant.widths", format!("{widths:?}"), fits, &bound)?;
         }

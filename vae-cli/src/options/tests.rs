@@ -1,6 +1,10 @@
 //! The command line, tried without the binary.
 
+use std::path::PathBuf;
+
 use super::*;
+use crate::commands::config::ConfigArgs;
+use crate::settings::Settings;
 
 fn parsed(line: &str) -> Result<Command, String> {
     parse_from(line.split_whitespace()).map_err(|error| error.to_string())
@@ -27,14 +31,16 @@ fn is_well_formed() {
     command().debug_assert();
 }
 
+/// By the serialised defaults, which know nothing of the schema.
 #[test]
 fn every_option_of_every_variant_is_a_flag() {
     let flags = flags::all();
     for variant in vae_variants::Variant::all() {
-        for option in variant.info().options {
-            let key = format!("variant.{}", option.key);
+        let options = serde_json::to_value(&variant).unwrap();
+        for option in options.as_object().unwrap().keys() {
+            let key = format!("variant.{option}");
             assert_eq!(
-                flags.iter().filter(|flag| flag.1 == key).count(),
+                flags.iter().filter(|flag| flag.1[0].key == key).count(),
                 1,
                 "{key}"
             );
@@ -43,16 +49,60 @@ fn every_option_of_every_variant_is_a_flag() {
 }
 
 #[test]
-fn every_flag_has_a_key_that_exists() {
-    for (flag, key) in flags::all() {
-        if key == "preset" || key.starts_with("variant.") {
-            continue;
+fn every_setting_is_a_flag() {
+    let flags = flags::all();
+    let defaults = serde_json::to_value(Settings::default()).unwrap();
+    for (section, value) in defaults.as_object().unwrap() {
+        let keys = match value.as_object() {
+            Some(fields) => fields
+                .keys()
+                .map(|field| format!("{section}.{field}"))
+                .collect(),
+            None => vec![section.clone()],
+        };
+        for key in keys {
+            // The optimizer's own settings are too many for flags.
+            let key = key.replace("train.optimizer", "train.optimizer.kind");
+            assert!(flags.iter().any(|flag| flag.1[0].key == key), "{key}");
         }
-        let (section, field) = key.rsplit_once('.').unwrap_or(("", &key));
+    }
+    for (flag, settings) in flags {
+        let at = format!("--{flag}: {}", settings[0].key);
         assert!(
-            crate::settings::fields(section, None).contains(&field),
-            "--{flag}: {key}"
+            settings.iter().all(|same| same.key == settings[0].key),
+            "{at}"
         );
+    }
+}
+
+#[test]
+fn the_short_help_fits_a_screen() {
+    for name in ["vae", "train", "config", "bench", "sample"] {
+        let mut root = command();
+        let command = match name {
+            "vae" => &mut root,
+            name => root.find_subcommand_mut(name).unwrap(),
+        };
+        let (short, long) = (
+            command.render_help().to_string(),
+            command.render_long_help(),
+        );
+        assert!(short.lines().count() <= 40, "{name}: {short}");
+        assert!(
+            long.to_string().lines().count() >= short.lines().count(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn the_short_help_takes_the_first_sentence() {
+    for (text, first) in [
+        ("One. Two.", "One"),
+        ("A size, e.g. 32 or eq. 14.", "A size, e.g. 32 or eq. 14"),
+        ("No stop", "No stop"),
+    ] {
+        assert_eq!(help::first_sentence(text), first);
     }
 }
 

@@ -8,15 +8,13 @@ use toml::Value;
 use vae_variants::Variant;
 
 use super::presets::PRESETS;
-use super::schema::{self, flatten};
+use super::schema::{self, VARIANT};
 use super::text::{self, Document};
 
 /// Name of the settings file that is looked for in the working folder.
 pub const USER_FILE: &str = "vae.toml";
 /// The key that chooses a preset in a settings file or variable.
 const PRESET: &str = "preset";
-/// The key that chooses the variant.
-const VARIANT: &str = "variant.name";
 /// The key by which a layer asks for codes.
 const CODES_OF: &str = "codes_of";
 /// Start of the names of environment variables that are settings.
@@ -90,7 +88,7 @@ fn parse(text: &str, label: &str) -> Result<Vec<Entry>> {
         Document::parse(text).map_err(|error| anyhow!("{label} is not valid TOML: {error}"))?;
     let table = std::mem::take(&mut document.table);
     let mut entries = Vec::new();
-    for (key, value) in flatten(table) {
+    for (key, value) in schema::flatten("", table) {
         let source = match document.line(&key) {
             Some(line) => format!("{label} (line {line})"),
             None => label.to_owned(),
@@ -194,8 +192,7 @@ pub fn take_preset(layers: &mut [Vec<Entry>]) -> Result<Option<Vec<Entry>>> {
     };
     let Some(preset) = PRESETS.iter().find(|preset| preset.name == name) else {
         let names: Vec<_> = PRESETS.iter().map(|preset| preset.name).collect();
-        let near = schema::nearest(&name, &names);
-        let hint = near.map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
+        let hint = schema::hint(&name, &names);
         bail!(
             "`preset` is {name}, but must be one of {}{hint}; set by {source}",
             names.join(", ")
