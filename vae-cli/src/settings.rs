@@ -21,7 +21,7 @@ use vae_data::{Binarize, DataConfig};
 use vae_variants::Variant;
 
 pub use backend::{Backend, Ops};
-pub use layers::{LayerArgs, Override};
+pub use layers::{Entry, LayerArgs};
 pub use presets::PRESETS;
 
 /// Everything a run depends on. Keys, flags, their help and `vae config --schema` follow from these types: a
@@ -138,7 +138,7 @@ pub fn resolve(args: &LayerArgs) -> Result<Resolved> {
 /// As [`resolve`].
 pub fn resolve_run(config: &Path, args: &LayerArgs) -> Result<Resolved> {
     let file = layers::file(config, &config.display().to_string())?;
-    settle(vec![file, layers::overrides(args)])
+    settle(vec![file, args.flags.clone()])
 }
 
 /// [`resolve`] in another folder and environment.
@@ -153,16 +153,15 @@ fn resolve_in(
         all.push(layers::file(&folder.join(path), &label)?);
     }
     all.push(layers::environment(environment)?);
-    all.push(layers::overrides(args));
+    all.push(args.flags.clone());
     if let Some(preset) = layers::take_preset(&mut all)? {
         all.insert(0, preset);
     }
-    let defaults = [layers::of_codes(&all), layers::of_variant(&all)].concat();
-    all.insert(0, defaults);
+    all.insert(0, layers::defaults(&all));
     settle(all)
 }
 
-fn settle(all: Vec<Vec<layers::Entry>>) -> Result<Resolved> {
+fn settle(all: Vec<Vec<Entry>>) -> Result<Resolved> {
     let mut merged = merge::Merged::new();
     for layer in all {
         merged.add(layer)?;

@@ -127,16 +127,12 @@ fn section(lines: &mut Vec<(String, String)>, name: &str, table: Table, resolved
 mod tests {
     use super::*;
     use crate::options::command;
-    use crate::settings::Override;
+    use crate::settings::Entry;
 
     fn resolved(text: &str) -> Result<Resolved> {
         resolve(&LayerArgs {
             configs: Vec::new(),
-            flags: vec![Override {
-                key: "added_by_tests".into(),
-                text: text.into(),
-                source: "flag --added-by-tests".into(),
-            }],
+            flags: vec![Entry::text("added_by_tests", text, "flag --added-by-tests")],
         })
     }
 

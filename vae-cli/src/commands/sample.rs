@@ -21,7 +21,7 @@ use crate::{
     commands::figures,
     inference::{class_index, conditions, sample},
     run_folder::CONFIG,
-    settings::{Backend, LayerArgs, Override, resolve, resolve_run},
+    settings::{Backend, Entry, LayerArgs, resolve, resolve_run},
 };
 
 /// Draw new examples from a trained model
@@ -81,11 +81,9 @@ impl SampleArgs {
             ("backend", self.backend.map(|backend| backend.to_string())),
             ("threads", self.threads.map(|threads| threads.to_string())),
         ];
-        let given = flags.into_iter().filter_map(|(key, text)| {
-            let source = format!("flag --{key}");
-            let key = key.to_owned();
-            text.map(|text| Override { key, text, source })
-        });
+        let given = flags
+            .into_iter()
+            .filter_map(|(key, text)| Some(Entry::text(key, text?, format!("flag --{key}"))));
         LayerArgs {
             configs: Vec::new(),
             flags: given.collect(),

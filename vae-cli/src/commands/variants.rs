@@ -76,7 +76,7 @@ fn text(out: &mut dyn Write) -> Result<()> {
         for (key, option) in options(info.name) {
             let default = defaults.get(key).map_or(String::new(), Value::to_string);
             writeln!(out, "              variant.{key} = {default}")?;
-            let names = match option.names().join(", ") {
+            let names = match schema::names(&option.schema).join(", ") {
                 names if names.is_empty() => names,
                 names => format!(" One of {names}."),
             };

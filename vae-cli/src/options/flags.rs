@@ -1,36 +1,29 @@
 //! The flags that are settings, made from the schema of the settings.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 use serde_json::Value as Json;
 
 use super::help::{CONFIGURATION, first_sentence};
 use crate::settings::schema::{self, Setting};
-use crate::settings::{LayerArgs, Override, PRESETS};
+use crate::settings::{Entry, LayerArgs, PRESETS};
 
 /// More names than this are listed elsewhere.
 const MOST_NAMES: usize = 8;
 
-/// Every flag that is a setting with all settings that it stands for: an option that several variants
-/// have is one flag.
-pub fn all() -> Vec<(String, Vec<&'static Setting>)> {
-    let mut found: Vec<(String, Vec<&Setting>)> = Vec::new();
-    for setting in schema::all() {
-        let Some(flag) = setting.flag() else {
-            continue;
-        };
-        match found
-            .iter_mut()
-            .find(|(_, same)| same[0].key == setting.key)
-        {
-            Some((_, same)) => same.push(setting),
-            None => found.push((flag, vec![setting])),
-        }
-    }
+/// The settings that are flags. An option that several variants have is one.
+pub fn all() -> Vec<(String, &'static Setting)> {
+    let all = schema::all().iter();
+    let mut found: Vec<_> = all
+        .filter_map(|setting| Some((setting.flag()?, setting)))
+        .collect();
+    let mut seen = HashSet::new();
+    found.retain(|(_, setting)| seen.insert(&setting.key));
     // What is trained comes first, then what is common, and what only some variants have last.
-    found.sort_by_key(|(_, settings)| match settings[0] {
+    found.sort_by_key(|(_, setting)| match setting {
         setting if setting.owner.is_some() => 3,
         setting if setting.key == schema::VARIANT => 0,
         setting if setting.schema["x-common"] == true => 1,
@@ -43,8 +36,8 @@ impl Args for LayerArgs {
     fn augment_args(command: clap::Command) -> clap::Command {
         let flags = all()
             .into_iter()
-            .map(|(flag, settings)| argument(flag, &settings));
-        command.args(flags).args(configuration())
+            .map(|(flag, setting)| argument(flag, setting));
+        Configuration::augment_args(command.args(flags))
     }
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {
@@ -57,14 +50,14 @@ impl FromArgMatches for LayerArgs {
         let mut flags = Vec::new();
         let keys = all()
             .into_iter()
-            .map(|(flag, settings)| (flag, settings[0].key.clone()));
+            .map(|(flag, setting)| (flag, setting.key.clone()));
         for (flag, key) in keys.chain([("preset".to_owned(), "preset".to_owned())]) {
             let Some(values) = matches.get_many::<String>(&flag) else {
                 continue;
             };
             let text = values.map(String::as_str).collect::<Vec<_>>().join(",");
             let source = format!("flag --{flag}");
-            flags.push((matches.index_of(&flag), Override { key, text, source }));
+            flags.push((matches.index_of(&flag), Entry::text(key, text, source)));
         }
         let assigned = matches
             .get_many::<(String, String)>("set")
@@ -73,7 +66,7 @@ impl FromArgMatches for LayerArgs {
         let places = matches.indices_of("set").into_iter().flatten();
         for ((key, text), place) in assigned.cloned().zip(places) {
             let source = "flag --set".to_owned();
-            flags.push((Some(place), Override { key, text, source }));
+            flags.push((Some(place), Entry::text(key, text, source)));
         }
         flags.sort_by_key(|(place, _)| *place);
         let configs = matches.get_many("config").into_iter().flatten();
@@ -89,20 +82,15 @@ impl FromArgMatches for LayerArgs {
     }
 }
 
-fn argument(flag: String, settings: &[&Setting]) -> Arg {
-    let setting = settings[0];
-    let owners: Vec<_> = settings
-        .iter()
-        .filter_map(|setting| setting.owner)
-        .collect();
-    let heading = match owners.as_slice() {
-        [] => setting.heading.to_owned(),
-        owners => format!("Variant: {}", owners.join(", ")),
+fn argument(flag: String, setting: &Setting) -> Arg {
+    let heading = match schema::owners(&setting.key).join(", ") {
+        none if none.is_empty() => setting.heading.to_owned(),
+        owners => format!("Variant: {owners}"),
     };
     let schema = &setting.schema;
     let help = setting.help();
     let (help, first) = (help.trim_end_matches('.'), first_sentence(&help));
-    let names = setting.names();
+    let names = schema::names(&setting.schema);
     let (short, long) = match names.join(", ") {
         _ if !(1..=MOST_NAMES).contains(&names.len()) => (first.to_owned(), help.to_owned()),
         names if first == help => (format!("{help}: {names}"), format!("{help}: {names}")),
@@ -111,7 +99,7 @@ fn argument(flag: String, settings: &[&Setting]) -> Arg {
             format!("{help}. One of {names}"),
         ),
     };
-    let default = match default(settings) {
+    let default = match default(&setting.key) {
         default if default.is_empty() => String::new(),
         default => format!(" [default: {default}]"),
     };
@@ -125,7 +113,10 @@ fn argument(flag: String, settings: &[&Setting]) -> Arg {
         .value_name(value_name(setting));
     let kind = schema["type"].as_str().unwrap_or_default();
     match (names.is_empty(), kind) {
-        (false, _) => arg.value_parser(PossibleValuesParser::new(owned(&names))),
+        (false, _) => {
+            let names = names.iter().map(|name| (*name).to_owned());
+            arg.value_parser(PossibleValuesParser::new(names))
+        }
         (_, "boolean") => arg
             .num_args(0..=1)
             .require_equals(true)
@@ -136,42 +127,31 @@ fn argument(flag: String, settings: &[&Setting]) -> Arg {
     }
 }
 
-fn owned(names: &[&str]) -> Vec<String> {
-    names.iter().map(|&name| name.to_owned()).collect()
-}
-
 fn value_name(setting: &Setting) -> String {
     let schema = &setting.schema;
     let name = match schema["type"].as_str().unwrap_or_default() {
-        _ if !setting.names().is_empty() => "NAME",
+        _ if !schema::names(&setting.schema).is_empty() => "NAME",
         "boolean" => "BOOL",
         "integer" => "N",
         "number" => "X",
         "array" => "N,...",
-        _ if setting.is_schedule() => "SCHEDULE",
+        _ if schema::is_schedule(schema) => "SCHEDULE",
         _ => "TEXT",
     };
     schema["x-value"].as_str().unwrap_or(name).to_owned()
 }
 
-/// The default, or what holds where there is none; for options of several variants, that of each.
-fn default(settings: &[&Setting]) -> String {
-    let of = |setting: &Setting| {
-        let default = plain(&setting.schema["default"]);
-        let unset = setting.schema["x-unset"].as_str().unwrap_or_default();
-        if default.is_empty() {
-            unset.to_owned()
-        } else {
-            default
-        }
-    };
-    let first = of(settings[0]);
-    if settings.iter().all(|setting| of(setting) == first) {
-        return first;
-    }
-    let each = settings.iter();
-    let each = each.map(|setting| format!("{} {}", setting.owner.unwrap_or_default(), of(setting)));
-    each.collect::<Vec<_>>().join(", ")
+/// The default, or what holds where there is none; of options of several variants, those of all.
+fn default(key: &str) -> String {
+    let same = schema::all().iter().filter(|setting| setting.key == key);
+    let mut all: Vec<_> = same
+        .map(|setting| match plain(&setting.schema["default"]) {
+            none if none.is_empty() => plain(&setting.schema["x-unset"]),
+            default => default,
+        })
+        .collect();
+    all.dedup();
+    all.join(" or ")
 }
 
 /// A default as one would write it for a flag.
@@ -185,33 +165,27 @@ fn plain(value: &Json) -> String {
     }
 }
 
-fn configuration() -> [Arg; 3] {
-    let names = PRESETS.iter().map(|preset| preset.name);
-    [
-        Arg::new("preset")
-            .long("preset")
-            .value_name("NAME")
-            .value_parser(PossibleValuesParser::new(names))
-            .hide_possible_values(true)
-            .help("Start from settings known by name; see Presets in --help"),
-        Arg::new("config")
-            .long("config")
-            .value_name("FILE")
-            .value_parser(value_parser!(PathBuf))
-            .action(ArgAction::Append)
-            .help("Settings file (TOML), e.g. the config.toml of a run; may be repeated"),
-        Arg::new("set")
-            .long("set")
-            .value_name("KEY=VALUE")
-            .value_parser(assignment)
-            .action(ArgAction::Append)
-            .help("Any setting by its key, e.g. --set train.min_delta=0.01; may be repeated")
-            .long_help(
-                "Any setting by its key, e.g. --set train.min_delta=0.01 or \
-                 --set 'train.lr={ kind = \"cosine\", from = 1e-3, to = 0 }'; may be repeated",
-            ),
-    ]
-    .map(|arg| arg.help_heading(CONFIGURATION))
+/// The flags that name other layers.
+#[derive(Args)]
+#[command(next_help_heading = CONFIGURATION)]
+#[allow(
+    dead_code,
+    reason = "they are read in the order in which they are given"
+)]
+struct Configuration {
+    /// Start from settings known by name; see Presets in --help
+    #[arg(long, value_name = "NAME", value_parser = presets(), hide_possible_values = true)]
+    preset: Option<String>,
+    /// Settings file (TOML), e.g. the config.toml of a run; may be repeated
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// Any setting by its key, e.g. --set train.min_delta=0.01; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
+}
+
+fn presets() -> PossibleValuesParser {
+    PossibleValuesParser::new(PRESETS.iter().map(|preset| preset.name))
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

@@ -5,24 +5,17 @@ use figment::{
     Figment, Metadata, Profile, Provider,
     value::{Dict, Map},
 };
+use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use super::layers::{Entry, Raw};
+use super::layers::Entry;
 use super::schema::{self, Setting};
 use super::{Resolved, text};
 
 /// Where a value comes from that no layer sets.
 const DEFAULT: &str = "default";
 
-/// One value, and the layer that set it.
-#[derive(Debug)]
-struct Given {
-    key: String,
-    value: Value,
-    source: String,
-}
-
-impl Provider for Given {
+impl Provider for Entry {
     fn metadata(&self) -> Metadata {
         Metadata::named(self.source.clone())
     }
@@ -36,17 +29,19 @@ impl Provider for Given {
 
 /// The layers so far: of each setting the value in force.
 #[derive(Debug)]
-pub struct Merged(Vec<Given>);
+pub struct Merged(Vec<Entry>);
 
 impl Merged {
     /// No layer but the default variant and optimizer.
     pub fn new() -> Self {
-        let given = schema::tags().map(|tag| Given {
-            key: tag.key.clone(),
-            value: Value::String(tag.schema["default"].as_str().unwrap_or_default().into()),
-            source: DEFAULT.into(),
-        });
-        Self(given.collect())
+        let default = |tag: &Setting| {
+            tag.schema["default"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let tags = schema::tags().map(|tag| Entry::text(&tag.key, default(tag), DEFAULT));
+        Self(tags.collect())
     }
 
     /// Lays a layer on top.
@@ -83,7 +78,7 @@ impl Merged {
         let settings = all.extract().map_err(|error: figment::Error| {
             let key = error.path.join(".");
             match self.0.iter().find(|given| given.key == key) {
-                Some(Given { value, source, .. }) => {
+                Some(Entry { value, source, .. }) => {
                     let bound = error.kind.to_string();
                     let bound = bound.split_once("must be ").map_or(bound.as_str(), |b| b.1);
                     anyhow!("`{key}` is {value}, but must be {bound}; set by {source}")
@@ -104,7 +99,7 @@ impl Merged {
         })
     }
 
-    fn given(&self, key: &str) -> Option<&Given> {
+    fn given(&self, key: &str) -> Option<&Entry> {
         self.0.iter().find(|given| given.key == key)
     }
 
@@ -122,37 +117,36 @@ impl Merged {
     }
 
     fn set(&mut self, entry: Entry) -> Result<()> {
-        let Entry { key, raw, source } = entry;
         // What is chosen later may have options that what is chosen now has not.
         let place = |key: &str| {
             let any = || schema::all().iter().find(|setting| setting.key == key);
             self.setting(key).or_else(any)
         };
-        let (section, field) = schema::split(&key);
-        let schedule = place(section).filter(|setting| setting.is_schedule());
-        let (setting, key, raw, is_part) = match (place(&key), schedule) {
-            (None, Some(schedule)) => {
-                let table = Table::from_iter([(field.to_owned(), plain(raw))]);
-                let table = Raw::Value(table.into());
-                (Some(schedule), section.to_owned(), table, true)
+        let (section, field) = schema::split(&entry.key);
+        let schedule = place(section).filter(|setting| schema::is_schedule(&setting.schema));
+        let is_part = place(&entry.key).is_none() && schedule.is_some();
+        let entry = match is_part {
+            true => {
+                let table = Table::from_iter([(field.to_owned(), plain(&entry))]);
+                Entry::value(section, table.into(), &entry.source)
             }
-            (setting, _) => (setting, key, raw, false),
+            false => entry,
         };
-        let tag = schema::tag(schema::split(&key).0);
+        let (setting, tag) = (place(&entry.key), schema::tag(schema::split(&entry.key).0));
         if setting.is_none() && tag.is_none() {
-            bail!(self.unknown(&key, &source));
+            bail!(self.unknown(&entry.key, &entry.source));
         }
-        let mut value = match (raw, setting) {
-            (Raw::Text(text), Some(setting)) => reading(setting, &text),
-            (raw, _) => plain(raw),
+        let mut value = match setting {
+            Some(setting) if entry.is_text => reading(&setting.schema, &entry),
+            _ => plain(&entry),
         };
+        let Entry { key, source, .. } = entry;
         match (setting, &mut value) {
             (Some(setting), Value::Table(changes))
-                if setting.is_schedule() && !changes.contains_key("kind") =>
+                if schema::is_schedule(&setting.schema) && !changes.contains_key("kind") =>
             {
                 if let Some(Value::Table(before)) = self.given(&key).map(|given| &given.value) {
-                    let changes = std::mem::replace(changes, before.clone());
-                    value.as_table_mut().expect("a table").extend(changes);
+                    *changes = before.clone().into_iter().chain(changes.clone()).collect();
                 }
             }
             (Some(setting), value) if !is_part && tag.is_none_or(|tag| tag.key == key) => {
@@ -164,7 +158,7 @@ impl Merged {
             self.choose(&key, &value)?;
         }
         self.0.retain(|given| given.key != key);
-        self.0.push(Given { key, value, source });
+        self.0.push(Entry::value(key, value, source));
         Ok(())
     }
 
@@ -176,7 +170,10 @@ impl Merged {
         }
         let (section, was_given) = (schema::split(tag).0, was.source != DEFAULT);
         let mut gone = Vec::new();
-        for Given { key, value, source } in &self.0 {
+        for Entry {
+            key, value, source, ..
+        } in &self.0
+        {
             if schema::split(key).0 != section || key == tag {
                 continue;
             }
@@ -197,11 +194,7 @@ impl Merged {
     fn unknown(&self, key: &str, source: &str) -> String {
         let start = format!("unknown key `{key}` in {source}");
         let (section, field) = schema::split(key);
-        let all = schema::all().iter();
-        let owners: Vec<_> = all
-            .filter(|s| s.key == key)
-            .filter_map(|s| s.owner)
-            .collect();
+        let owners = schema::owners(key);
         if let (Some(first), Some(tag)) = (owners.first(), schema::tag(section)) {
             let noun = tag.flag().unwrap_or_default();
             let chosen = self.chosen(section).unwrap_or_default();
@@ -213,10 +206,9 @@ impl Merged {
             );
         }
         let likeness = strsim::normalized_damerau_levenshtein;
-        let there = schema::all().iter().filter(|setting| {
-            let chosen = self.chosen(schema::split(&setting.key).0);
-            setting.owner.is_none() || setting.owner == chosen
-        });
+        let there = schema::all()
+            .iter()
+            .filter(|other| self.setting(&other.key).is_some());
         let keys = there.map(|other| {
             let (place, name) = schema::split(&other.key);
             let same = if place == section { 0.1 } else { 0.0 };
@@ -228,11 +220,12 @@ impl Merged {
             _ if schema::is_section(section) => {
                 let fields = schema::fields(section, self.chosen(section));
                 let fields: Vec<_> = fields.map(|other| schema::split(&other.key).1).collect();
-                let place = match section {
-                    "" => "the keys at the top are".to_owned(),
-                    _ => format!("the keys of [{section}] are"),
+                let place = if section.is_empty() {
+                    "at the top"
+                } else {
+                    &format!("of [{section}]")
                 };
-                format!("{start}; {place} {}", fields.join(", "))
+                format!("{start}; the keys {place} are {}", fields.join(", "))
             }
             _ => format!("{start}; `vae config` lists all keys"),
         }
@@ -240,7 +233,7 @@ impl Merged {
 }
 
 fn accept(setting: &Setting, key: &str, value: &Value, source: &str) -> Result<()> {
-    match setting.refusal(value) {
+    match schema::refusal(&setting.schema, value) {
         Some(bound) => bail!("`{key}` is {value}, but must be {bound}; set by {source}"),
         None => Ok(()),
     }
@@ -251,53 +244,53 @@ fn spread(entry: Entry) -> Result<Vec<Entry>> {
     if !schema::is_section(&entry.key) {
         return Ok(vec![entry]);
     }
-    let Entry { key, raw, source } = entry;
-    let shown = match &raw {
-        Raw::Value(value) => value.to_string(),
-        Raw::Text(text) => text.clone(),
-    };
-    let Value::Table(table) = plain(raw) else {
-        let hint = schema::tag(&key).map_or(String::new(), |tag| {
-            format!(" (did you mean `{}`?)", tag.key)
-        });
+    let Value::Table(table) = plain(&entry) else {
+        let Entry {
+            key,
+            value,
+            source,
+            is_text,
+        } = entry;
+        let shown = value.as_str().filter(|_| is_text);
+        let shown = shown.map_or(value.to_string(), str::to_owned);
+        let hint = schema::tag(&key).map(|tag| format!(" (did you mean `{}`?)", tag.key));
+        let hint = hint.unwrap_or_default();
         bail!("`{key}` is {shown}, but must be a table of settings{hint}; set by {source}");
     };
-    let inner = schema::flatten(&key, table).into_iter();
-    let entry = |(key, value)| Entry {
-        key,
-        raw: Raw::Value(value),
-        source: source.clone(),
-    };
-    Ok(inner.map(entry).collect())
+    let inner = schema::flatten(&entry.key, table).into_iter();
+    let inner = inner.map(|(key, value)| Entry::value(key, value, &entry.source));
+    Ok(inner.collect())
 }
 
 /// A value of a key of which nothing is known.
-fn plain(raw: Raw) -> Value {
-    match raw {
-        Raw::Value(value) => value,
-        Raw::Text(text) => text::value(&text).unwrap_or(Value::String(text)),
-    }
+fn plain(entry: &Entry) -> Value {
+    let text = entry.value.as_str().filter(|_| entry.is_text);
+    text.and_then(text::value)
+        .unwrap_or_else(|| entry.value.clone())
 }
 
 /// What a text from the command line or the environment means for a setting: the first of a TOML
 /// value, the text as it is and a list separated by commas that it takes.
-fn reading(setting: &Setting, text: &str) -> Value {
-    let parts = || {
-        text.split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-    };
-    let string = |part: &str| Value::String(part.to_owned());
-    let typed = parts().map(|part| text::value(part).unwrap_or_else(|| string(part)));
-    let parsed = text::value(text);
+fn reading(schema: &Json, entry: &Entry) -> Value {
+    let parts = entry
+        .value
+        .as_str()
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim);
+    let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+    let string = |part: &&str| Value::String((*part).to_owned());
+    let typed = parts
+        .iter()
+        .map(|part| text::value(part).unwrap_or_else(|| string(part)));
     let readings = [
-        parsed.clone(),
-        Some(string(text)),
-        Some(Value::Array(typed.collect())),
-        Some(Value::Array(parts().map(string).collect())),
+        plain(entry),
+        entry.value.clone(),
+        Value::Array(typed.collect()),
+        Value::Array(parts.iter().map(string).collect()),
     ];
-    let mut fitting = readings.into_iter().flatten();
-    fitting
-        .find(|value| setting.refusal(value).is_none())
-        .unwrap_or(parsed.unwrap_or(string(text)))
+    let fitting = readings
+        .into_iter()
+        .find(|value| schema::refusal(schema, value).is_none());
+    fitting.unwrap_or_else(|| plain(entry))
 }

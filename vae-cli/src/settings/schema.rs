@@ -94,14 +94,11 @@ pub fn of_file() -> Json {
         "/properties/variant",
         "/properties/train/properties/optimizer",
     ] {
-        let Some(Json::Object(choice)) = schema.pointer_mut(pointer) else {
-            continue;
-        };
+        let choice = schema.pointer_mut(pointer).and_then(Json::as_object_mut);
+        let choice = choice.expect("a table with a tag");
         let mut alternatives = choice.remove("oneOf").unwrap_or_default();
         for alternative in alternatives.as_array_mut().into_iter().flatten() {
-            alternative
-                .as_object_mut()
-                .map(|fields| fields.remove("required"));
+            alternative["required"] = json!([]);
         }
         choice.insert("anyOf".into(), alternatives);
     }
@@ -122,21 +119,6 @@ impl Setting {
     pub fn help(&self) -> String {
         let text = self.schema["description"].as_str().unwrap_or_default();
         text.split_whitespace().collect::<Vec<_>>().join(" ")
-    }
-
-    /// The names that it takes; nothing if it takes something else.
-    pub fn names(&self) -> Vec<&str> {
-        names(&self.schema)
-    }
-
-    /// Whether it takes a number or a schedule.
-    pub fn is_schedule(&self) -> bool {
-        schedules(&self.schema).is_some()
-    }
-
-    /// What it must be, if it cannot be this value.
-    pub fn refusal(&self, value: &Value) -> Option<String> {
-        refusal(&self.schema, value)
     }
 }
 
@@ -171,6 +153,12 @@ pub fn fields(section: &str, chosen: Option<&str>) -> impl Iterator<Item = &'sta
     all().iter().filter(inside).filter(there)
 }
 
+/// The variants or optimizers that have an option.
+pub fn owners(key: &str) -> Vec<&'static str> {
+    let same = all().iter().filter(|setting| setting.key == key);
+    same.filter_map(|setting| setting.owner).collect()
+}
+
 /// The setting that decides which options a table of settings has, if there is such a one.
 pub fn tag(section: &str) -> Option<&'static Setting> {
     let has_options = all()
@@ -199,7 +187,8 @@ pub fn flatten(section: &str, table: Table) -> Vec<(String, Value)> {
     found
 }
 
-fn names(schema: &Json) -> Vec<&str> {
+/// The names that a setting takes; nothing if it takes something else.
+pub fn names(schema: &Json) -> Vec<&str> {
     if let Some(names) = schema["enum"].as_array() {
         return names.iter().filter_map(Json::as_str).collect();
     }
@@ -212,13 +201,19 @@ fn names(schema: &Json) -> Vec<&str> {
         .collect()
 }
 
+/// Whether a setting takes a number or a schedule.
+pub fn is_schedule(schema: &Json) -> bool {
+    schedules(schema).is_some()
+}
+
 /// The kinds of schedules, if these are values that may be one, each with its keys.
 fn schedules(schema: &Json) -> Option<Vec<(&str, &Map<String, Json>)>> {
     let choices = schema["anyOf"].as_array()?;
     choices.iter().find_map(tagged).map(|(_, kinds)| kinds)
 }
 
-fn refusal(schema: &Json, value: &Value) -> Option<String> {
+/// What a setting must be, if it cannot be this value.
+pub fn refusal(schema: &Json, value: &Value) -> Option<String> {
     let names = names(schema);
     if !names.is_empty() {
         let text = value.as_str().unwrap_or_default();

@@ -28,7 +28,7 @@ pub struct TrainConfig {
     #[garde(range(min = 1))]
     #[schemars(extend("x-common" = true))]
     pub batch_size: usize,
-    /// Learning rate, a number or a schedule. A schedule is over the whole training.
+    /// Learning rate, a number or a schedule over the training.
     #[garde(dive)]
     #[schemars(extend("x-common" = true))]
     pub lr: Schedule,
