@@ -9,8 +9,6 @@ mod watch;
 
 use std::process::ExitCode;
 
-use options::Command;
-
 /// Page faults cost a training step more than a third of its time with the system's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -26,18 +24,7 @@ fn keep_memory() {
 
 fn main() -> ExitCode {
     keep_memory();
-    let out = &mut std::io::stdout();
-    let done = match options::parse() {
-        Command::Train(args) => commands::train::run(&args),
-        Command::Bench(args) => commands::bench::run(&args),
-        Command::Sample(args) => commands::sample::run(&args),
-        Command::Variants(format) => commands::variants::variants(format, out).map(ok),
-        Command::Datasets(format) => commands::datasets::datasets(format, out).map(ok),
-        Command::Backends(format) => commands::backends::backends(format, out).map(ok),
-        Command::Config(args) => commands::config::config(&args, out).map(ok),
-        Command::Completions(shell) => commands::completions::completions(shell, out).map(ok),
-    };
-    match done {
+    match options::parse().run() {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -45,10 +32,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn ok((): ()) -> ExitCode {
-    ExitCode::SUCCESS
 }
 
 /// Whoever reads the output has closed it, e.g. `vae variants | head -1`.

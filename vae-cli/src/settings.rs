@@ -4,7 +4,7 @@ mod check;
 mod layers;
 mod merge;
 mod presets;
-mod schema;
+pub mod schema;
 mod text;
 
 use std::collections::BTreeMap;
@@ -12,44 +12,75 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use garde::Validate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vae_core::{ObjectiveConfig, nets::ModelConfig, train::TrainConfig};
 use vae_data::{Binarize, DataConfig};
 use vae_variants::Variant;
 
-pub use layers::{LayerArgs, Override};
+pub use layers::{Entry, LayerArgs};
 pub use presets::PRESETS;
-pub use schema::{Choice, fields, flatten, is_switch, names};
 pub use vae_variants::{Backend, Ops};
 
-/// Everything a run depends on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Everything a run depends on. Keys, flags, their help and `vae config --schema` follow from these types: a
+/// setting is one field with its documentation, its default and its bound.
+///
+/// Keywords of the schema say what else a flag needs: `x-flag` is its name where that is not the key's last
+/// part, `x-heading` the heading above it, `x-value` what its value is called, `x-unset` what holds where
+/// there is no default, `x-bound` what a value must be, and `x-common` puts it into the short help.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(deny_unknown_fields, default)]
+#[garde(allow_unvalidated)]
 pub struct Settings {
     /// Seed of all randomness.
     pub seed: u64,
-    /// What computes.
+    /// What computes, see `vae backends`.
     pub backend: Backend,
-    /// How `flex` and `ndarray` compute.
+    /// How flex and ndarray compute: with fused kernels, or with plain tensor operations to check them.
     pub ops: Ops,
     /// Threads; 0 means one for each core.
+    #[garde(range(max = 1024))]
+    #[schemars(extend("x-bound" = "from 0 to 1024; 0 means one for each core"))]
     pub threads: usize,
-    /// Folder of the run.
+    /// Folder of the run, new or empty.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend(
+        "x-value" = "DIR",
+        "x-bound" = "a path",
+        "x-unset" = "a new folder in runs/",
+        "x-common" = true
+    ))]
     pub out: Option<PathBuf>,
-    /// Folder of a run whose encoder turns the data into codes, on which the model is trained.
+    /// Train on the codes that the encoder of an earlier run gives for the data, instead of on the data.
+    /// Those of a VAE are drawn anew in each epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend(
+        "x-heading" = "Data",
+        "x-value" = "RUN",
+        "x-bound" = "a path",
+        "x-unset" = "the data themselves"
+    ))]
     pub codes_of: Option<PathBuf>,
-    /// The variant and its options.
+    /// What to train, see `vae variants`.
+    #[schemars(extend("x-flag" = "variant", "x-common" = true))]
     pub variant: Variant,
-    /// The data.
+    /// What to train on.
+    #[schemars(extend("x-heading" = "Data"))]
     pub data: DataConfig,
-    /// Networks and likelihood.
+    /// Networks, likelihood, prior and posterior.
+    #[schemars(extend("x-heading" = "Model"))]
     pub model: ModelConfig,
     /// The KL term.
+    #[schemars(extend("x-heading" = "Objective"))]
     pub objective: ObjectiveConfig,
-    /// The training.
+    /// How long and how to train.
+    #[schemars(extend("x-heading" = "Training"))]
     pub train: TrainConfig,
+    /// A field that tests add. They find it everywhere. Nothing else names it.
+    #[cfg(test)]
+    #[garde(range(min = 1, max = 9))]
+    pub added_by_tests: usize,
 }
 
 impl Default for Settings {
@@ -66,6 +97,8 @@ impl Default for Settings {
             model: ModelConfig::default(),
             objective: ObjectiveConfig::default(),
             train: TrainConfig::default(),
+            #[cfg(test)]
+            added_by_tests: 4,
         }
     }
 }
@@ -104,7 +137,7 @@ pub fn resolve(args: &LayerArgs) -> Result<Resolved> {
 /// As [`resolve`].
 pub fn resolve_run(config: &Path, args: &LayerArgs) -> Result<Resolved> {
     let file = layers::file(config, &config.display().to_string())?;
-    settle(vec![file, layers::overrides(args)])
+    settle(vec![file, args.flags.clone()])
 }
 
 /// [`resolve`] in another folder and environment.
@@ -119,17 +152,16 @@ fn resolve_in(
         all.push(layers::file(&folder.join(path), &label)?);
     }
     all.push(layers::environment(environment)?);
-    all.push(layers::overrides(args));
+    all.push(args.flags.clone());
     if let Some(preset) = layers::take_preset(&mut all)? {
         all.insert(0, preset);
     }
-    let defaults = [layers::of_codes(&all), layers::of_variant(&all)].concat();
-    all.insert(0, defaults);
+    all.insert(0, layers::defaults(&all));
     settle(all)
 }
 
-fn settle(all: Vec<Vec<layers::Entry>>) -> Result<Resolved> {
-    let mut merged = merge::Merged::default();
+fn settle(all: Vec<Vec<Entry>>) -> Result<Resolved> {
+    let mut merged = merge::Merged::new();
     for layer in all {
         merged.add(layer)?;
     }
@@ -140,5 +172,7 @@ fn settle(all: Vec<Vec<layers::Entry>>) -> Result<Resolved> {
 
 #[cfg(test)]
 mod refusal_tests;
+#[cfg(test)]
+mod schema_tests;
 #[cfg(test)]
 mod tests;

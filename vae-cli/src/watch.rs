@@ -11,7 +11,7 @@ use vae_core::train::{EpochReport, Observer, Readings, StepReport};
 use vae_data::Progress;
 use vae_results::{MetricsRow, Named, RunWriter};
 
-use crate::options::LogFormat;
+use crate::commands::train::LogFormat;
 
 /// How much is shown and how.
 #[derive(Debug, Clone)]

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use vae_data::DataError;
+use garde::Validate;
+use schemars::JsonSchema;
+use serde::Serialize;
+use vae_data::{DataError, bounds};
 
 /// What can go wrong while a model is built, trained, saved or loaded.
 #[derive(Debug, thiserror::Error)]
@@ -103,4 +106,19 @@ pub fn check(key: &str, value: impl std::fmt::Display, holds: bool, bound: &str)
     } else {
         Err(Error::setting(key, value, bound))
     }
+}
+
+/// Checks all `settings` of a section against the bounds that their fields state.
+///
+/// # Errors
+/// [`Error::Setting`] naming the first that is out of bounds.
+pub fn check_bounds<T>(section: &str, settings: &T) -> Result<()>
+where
+    T: Validate<Context = ()> + JsonSchema + Serialize,
+{
+    bounds::check(settings).map_err(|bad| {
+        let parts = [section, &bad.key];
+        let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        Error::setting(parts.join("."), bad.value, bad.bound)
+    })
 }

@@ -1,33 +1,44 @@
 //! The KL term and the settings that shape it, shared by every variant with a Gaussian posterior.
 
 use burn::tensor::{Tensor, backend::Backend};
+use garde::Validate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use vae_data::bounds::finite;
 
 use crate::{
     Batch, Objective, Parts, Schedule, StepContext, Updates,
     distribution::{Distribution, Kl, Posterior, draw_with_kl},
     encoder_leads::EncoderLeads,
-    error::{Result, check},
+    error::{Result, check, check_bounds},
     nets::Networks,
 };
 
 /// The `[objective]` settings: how the KL term enters the objective.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
+#[garde(allow_unvalidated)]
 pub struct ObjectiveConfig {
-    /// Multiplies the variant's own KL weight: constant, or a warm-up.
+    /// Factor of the KL term, on top of the variant's own weight: a number or a schedule, e.g.
+    /// '{ kind = "linear", to = 1, until = 0.25 }' to warm up.
+    #[garde(dive)]
     pub kl_schedule: Schedule,
-    /// Nats that each latent dimension, or each level of a code that has several, may use free of charge,
-    /// on batch average (Kingma 2016, section C.8).
+    /// Nats that each latent dimension, or each level of hvae, may use free of charge on batch average,
+    /// at least 0 (Kingma 2016, section C.8).
+    #[garde(range(min = 0.0), custom(finite))]
+    #[schemars(extend("x-value" = "NATS"))]
     pub free_bits: f64,
-    /// Target of the KL in nats (Burgess 2018, eq. 8): the term becomes
-    /// `capacity_weight * |KL - capacity|`.
+    /// Target of the KL in nats, a number or a schedule. The term becomes
+    /// `capacity_weight * |KL - capacity|` (Burgess 2018, eq. 8).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    #[schemars(extend("x-unset" = "none"))]
     pub capacity: Option<Schedule>,
-    /// Weight of the distance from `capacity`; gamma in Burgess 2018.
+    /// Weight of the KL's distance from `capacity`, at least 0; gamma in Burgess 2018.
+    #[garde(range(min = 0.0), custom(finite))]
     pub capacity_weight: f64,
-    /// Steps that the encoder takes alone at the most before each of the decoder, until it has caught
-    /// up; 0 for none. See [`EncoderLeads`].
+    /// Against a collapse: at first the encoder moves alone, for up to N steps, before each step of the
+    /// decoder, until it has caught up; 0 for no such lead, 100 in He 2019, 20 for small data.
     pub aggressive: u64,
 }
 
@@ -49,15 +60,8 @@ impl ObjectiveConfig {
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) naming the first that is out of bounds.
     pub fn check(&self) -> Result<()> {
-        self.kl_schedule
-            .check_at_least("objective.kl_schedule", 0.0)?;
-        let at_least_0 = |key: &str, value: f64| {
-            check(key, value, value >= 0.0 && value.is_finite(), "at least 0")
-        };
-        at_least_0("objective.free_bits", self.free_bits)?;
-        at_least_0("objective.capacity_weight", self.capacity_weight)?;
-        if let Some(capacity) = &self.capacity {
-            capacity.check_at_least("objective.capacity", 0.0)?;
+        check_bounds("objective", self)?;
+        if self.capacity.is_some() {
             check(
                 "objective.free_bits",
                 self.free_bits,

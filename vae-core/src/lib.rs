@@ -54,4 +54,4 @@ pub use settings::{LikelihoodConfig, LikelihoodKind, PosteriorKind, PriorKind};
 pub use step::{Mode, Position, StepContext};
 pub use traits::{Autoencoder, Decoder, Draws, Encoder, Loss, Sampler, Stage};
 pub use updates::{Moved, Pace, Together, Update, Updates};
-pub use variant::{CodeKind, CodeShape, ModelSpec, OptionInfo, VariantConfig};
+pub use variant::{CodeKind, CodeShape, ModelSpec, VariantConfig};

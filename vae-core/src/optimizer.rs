@@ -11,63 +11,78 @@ use burn::{
         backend::{AutodiffBackend, Backend},
     },
 };
+use garde::Validate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use vae_data::bounds::{BELOW_1, finite};
 
 use crate::{
-    error::{Result, check},
+    error::{Result, check_bounds},
     ops::{AdamStep, adam},
 };
 
 /// The rule that turns gradients into parameter updates.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum OptimizerConfig {
     /// Adam (Kingma & Ba 2015, algorithm 1); weight decay is added to the gradient.
     Adam {
         /// Decay rate of the first moment.
         #[serde(default = "beta1")]
+        #[garde(range(min = 0.0, max = BELOW_1), custom(finite))]
         beta1: f64,
         /// Decay rate of the second moment.
         #[serde(default = "beta2")]
+        #[garde(range(min = 0.0, max = BELOW_1), custom(finite))]
         beta2: f64,
         /// Added to the root of the second moment.
         #[serde(default = "epsilon")]
+        #[garde(range(min = 0.0), custom(finite))]
         epsilon: f64,
         /// Strength of the L2 penalty's gradient.
         #[serde(default)]
+        #[garde(range(min = 0.0), custom(finite))]
         weight_decay: f64,
     },
     /// Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2).
     AdamW {
         /// Decay rate of the first moment.
         #[serde(default = "beta1")]
+        #[garde(range(min = 0.0, max = BELOW_1), custom(finite))]
         beta1: f64,
         /// Decay rate of the second moment.
         #[serde(default = "beta2")]
+        #[garde(range(min = 0.0, max = BELOW_1), custom(finite))]
         beta2: f64,
         /// Added to the root of the second moment.
         #[serde(default = "epsilon")]
+        #[garde(range(min = 0.0), custom(finite))]
         epsilon: f64,
         /// Share of each parameter, times the learning rate, that is taken off in a step.
         #[serde(default = "weight_decay")]
+        #[garde(range(min = 0.0), custom(finite))]
         weight_decay: f64,
     },
     /// Stochastic gradient descent with momentum (PyTorch's form, without dampening).
     Sgd {
         /// Share of the last update that is kept.
         #[serde(default = "momentum")]
+        #[garde(range(min = 0.0, max = BELOW_1), custom(finite))]
         momentum: f64,
         /// Strength of the L2 penalty's gradient.
         #[serde(default)]
+        #[garde(range(min = 0.0), custom(finite))]
         weight_decay: f64,
     },
     /// RMSProp (Tieleman & Hinton 2012), not centred.
     RmsProp {
         /// Decay rate of the mean square.
         #[serde(default = "rho")]
+        #[garde(range(min = 0.0, max = BELOW_1), custom(finite))]
         rho: f64,
         /// Added to the root of the mean square.
         #[serde(default = "epsilon")]
+        #[garde(range(min = 0.0), custom(finite))]
         epsilon: f64,
     },
 }
@@ -108,50 +123,7 @@ impl OptimizerConfig {
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) naming the first that is out of bounds.
     pub fn check(&self) -> Result<()> {
-        let rate = |name: &str, value: f64| {
-            let inside = (0.0..1.0).contains(&value);
-            let key = format!("train.optimizer.{name}");
-            check(&key, value, inside, "at least 0 and below 1")
-        };
-        let strength = |name: &str, value: f64| {
-            let inside = value >= 0.0 && value.is_finite();
-            check(
-                &format!("train.optimizer.{name}"),
-                value,
-                inside,
-                "at least 0",
-            )
-        };
-        match *self {
-            Self::Adam {
-                beta1,
-                beta2,
-                epsilon,
-                weight_decay,
-            }
-            | Self::AdamW {
-                beta1,
-                beta2,
-                epsilon,
-                weight_decay,
-            } => {
-                rate("beta1", beta1)?;
-                rate("beta2", beta2)?;
-                strength("epsilon", epsilon)?;
-                strength("weight_decay", weight_decay)
-            }
-            Self::Sgd {
-                momentum,
-                weight_decay,
-            } => {
-                rate("momentum", momentum)?;
-                strength("weight_decay", weight_decay)
-            }
-            Self::RmsProp { rho, epsilon } => {
-                rate("rho", rho)?;
-                strength("epsilon", epsilon)
-            }
-        }
+        check_bounds("train.optimizer", self)
     }
 }
 

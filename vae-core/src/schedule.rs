@@ -1,50 +1,67 @@
 //! Schedules: how a weight or a learning rate moves during training.
 
+use garde::{Error, Validate};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::error::{Result, check};
+use vae_data::bounds::finite;
 
 /// A value that may change with the training step. Written as a plain number (constant) or as a
 /// table, e.g. `{ kind = "linear", to = 4, until = 0.25 }`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(untagged)]
 pub enum Schedule {
     /// The same value throughout.
-    Constant(f64),
+    Constant(
+        #[garde(custom(level))]
+        #[schemars(range(min = 0.0))]
+        f64,
+    ),
     /// A value that moves.
-    Moving(Moving),
+    Moving(#[garde(dive)] Moving),
 }
 
 /// A schedule that moves. `start` and `until` are fractions of the whole training.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Moving {
     /// Straight line between two values, constant outside: warm-up (Bowman 2016, Sonderby 2016).
     Linear {
         /// Value up to `start`.
         #[serde(default)]
+        #[garde(custom(level))]
+        #[schemars(range(min = 0.0))]
         from: f64,
         /// Value after `until`.
+        #[garde(custom(level))]
+        #[schemars(range(min = 0.0))]
         to: f64,
         /// Fraction of the training at which the line begins.
         #[serde(default)]
+        #[garde(range(min = 0.0, max = 1.0), custom(finite))]
         start: f64,
         /// Fraction of the training at which the line ends.
         #[serde(default = "one")]
+        #[garde(range(min = 0.0, max = 1.0), custom(finite), custom(after(*start)))]
         until: f64,
     },
     /// Half a cosine between two values, constant outside.
     Cosine {
         /// Value up to `start`.
         #[serde(default)]
+        #[garde(custom(level))]
+        #[schemars(range(min = 0.0))]
         from: f64,
         /// Value after `until`.
+        #[garde(custom(level))]
+        #[schemars(range(min = 0.0))]
         to: f64,
         /// Fraction of the training at which the curve begins.
         #[serde(default)]
+        #[garde(range(min = 0.0, max = 1.0), custom(finite))]
         start: f64,
         /// Fraction of the training at which the curve ends.
         #[serde(default = "one")]
+        #[garde(range(min = 0.0, max = 1.0), custom(finite), custom(after(*start)))]
         until: f64,
     },
     /// Repeated warm-ups (Fu 2019, "Cyclical annealing schedule", eq. 6): each cycle rises linearly
@@ -52,23 +69,61 @@ pub enum Moving {
     Cyclic {
         /// Value at the start of each cycle.
         #[serde(default)]
+        #[garde(custom(level))]
+        #[schemars(range(min = 0.0))]
         from: f64,
         /// Value at the end of each cycle.
+        #[garde(custom(level))]
+        #[schemars(range(min = 0.0))]
         to: f64,
         /// Number of cycles in the whole training.
         #[serde(default = "four")]
+        #[garde(range(min = 1))]
         cycles: u32,
         /// Fraction of a cycle in which the value rises.
         #[serde(default = "half")]
+        #[garde(range(min = 0.0, max = 1.0), custom(finite))]
         rise: f64,
     },
     /// A constant value in each stage.
     Steps {
         /// Value of each stage.
+        #[garde(inner(custom(level)), custom(one_more_than(at)))]
+        #[schemars(inner(range(min = 0.0)))]
         values: Vec<f64>,
         /// Fractions of the training at which the second and later stages begin, rising.
+        #[garde(custom(rising))]
+        #[schemars(inner(range(min = 0.0, max = 1.0)))]
         at: Vec<f64>,
     },
+}
+
+/// A rule of `garde`: the values of a schedule are weights and rates.
+fn level(value: &f64, (): &()) -> garde::Result {
+    holds(
+        *value >= 0.0 && value.is_finite(),
+        "a finite number, at least 0",
+    )
+}
+
+fn after(start: f64) -> impl Fn(&f64, &()) -> garde::Result {
+    move |until, ()| holds(*until >= start, "from start to 1")
+}
+
+fn rising(at: &[f64], (): &()) -> garde::Result {
+    let inside = at.iter().all(|x| (0.0..=1.0).contains(x));
+    holds(inside && at.is_sorted(), "rising numbers from 0 to 1")
+}
+
+fn one_more_than(at: &[f64]) -> impl Fn(&Vec<f64>, &()) -> garde::Result {
+    move |values, ()| {
+        let fits = values.len() == at.len() + 1;
+        holds(fits, "one number more than there are in at")
+    }
+}
+
+fn holds(holds: bool, bound: &str) -> garde::Result {
+    holds.then_some(()).ok_or_else(|| Error::new(bound))
 }
 
 fn one() -> f64 {
@@ -122,74 +177,6 @@ impl Schedule {
             }
         }
     }
-
-    /// Checks that the schedule is well formed and that every value it takes is at least `minimum`.
-    ///
-    /// # Errors
-    /// [`Error::Setting`](crate::Error::Setting) naming `key`.
-    pub fn check_at_least(&self, key: &str, minimum: f64) -> Result<()> {
-        let bound = format!("a finite number, at least {minimum}");
-        let value = |name: &str, v: f64| {
-            check(
-                &format!("{key}{name}"),
-                v,
-                v.is_finite() && v >= minimum,
-                &bound,
-            )
-        };
-        match *self {
-            Self::Constant(v) => value("", v),
-            Self::Moving(
-                Moving::Linear {
-                    from,
-                    to,
-                    start,
-                    until,
-                }
-                | Moving::Cosine {
-                    from,
-                    to,
-                    start,
-                    until,
-                },
-            ) => {
-                value(".from", from)?;
-                value(".to", to)?;
-                let inside = (0.0..=1.0).contains(&start);
-                check(&format!("{key}.start"), start, inside, "from 0 to 1")?;
-                let inside = (start..=1.0).contains(&until);
-                check(&format!("{key}.until"), until, inside, "from start to 1")
-            }
-            Self::Moving(Moving::Cyclic {
-                from,
-                to,
-                cycles,
-                rise,
-            }) => {
-                value(".from", from)?;
-                value(".to", to)?;
-                check(&format!("{key}.cycles"), cycles, cycles >= 1, "at least 1")?;
-                let inside = (0.0..=1.0).contains(&rise);
-                check(&format!("{key}.rise"), rise, inside, "from 0 to 1")
-            }
-            Self::Moving(Moving::Steps { ref values, ref at }) => {
-                for &v in values {
-                    value(".values", v)?;
-                }
-                let rising = at.is_sorted() && at.iter().all(|x| (0.0..=1.0).contains(x));
-                let at_text = format!("{at:?}");
-                check(
-                    &format!("{key}.at"),
-                    at_text,
-                    rising,
-                    "rising numbers from 0 to 1",
-                )?;
-                let fits = values.len() == at.len() + 1;
-                let bound = "one number more than there are in at";
-                check(&format!("{key}.values"), values.len(), fits, bound)
-            }
-        }
-    }
 }
 
 /// 0 before `start`, 1 after `until`, a straight line between.
@@ -206,6 +193,7 @@ fn ramp(x: f64, start: f64, until: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::check_bounds;
     use proptest::prelude::*;
 
     fn read(text: &str) -> Schedule {
@@ -245,7 +233,7 @@ mod tests {
     #[test]
     fn steps_by_hand() {
         let schedule = read(r#"{"kind": "steps", "values": [3, 2, 1], "at": [0.5, 0.75]}"#);
-        assert!(schedule.check_at_least("train.lr", 0.0).is_ok());
+        assert!(check_bounds("train.lr", &schedule).is_ok());
         assert_eq!(
             [0, 1, 2, 3, 4].map(|s| schedule.at(s, 4)),
             [3.0, 3.0, 2.0, 1.0, 1.0]
@@ -254,12 +242,29 @@ mod tests {
 
     #[test]
     fn bounds_are_named() {
-        let error = read(r#"{"kind": "linear", "to": -4.0}"#)
-            .check_at_least("variant.beta", 0.0)
-            .unwrap_err();
+        let bad = |text| {
+            let error = check_bounds("variant.beta", &read(text)).unwrap_err();
+            error.to_string()
+        };
         assert_eq!(
-            error.to_string(),
+            bad(r#"{"kind": "linear", "to": -4.0}"#),
             "`variant.beta.to` is -4, but must be a finite number, at least 0"
+        );
+        assert_eq!(
+            bad("-4"),
+            "`variant.beta` is -4, but must be a finite number, at least 0"
+        );
+        assert_eq!(
+            bad(r#"{"kind": "cosine", "to": 1, "start": 0.5, "until": 0.25}"#),
+            "`variant.beta.until` is 0.25, but must be from start to 1"
+        );
+        assert_eq!(
+            bad(r#"{"kind": "cosine", "to": 1, "start": 2}"#),
+            "`variant.beta.start` is 2, but must be from 0 to 1"
+        );
+        assert_eq!(
+            bad(r#"{"kind": "steps", "values": [1, 2], "at": [0.5, 0.1]}"#),
+            "`variant.beta.at` is [0.5, 0.1], but must be rising numbers from 0 to 1"
         );
     }
 

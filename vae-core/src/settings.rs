@@ -1,10 +1,15 @@
 //! The `[model]` settings: networks, likelihood, prior and posterior.
 
+use garde::Validate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use vae_data::{DataShape, ValueRange};
+use vae_data::{
+    DataShape, ValueRange,
+    bounds::{ABOVE_0, BELOW_1, finite},
+};
 
 use crate::{
-    error::{Error, Result, check},
+    error::{Error, Result, check_bounds},
     ops::Activation,
 };
 
@@ -21,7 +26,7 @@ const MOST: usize = 1 << 20;
 const WIDEST: usize = 1 << 32;
 
 /// The kind of network on both sides of the code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arch {
     /// One dense layer on each side, no activation.
@@ -43,7 +48,7 @@ impl Arch {
 }
 
 /// Which normalisation, if any.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NormKind {
     /// None.
@@ -56,7 +61,7 @@ pub enum NormKind {
 }
 
 /// Which likelihood.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LikelihoodKind {
     /// Independent Bernoulli from logits. Normalised for binary data; on data inside (0, 1) it is
@@ -73,7 +78,7 @@ pub enum LikelihoodKind {
 }
 
 /// Which prior over the codes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PriorKind {
     /// `N(0, I)`.
@@ -88,7 +93,7 @@ pub enum PriorKind {
 }
 
 /// Which posterior over the codes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PosteriorKind {
     /// A diagonal Gaussian.
@@ -108,7 +113,7 @@ pub struct FlowSize {
 }
 
 /// How a convolutional decoder doubles the resolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Upsample {
     /// Transposed convolution, the encoder's adjoint.
@@ -119,49 +124,73 @@ pub enum Upsample {
 }
 
 /// The `[model]` settings: networks and likelihood.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
+#[garde(allow_unvalidated)]
 pub struct ModelConfig {
     /// Kind of network.
+    #[schemars(extend("x-common" = true))]
     pub arch: Arch,
-    /// Width of the latent code.
+    /// Width of the latent code, at least 1.
+    #[garde(range(min = 1, max = WIDEST))]
+    #[schemars(extend("x-common" = true))]
     pub latent: usize,
-    /// Widths of the dense hidden layers from the data inwards; the decoder mirrors them. Unset:
-    /// 512, 256 for `mlp`, 256 for `conv` and `resnet`.
+    /// Widths of the dense hidden layers from the data inwards; '' for none. The decoder mirrors them.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(inner(inner(range(min = 1, max = WIDEST))))]
+    #[schemars(
+        inner(range(min = 1, max = WIDEST)),
+        extend("x-unset" = "512,256 for mlp, 256 for conv and resnet")
+    )]
     pub hidden: Option<Vec<usize>>,
     /// Channels of the convolutions from the data inwards, each halving the resolution.
+    #[garde(inner(range(min = 1, max = WIDEST)))]
     pub channels: Vec<usize>,
     /// How a convolutional decoder doubles the resolution.
     pub upsample: Upsample,
     /// Activation of the hidden layers.
     pub activation: Activation,
-    /// Normalisation before the activation of the hidden layers.
+    /// Normalisation of the hidden layers, before the activation.
     pub norm: NormKind,
-    /// Probability with which a hidden unit is dropped in training.
+    /// Probability that a hidden unit is dropped in training, at least 0 and below 1.
+    #[garde(range(min = 0.0, max = BELOW_1), custom(finite))]
+    #[schemars(extend("x-value" = "P"))]
     pub dropout: f64,
-    /// Whether the decoder uses the encoder's weights transposed (dense networks only).
+    /// Let the decoder use the encoder's weights transposed; dense networks only.
     pub tied: bool,
-    /// Distribution of the data given the code. Unset: `bernoulli` for data in [0, 1] that come as
-    /// images, `gaussian` otherwise.
+    /// Distribution of the data given the code.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend(
+        "x-unset" = "bernoulli for images in [0, 1], gaussian-pixel for codes, else gaussian"
+    ))]
     pub likelihood: Option<LikelihoodKind>,
-    /// Standard deviation of the `gaussian` likelihood, in units of the scaled data.
+    /// Standard deviation of the gaussian likelihood, above 0. It is in units of the scaled data.
+    #[garde(range(min = ABOVE_0), custom(finite))]
+    #[schemars(extend("x-bound" = "a finite number above 0"))]
     pub sigma: f64,
-    /// Prior over the codes. Unset: `normal`.
+    /// Prior over the codes: N(0, I), or learned: a mixture of Gaussians, the posteriors of pseudo-inputs
+    /// (VampPrior), or a coupling flow.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-unset" = "normal"))]
     pub prior: Option<PriorKind>,
-    /// Components of the `mixture` prior, or pseudo-inputs of `vamp`. Unset: 100.
+    /// Components of the mixture prior, or pseudo-inputs of vamp, at least 1.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(range(min = 1, max = MOST))]
+    #[schemars(extend("x-unset" = COMPONENTS.to_string()))]
     pub prior_components: Option<usize>,
-    /// Posterior over the codes. Unset: `gaussian`.
+    /// Posterior over the codes: a diagonal Gaussian, or one reshaped by an inverse autoregressive flow.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-unset" = "gaussian"))]
     pub posterior: Option<PosteriorKind>,
-    /// Steps of a flow. Unset: 4.
+    /// Steps of a flow, in prior or posterior, at least 1.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(range(min = 1, max = MOST))]
+    #[schemars(extend("x-unset" = FLOW.steps.to_string()))]
     pub flow_steps: Option<usize>,
-    /// Width of the hidden layer of a flow's networks. Unset: 64.
+    /// Width of the hidden layer of a flow's networks, at least 1.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(range(min = 1, max = MOST))]
+    #[schemars(extend("x-unset" = FLOW.hidden.to_string()))]
     pub flow_hidden: Option<usize>,
 }
 
@@ -242,32 +271,13 @@ impl ModelConfig {
     /// # Errors
     /// [`Error::Setting`] naming the first that is out of bounds.
     pub fn check(&self) -> Result<()> {
-        let width = |key: &str, value: usize| {
-            let bound = format!("at least 1 and at most {WIDEST}");
-            check(key, value, (1..=WIDEST).contains(&value), &bound)
-        };
-        width("model.latent", self.latent)?;
+        check_bounds("model", self)?;
         if self.arch == Arch::Linear && self.hidden.as_ref().is_some_and(|h| !h.is_empty()) {
             return Err(Error::setting(
                 "model.hidden",
                 format!("{:?}", self.hidden()),
                 "left out with model.arch = \"linear\"",
             ));
-        }
-        for hidden in self.hidden() {
-            width("model.hidden", hidden)?;
-        }
-        let flow = self.flow();
-        for (key, value) in [
-            ("model.prior_components", self.prior_components()),
-            ("model.flow_steps", flow.steps),
-            ("model.flow_hidden", flow.hidden),
-        ] {
-            let bound = format!("at least 1 and at most {MOST}");
-            check(key, value, (1..=MOST).contains(&value), &bound)?;
-        }
-        for &channels in &self.channels {
-            width("model.channels", channels)?;
         }
         if self.arch.is_convolutional() && self.channels.is_empty() {
             return Err(Error::setting(
@@ -276,12 +286,7 @@ impl ModelConfig {
                 "at least one number",
             ));
         }
-        check(
-            "model.dropout",
-            self.dropout,
-            (0.0..1.0).contains(&self.dropout),
-            "at least 0 and below 1",
-        )
+        Ok(())
     }
 }
 

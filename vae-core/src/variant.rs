@@ -3,12 +3,14 @@
 use std::fmt::Debug;
 
 use burn::tensor::backend::Backend;
+use garde::Validate;
+use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use vae_data::{Corruption, DataShape};
 
 use crate::{
     Method, ObjectiveConfig, Result,
-    error::check,
+    error::{check, check_bounds},
     nets::{Init, NetSpec},
     settings::{LikelihoodConfig, ModelConfig, PosteriorKind, PriorKind, kebab},
 };
@@ -182,18 +184,20 @@ impl ModelSpec {
     }
 }
 
-/// One option of a variant, for help texts and error messages.
-#[derive(Debug, Clone, Copy)]
-pub struct OptionInfo {
-    /// Key in the `[variant]` table; the flag is the same with dashes.
-    pub key: &'static str,
-    /// What it does, with bounds and unit.
-    pub help: &'static str,
-}
-
-/// A variant's options, and how a model is built from them. `Default` gives the defaults.
+/// A variant's options, and how a model is built from them: each field is one, with its help, its bound
+/// and, by `Default`, its default.
 pub trait VariantConfig:
-    Debug + Clone + PartialEq + Default + Serialize + DeserializeOwned + Send + Sync + 'static
+    Debug
+    + Clone
+    + PartialEq
+    + Default
+    + Serialize
+    + DeserializeOwned
+    + JsonSchema
+    + Validate<Context = ()>
+    + Send
+    + Sync
+    + 'static
 {
     /// Name on the command line and in configuration files.
     const NAME: &'static str;
@@ -201,8 +205,6 @@ pub trait VariantConfig:
     const SUMMARY: &'static str;
     /// The paper it follows.
     const PAPER: &'static str;
-    /// Its options: exactly the fields of this type.
-    const OPTIONS: &'static [OptionInfo];
     /// Arguments of an example run.
     const EXAMPLE: &'static str;
     /// Settings whose defaults do not suit this variant: dotted keys, and what they are instead.
@@ -223,12 +225,21 @@ pub trait VariantConfig:
         PriorKind::Flow,
     ];
 
+    /// Checks options whose bound depends on others; each has been checked against its own.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) with the key `variant.<option>`.
+    fn check_together(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Checks every option against its bound.
     ///
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) with the key `variant.<option>`.
     fn check(&self) -> Result<()> {
-        Ok(())
+        check_bounds("variant", self)?;
+        self.check_together()
     }
 
     /// The code, with settings that are in their bounds.

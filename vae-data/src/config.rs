@@ -4,9 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use garde::Validate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::DataError;
+use crate::bounds::{self, BELOW_1, finite};
 use crate::choices::choices;
 
 choices! {
@@ -58,7 +61,7 @@ choices! {
 
 /// Height and width of an image in pixels. Read from `32` (both) or `32x48` (height
 /// x width); in files also from the integer 32 and the list `[32, 48]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "ImageSizeText", into = "String")]
 pub struct ImageSize {
     /// Height in pixels.
@@ -67,12 +70,16 @@ pub struct ImageSize {
     pub width: usize,
 }
 
-#[derive(Deserialize)]
+/// What an image size is.
+const SIZE: &str = "a side such as 32, or height x width such as 32x48, from 1 to 8192";
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(extend("x-bound" = SIZE))]
 enum ImageSizeText {
-    Text(String),
-    Side(usize),
-    Sides([usize; 2]),
+    Text(#[schemars(regex(pattern = r"^ *[1-9][0-9]{0,3} *(x *[1-9][0-9]{0,3} *)?$"))] String),
+    Side(#[schemars(range(min = 1, max = 8192))] usize),
+    Sides(#[schemars(inner(range(min = 1, max = 8192)))] [usize; 2]),
 }
 
 impl ImageSize {
@@ -88,8 +95,7 @@ impl ImageSize {
     }
 
     fn error(value: String) -> DataError {
-        let bound = "must be a side such as 32, or height x width such as 32x48, from 1 to 8192";
-        DataError::setting("image_size", value, bound)
+        DataError::setting("image_size", value, format!("must be {SIZE}"))
     }
 }
 
@@ -130,49 +136,70 @@ impl From<ImageSize> for String {
 }
 
 /// Which data to load and how to prepare it; see [`crate::load`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
+#[garde(allow_unvalidated)]
 pub struct DataConfig {
-    /// A name of [`crate::builtin`], or a path: a folder of images, an IDX, `.npy`,
-    /// `.npz`, `.csv`, `.tsv` or `.parquet` file. A relative path is also looked for in
-    /// `data_dir`.
+    /// A name of `vae datasets`, or a path. It leads to a folder of images, or to an IDX, .npy, .npz, .csv,
+    /// .tsv or .parquet file, and is looked for in the working folder and in `data_dir`.
+    #[schemars(extend("x-value" = "NAME|PATH", "x-common" = true))]
     pub dataset: String,
-    /// Where the files of built-in datasets are looked for, and downloaded to.
+    /// Where the files of datasets are looked for, and downloaded to.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-value" = "DIR", "x-bound" = "a path", "x-unset" = "the user's cache folder"))]
     pub data_dir: Option<PathBuf>,
-    /// Base URL that replaces the public mirrors of built-in datasets.
+    /// Size that the images of a folder are resized to, e.g. 32 or 32x48; needed if they differ.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mirror: Option<String>,
-    /// Size that the images of a folder are resized to; needed if they differ.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-value" = "H[xW]", "x-unset" = "their own"))]
     pub image_size: Option<ImageSize>,
     /// Channels of the images of a folder.
     pub color: Color,
-    /// Skip the images of a folder that cannot be decoded, with a warning.
-    pub skip_bad: bool,
-    /// Column of a table that holds the class; empty cells are allowed and mean
-    /// [`crate::UNLABELLED`].
+    /// Column of a table that holds the class. Its empty cells mean that the class is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-value" = "COLUMN", "x-unset" = "none"))]
     pub label: Option<String>,
-    /// Numeric columns of a table that are attributes to condition on, not features.
+    /// Numeric columns of a table to condition on; may be repeated. They are attributes then, not
+    /// features.
+    #[schemars(extend("x-value" = "COLUMN,...", "x-unset" = "none"))]
     pub condition: Vec<String>,
-    /// How features are scaled.
+    /// How features are scaled. The scale is learned on the training split alone.
     pub scale: Scale,
-    /// Part of the examples that is kept for validation, after the test split is
-    /// taken away; at least 0 and below 1.
+    /// Part of the examples kept for validation, after the test split is taken away.
+    #[garde(range(min = 0.0, max = BELOW_1), custom(finite))]
+    #[schemars(extend("x-value" = "PART"))]
     pub validation: f64,
-    /// Part of the examples that is kept for testing, where the dataset has no test
-    /// split of its own; at least 0 and below 1.
+    /// Part kept for testing where the dataset has no test split of its own.
+    #[garde(range(min = 0.0, max = BELOW_1), custom(finite))]
+    #[schemars(extend("x-value" = "PART"))]
     pub test: f64,
-    /// How values become binary.
+    /// How values become 0 or 1.
     pub binarize: Binarize,
     /// Train on only this many examples, chosen at random.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(range(min = 1))]
+    #[schemars(extend("x-unset" = "all"))]
     pub limit: Option<usize>,
-    /// Keep the labels of only this many training examples, chosen at random, from each class as many
-    /// as from any other; the rest count as [`crate::UNLABELLED`].
+    /// Keep the labels of only this many training examples, of each class as many, and treat the rest as
+    /// unlabelled.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(range(min = 1))]
+    #[schemars(extend("x-unset" = "all"))]
     pub labels: Option<usize>,
+    /// Where to download datasets from: the base URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(custom(is_url))]
+    #[schemars(extend("x-value" = "URL", "x-unset" = "the public mirrors", "pattern" = "^https?://"))]
+    pub mirror: Option<String>,
+    /// Skip images that cannot be decoded, with a warning.
+    pub skip_bad: bool,
+}
+
+fn is_url(mirror: &Option<String>, (): &()) -> garde::Result {
+    let starts = |start| mirror.as_ref().is_none_or(|url| url.starts_with(start));
+    match starts("http://") || starts("https://") {
+        true => Ok(()),
+        false => Err(garde::Error::new("must start with http:// or https://")),
+    }
 }
 
 impl Default for DataConfig {
@@ -210,33 +237,19 @@ impl DataConfig {
     /// # Errors
     /// [`DataError::Setting`], which names the setting, its value and the bound.
     pub fn check(&self) -> Result<(), DataError> {
-        for (key, part) in [("validation", self.validation), ("test", self.test)] {
-            if !(0.0..1.0).contains(&part) {
-                return Err(DataError::setting(
-                    key,
-                    part,
-                    "must be at least 0 and below 1",
-                ));
-            }
-        }
+        bounds::check(self).map_err(|bad| {
+            let bound = match bad.bound.starts_with("must ") {
+                true => bad.bound,
+                false => format!("must be {}", bad.bound),
+            };
+            DataError::setting(bad.key, bad.value, bound)
+        })?;
         if self.dataset.trim().is_empty() {
             let bound = "must be the name of a dataset or a path";
             return Err(DataError::setting("dataset", &self.dataset, bound));
         }
-        if self.limit == Some(0) {
-            return Err(DataError::setting("limit", 0, "must be at least 1"));
-        }
-        if self.labels == Some(0) {
-            return Err(DataError::setting("labels", 0, "must be at least 1"));
-        }
         if let Some(size) = self.image_size {
             ImageSize::new(size.height, size.width)?;
-        }
-        if let Some(mirror) = &self.mirror
-            && !(mirror.starts_with("http://") || mirror.starts_with("https://"))
-        {
-            let bound = "must start with http:// or https://";
-            return Err(DataError::setting("mirror", mirror, bound));
         }
         if self.binarize != Binarize::None && self.scale == Scale::Standardize {
             let bound = "must be `none` when `scale` is `standardize`: \

@@ -11,7 +11,7 @@ pub enum DataError {
     #[error("`{key}` is `{value}`, but {bound}")]
     Setting {
         /// Name of the setting, as in [`crate::DataConfig`].
-        key: &'static str,
+        key: String,
         /// The value that was given.
         value: String,
         /// What the value must be.
@@ -227,12 +227,12 @@ impl DataError {
 
     /// A setting out of bounds.
     pub(crate) fn setting(
-        key: &'static str,
+        key: impl Into<String>,
         value: impl ToString,
         bound: impl Into<String>,
     ) -> Self {
         Self::Setting {
-            key,
+            key: key.into(),
             value: value.to_string(),
             bound: bound.into(),
         }

@@ -31,6 +31,7 @@
 //!   needs no generator state.
 
 mod batches;
+pub mod bounds;
 mod bytes;
 mod catalog;
 mod choices;

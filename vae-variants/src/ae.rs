@@ -4,10 +4,12 @@
 //! components (Baldi & Hornik 1989, "Neural networks and principal component analysis").
 
 use burn::{module::Module, tensor::backend::Backend};
+use garde::Validate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Batch, Code, CodeShape, Method, ModelSpec, Objective, OptionInfo, Parts, PriorKind, Result,
-    StepContext, VariantConfig,
+    Batch, Code, CodeShape, Method, ModelSpec, Objective, Parts, PriorKind, Result, StepContext,
+    VariantConfig,
     nets::{Init, ModelConfig},
 };
 use vae_data::DataShape;
@@ -15,7 +17,9 @@ use vae_data::DataShape;
 use crate::deterministic::{decoded, point};
 
 /// The plain autoencoder. It has no options.
-#[derive(Module, Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(
+    Module, Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema, Validate,
+)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ae {}
 
@@ -23,7 +27,6 @@ impl VariantConfig for Ae {
     const NAME: &'static str = "ae";
     const SUMMARY: &'static str = "plain autoencoder with a deterministic code";
     const PAPER: &'static str = "Hinton & Salakhutdinov 2006; linear: Baldi & Hornik 1989";
-    const OPTIONS: &'static [OptionInfo] = &[];
     const EXAMPLE: &'static str = "--variant ae --latent 32";
     const PRIORS: &'static [PriorKind] = &[];
 

@@ -5,11 +5,12 @@ use std::fmt;
 use burn::tensor::backend::Backend as Burn;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vae_core::{Error, Result};
 
 /// What computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backend {
     /// Burn's own CPU backend.
@@ -26,7 +27,7 @@ pub enum Backend {
 }
 
 /// How the CPU backends `flex` and `ndarray` compute what a training step spends its time on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ops {
     /// With fused kernels.

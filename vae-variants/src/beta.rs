@@ -2,17 +2,20 @@
 //! form of Burgess 2018 (eq. 8) is `--capacity`, which every Gaussian variant takes.
 
 use burn::{module::Module, tensor::backend::Backend};
+use garde::Validate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Batch, Method, ModelSpec, Objective, OptionInfo, Parts, Result, Schedule, StepContext,
-    VariantConfig, negative_elbo, nets::Init,
+    Batch, Method, ModelSpec, Objective, Parts, Result, Schedule, StepContext, VariantConfig,
+    negative_elbo, nets::Init,
 };
 
 /// The beta-VAE.
-#[derive(Module, Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Module, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
 pub struct Beta {
-    /// Weight of the KL.
+    /// Weight of the KL, at least 0; 1 is the plain VAE. A number or a schedule.
+    #[garde(dive)]
     pub beta: Schedule,
 }
 
@@ -28,17 +31,9 @@ impl VariantConfig for Beta {
     const NAME: &'static str = "beta";
     const SUMMARY: &'static str = "VAE with a weighted KL, for disentangled codes";
     const PAPER: &'static str = "Higgins 2017; --capacity: Burgess 2018";
-    const OPTIONS: &'static [OptionInfo] = &[OptionInfo {
-        key: "beta",
-        help: "Weight of the KL, at least 0; 1 is the plain VAE. A number or a schedule",
-    }];
     const EXAMPLE: &'static str = "--variant beta --beta 4";
 
     type Method<B: Backend> = Self;
-
-    fn check(&self) -> Result<()> {
-        self.beta.check_at_least("variant.beta", 0.0)
-    }
 
     fn build<B: Backend>(&self, _spec: &ModelSpec, _init: &mut Init<'_, B>) -> Result<Self> {
         Ok(self.clone())

@@ -10,10 +10,12 @@ use burn::{
     module::Module,
     tensor::{Tensor, backend::Backend},
 };
+use garde::Validate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Batch, Code, CodeShape, Method, ModelSpec, Objective, OptionInfo, Parts, PriorKind, Result,
-    Schedule, StepContext, VariantConfig,
+    Batch, Code, CodeShape, Method, ModelSpec, Objective, Parts, PriorKind, Result, Schedule,
+    StepContext, VariantConfig,
     error::check,
     nets::{Activation, Init, ModelConfig, Networks},
 };
@@ -25,7 +27,7 @@ use crate::deterministic::{decoded, point};
 const EPSILON: f64 = 1e-2;
 
 /// How the Jacobian's norm is computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Estimator {
     /// Exact where possible, else estimated.
@@ -37,10 +39,12 @@ pub enum Estimator {
 }
 
 /// The contractive autoencoder.
-#[derive(Module, Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Module, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
+#[garde(allow_unvalidated)]
 pub struct Contractive {
-    /// Weight of the squared Jacobian norm.
+    /// Weight of the encoder's squared Jacobian norm, at least 0. A number or a schedule.
+    #[garde(dive)]
     pub contraction: Schedule,
     /// How the norm is computed.
     pub jacobian: Estimator,
@@ -63,20 +67,6 @@ impl VariantConfig for Contractive {
     const NAME: &'static str = "contractive";
     const SUMMARY: &'static str = "autoencoder whose code resists small changes of the input";
     const PAPER: &'static str = "Rifai 2011";
-    const OPTIONS: &'static [OptionInfo] = &[
-        OptionInfo {
-            key: "contraction",
-            help: "Weight of the encoder's squared Jacobian norm, at least 0. A number or a schedule",
-        },
-        OptionInfo {
-            key: "jacobian",
-            help: "How the norm is computed: auto, exact or stochastic",
-        },
-        OptionInfo {
-            key: "code_activation",
-            help: "Activation of the code: identity, relu, leaky-relu, gelu, silu, tanh or sigmoid (the paper's)",
-        },
-    ];
     const EXAMPLE: &'static str = "--variant contractive --contraction 0.1 --activation tanh";
     const PRIORS: &'static [PriorKind] = &[];
 
@@ -84,10 +74,6 @@ impl VariantConfig for Contractive {
 
     fn code(&self, model: &ModelConfig, _shape: &DataShape) -> Result<CodeShape> {
         Ok(point(model))
-    }
-
-    fn check(&self) -> Result<()> {
-        self.contraction.check_at_least("variant.contraction", 0.0)
     }
 
     fn build<B: Backend>(&self, _spec: &ModelSpec, _init: &mut Init<'_, B>) -> Result<Self> {

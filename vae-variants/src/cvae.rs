@@ -6,15 +6,19 @@
 //! to the image's channels. The decoder gets `z` with `c` appended.
 
 use burn::{module::Module, tensor::backend::Backend};
+use garde::Validate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Batch, Error, Method, ModelSpec, Objective, OptionInfo, Parts, Result, StepContext,
-    VariantConfig, negative_elbo, nets::Init,
+    Batch, Error, Method, ModelSpec, Objective, Parts, Result, StepContext, VariantConfig,
+    negative_elbo, nets::Init,
 };
 
 /// The conditional VAE. It has no options of its own: what it is conditioned on are the data's classes
 /// and the `data.condition` columns.
-#[derive(Module, Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(
+    Module, Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema, Validate,
+)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cvae {}
 
@@ -22,7 +26,6 @@ impl VariantConfig for Cvae {
     const NAME: &'static str = "cvae";
     const SUMMARY: &'static str = "VAE conditioned on classes and numeric attributes";
     const PAPER: &'static str = "Sohn 2015";
-    const OPTIONS: &'static [OptionInfo] = &[];
     const EXAMPLE: &'static str = "--variant cvae --dataset mnist-mini";
 
     type Method<B: Backend> = Self;

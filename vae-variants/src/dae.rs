@@ -2,9 +2,11 @@
 //! `-log p(x | decode(encode(corrupted x)))`. The corruption itself lives with the data.
 
 use burn::tensor::backend::Backend;
+use garde::Validate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    CodeShape, ModelSpec, OptionInfo, PriorKind, Result, VariantConfig,
+    CodeShape, ModelSpec, PriorKind, Result, VariantConfig,
     error::check,
     nets::{Init, ModelConfig},
 };
@@ -13,12 +15,13 @@ use vae_data::{Corruption, CorruptionKind, DataShape};
 use crate::{Ae, deterministic::point};
 
 /// The denoising autoencoder.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
+#[garde(allow_unvalidated)]
 pub struct Dae {
-    /// Kind of corruption.
+    /// Corruption of the input.
     pub noise: CorruptionKind,
-    /// Its strength.
+    /// Standard deviation of gaussian noise, else the share of features hit, 0 to 1.
     pub noise_level: f64,
 }
 
@@ -35,16 +38,6 @@ impl VariantConfig for Dae {
     const NAME: &'static str = "dae";
     const SUMMARY: &'static str = "denoising autoencoder: corrupted input, clean target";
     const PAPER: &'static str = "Vincent 2008, 2010";
-    const OPTIONS: &'static [OptionInfo] = &[
-        OptionInfo {
-            key: "noise",
-            help: "Corruption of the input: gaussian, masking, salt-pepper or block",
-        },
-        OptionInfo {
-            key: "noise_level",
-            help: "Standard deviation of gaussian noise, else the share of features hit, 0 to 1",
-        },
-    ];
     const EXAMPLE: &'static str = "--variant dae --noise masking --noise-level 0.3";
     const PRIORS: &'static [PriorKind] = &[];
 
@@ -55,7 +48,7 @@ impl VariantConfig for Dae {
         Ok(point(model))
     }
 
-    fn check(&self) -> Result<()> {
+    fn check_together(&self) -> Result<()> {
         let (max, bound) = match self.noise {
             CorruptionKind::Gaussian => (f64::from(f32::MAX), "a standard deviation of at least 0"),
             _ => (1.0, "a share of the features, from 0 to 1"),

@@ -20,11 +20,13 @@ mod tests;
 use std::iter::successors;
 
 use burn::tensor::{Tensor, backend::Backend};
+use garde::Validate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Batch, Code, CodeKind, CodeShape, Distribution, Draws, Kl, Method, ModelSpec, Objective,
-    OptionInfo, Parts, Posterior, PriorKind, Result, Sampler, StepContext, VariantConfig,
-    draw_with_kl, draw_with_log_ratio,
+    Batch, Code, CodeKind, CodeShape, Distribution, Draws, Kl, Method, ModelSpec, Objective, Parts,
+    Posterior, PriorKind, Result, Sampler, StepContext, VariantConfig, draw_with_kl,
+    draw_with_log_ratio,
     error::check,
     nets::{Arch, Init, Mlp, ModelConfig},
 };
@@ -40,16 +42,22 @@ const KL: [&str; 8] = [
 
 /// The ladder VAE. With it, `objective.free_bits` are the nats that each level may use free of charge, on
 /// batch average, and not each unit: a level that is not used yet costs nothing, however wide it is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
+#[garde(allow_unvalidated)]
 pub struct Hvae {
-    /// Levels of codes.
+    /// Levels of codes, from 2 to 8. Each may use objective.free_bits nats free of charge.
+    #[garde(range(min = 2, max = KL.len()))]
+    #[schemars(extend("x-bound" = "from 2 to 8: one level is --variant vae"))]
     pub levels: usize,
-    /// Width of each level's code from the data's side up. Unset: `model.latent`, and then half of the
-    /// level below, at least 1.
+    /// Width of each level's code from the data's side up, at least 1 each. Unset: model.latent, and
+    /// then half of the level below.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(inner(range(min = 1)), extend("x-unset" = "by model.latent"))]
     pub widths: Option<Vec<usize>>,
-    /// Width of the hidden layer between two levels, and of the features that a level hands up.
+    /// Width of the hidden layer between two levels (none with model.arch = "linear") and of the
+    /// features that a level hands up, at least 1.
+    #[garde(range(min = 1))]
     pub level_hidden: usize,
 }
 
@@ -76,22 +84,6 @@ impl VariantConfig for Hvae {
     const NAME: &'static str = "hvae";
     const SUMMARY: &'static str = "ladder VAE: several levels of codes, inferred from the top down";
     const PAPER: &'static str = "Sønderby 2016";
-    const OPTIONS: &'static [OptionInfo] = &[
-        OptionInfo {
-            key: "levels",
-            help: "Levels of codes, from 2 to 8. Each may use objective.free_bits nats free of charge",
-        },
-        OptionInfo {
-            key: "widths",
-            help: "Width of each level's code from the data's side up, at least 1 each. Unset: \
-                   model.latent, and then half of the level below",
-        },
-        OptionInfo {
-            key: "level_hidden",
-            help: "Width of the hidden layer between two levels (none with model.arch = \"linear\") \
-                   and of the features that a level hands up, at least 1",
-        },
-    ];
     const EXAMPLE: &'static str = "--variant hvae --latent 32 --levels 2";
     // Without a warm-up the upper levels never come into use (Sønderby 2016).
     const SETTINGS: &'static [(&'static str, &'static str)] = &[(
@@ -103,22 +95,14 @@ impl VariantConfig for Hvae {
 
     const PRIORS: &'static [PriorKind] = &[PriorKind::Normal, PriorKind::Mixture, PriorKind::Flow];
 
-    fn check(&self) -> Result<()> {
-        let (levels, most) = (self.levels, KL.len());
-        let bound = format!("from 2 to {most}: one level is --variant vae");
-        check(
-            "variant.levels",
-            levels,
-            (2..=most).contains(&levels),
-            &bound,
-        )?;
+    fn check_together(&self) -> Result<()> {
         if let Some(widths) = &self.widths {
+            let levels = self.levels;
             let fits = widths.len() == levels && widths.iter().all(|&width| width >= 1);
             let bound = format!("{levels} numbers of at least 1, as many as variant.levels");
             check("variant.widths", format!("{widths:?}"), fits, &bound)?;
         }
-        let hidden = self.level_hidden;
-        check("variant.level_hidden", hidden, hidden >= 1, "at least 1")
+        Ok(())
     }
 
     fn code(&self, model: &ModelConfig, _shape: &DataShape) -> Result<CodeShape> {

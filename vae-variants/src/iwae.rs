@@ -3,22 +3,27 @@
 //! the ELBO, whose KL is then computed in closed form, as the plain VAE does.
 
 use burn::{module::Module, tensor::backend::Backend};
+use garde::Validate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Batch, BoundGradient, Method, ModelSpec, Objective, OptionInfo, Parts, PosteriorKind, Result,
-    StepContext, VariantConfig,
+    Batch, BoundGradient, Method, ModelSpec, Objective, Parts, PosteriorKind, Result, StepContext,
+    VariantConfig,
     error::{Error, check},
     importance_weighted, negative_elbo,
     nets::Init,
 };
 
 /// The importance weighted autoencoder.
-#[derive(Module, Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Module, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
+#[garde(allow_unvalidated)]
 pub struct Iwae {
-    /// Codes drawn for each example, K.
+    /// Codes drawn for each example, K, at least 1; with 1 it is the plain VAE.
+    #[garde(range(min = 1))]
     pub samples: usize,
-    /// How the gradient is estimated.
+    /// Estimator of the gradient. The doubly reparameterised one grows better for the encoder with more
+    /// samples.
     pub gradient: BoundGradient,
 }
 
@@ -35,29 +40,9 @@ impl VariantConfig for Iwae {
     const NAME: &'static str = "iwae";
     const SUMMARY: &'static str = "VAE trained on the importance weighted bound";
     const PAPER: &'static str = "Burda 2016; doubly reparameterized: Tucker 2019";
-    const OPTIONS: &'static [OptionInfo] = &[
-        OptionInfo {
-            key: "samples",
-            help: "Codes drawn for each example, at least 1; with 1 it is the plain VAE",
-        },
-        OptionInfo {
-            key: "gradient",
-            help: "Estimator of the gradient: standard, or doubly-reparameterized, which grows \
-                   better for the encoder with more samples",
-        },
-    ];
     const EXAMPLE: &'static str = "--variant iwae --samples 50";
 
     type Method<B: Backend> = Self;
-
-    fn check(&self) -> Result<()> {
-        check(
-            "variant.samples",
-            self.samples,
-            self.samples >= 1,
-            "at least 1",
-        )
-    }
 
     fn fits(&self, spec: &ModelSpec) -> Result<()> {
         if self.samples > 1 {

@@ -1,6 +1,6 @@
 //! Turns the list of variants into the enums that the rest of the workspace works with.
 
-use vae_core::{OptionInfo, PriorKind, VariantConfig};
+use vae_core::{PriorKind, VariantConfig};
 
 /// What help texts, listings and checks need to know of a variant.
 #[derive(Debug, Clone)]
@@ -11,8 +11,6 @@ pub struct VariantInfo {
     pub summary: &'static str,
     /// The paper it follows.
     pub paper: &'static str,
-    /// Its options.
-    pub options: &'static [OptionInfo],
     /// Arguments of an example run.
     pub example: &'static str,
     /// Settings that have other defaults with it, by dotted key.
@@ -28,7 +26,6 @@ impl VariantInfo {
             name: V::NAME,
             summary: V::SUMMARY,
             paper: V::PAPER,
-            options: V::OPTIONS,
             example: V::EXAMPLE,
             settings: V::SETTINGS,
             priors: V::PRIORS,
@@ -42,7 +39,7 @@ impl VariantInfo {
 macro_rules! registry {
     ($d:tt $($name:ident),* $(,)?) => {
         /// A variant and its options: the `[variant]` table of a configuration.
-        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         #[serde(tag = "name", rename_all = "kebab-case")]
         pub enum Variant {
             $(

@@ -15,27 +15,33 @@ use burn::{
     module::Module,
     tensor::{Tensor, TensorData, activation::log_softmax, backend::Backend},
 };
+use garde::Validate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Batch, Code, Distribution, Error, Kl, Method, ModelSpec, Objective, OptionInfo, Parts, Player,
-    Posterior, Result, Schedule, StepContext, VariantConfig, draw_with_kl,
-    error::check,
-    kl_per_unit,
+    Batch, Code, Distribution, Error, Kl, Method, ModelSpec, Objective, Parts, Player, Posterior,
+    Result, Schedule, StepContext, VariantConfig, draw_with_kl, kl_per_unit,
     nets::{EncoderNet, Init},
     select_rows,
 };
+use vae_data::bounds::{ABOVE_0, BELOW_1, finite};
 
 use rows::{Rows, labels};
 
 /// Options of the semi-supervised VAE.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
+#[garde(allow_unvalidated)]
 pub struct Semi {
-    /// Weight of the classification loss.
+    /// Weight of the classification loss in nats, averaged over the labelled examples of a batch, at
+    /// least 0. A number or a schedule.
+    #[garde(dive)]
     pub alpha: Schedule,
-    /// Share of a batch that labelled examples have at least.
+    /// Share of each batch that labelled examples are to have where the data have fewer, above 0 and
+    /// below 1; they are repeated.
+    #[garde(range(min = ABOVE_0, max = BELOW_1), custom(finite))]
     pub labelled_share: f64,
-    /// Whether to train a second classifier on the labelled examples alone.
+    /// Also train a classifier that sees the labelled examples only, to compare with.
     pub baseline: bool,
 }
 
@@ -53,39 +59,11 @@ impl VariantConfig for Semi {
     const NAME: &'static str = "semi";
     const SUMMARY: &'static str = "VAE that learns to classify from few labels and many examples";
     const PAPER: &'static str = "Kingma 2014 (M2)";
-    const OPTIONS: &'static [OptionInfo] = &[
-        OptionInfo {
-            key: "alpha",
-            help: "Weight of the classification loss in nats, averaged over the labelled examples of a \
-                   batch, at least 0. A number or a schedule",
-        },
-        OptionInfo {
-            key: "labelled_share",
-            help: "Share of each batch that labelled examples are to have where the data have fewer, \
-                   above 0 and below 1; they are repeated",
-        },
-        OptionInfo {
-            key: "baseline",
-            help: "Also train a classifier that sees the labelled examples only, to compare with",
-        },
-    ];
     const EXAMPLE: &'static str = "--variant semi --labels 100";
 
     type Method<B: Backend> = Classifiers<B>;
 
     const METHOD_FIRST: bool = true;
-
-    fn check(&self) -> Result<()> {
-        self.alpha.check_at_least("variant.alpha", 0.0)?;
-        let share = self.labelled_share;
-        let inside = share > 0.0 && share < 1.0;
-        check(
-            "variant.labelled_share",
-            share,
-            inside,
-            "above 0 and below 1",
-        )
-    }
 
     fn fits(&self, spec: &ModelSpec) -> Result<()> {
         if spec.classes < 2 {

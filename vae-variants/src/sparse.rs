@@ -9,14 +9,19 @@ use burn::{
     module::Module,
     tensor::{Tensor, activation, backend::Backend},
 };
+use garde::Validate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Batch, Code, CodeShape, Method, ModelSpec, Objective, OptionInfo, Parts, PriorKind, Result,
-    Schedule, StepContext, VariantConfig,
+    Batch, Code, CodeShape, Method, ModelSpec, Objective, Parts, PriorKind, Result, Schedule,
+    StepContext, VariantConfig,
     error::check,
     nets::{Init, ModelConfig},
 };
-use vae_data::DataShape;
+use vae_data::{
+    DataShape,
+    bounds::{ABOVE_0, BELOW_1, finite},
+};
 
 use crate::deterministic::{decoded, point};
 
@@ -26,7 +31,7 @@ const ON: f64 = 0.5;
 const EPSILON: f64 = 1e-6;
 
 /// How units are kept off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sparsity {
     /// Batch means pulled to rho.
@@ -38,16 +43,20 @@ pub enum Sparsity {
 }
 
 /// The sparse autoencoder.
-#[derive(Module, Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Module, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
+#[garde(allow_unvalidated)]
 pub struct Sparse {
     /// How units are kept off.
     pub sparsity: Sparsity,
-    /// Weight of the penalty; unused by `top-k`.
+    /// Weight of the kl or l1 penalty, at least 0. A number or a schedule.
+    #[garde(dive)]
     pub sparsity_weight: Schedule,
-    /// Target mean of each unit for `kl`.
+    /// Target mean activation of each unit for kl, between 0 and 1.
+    #[garde(range(min = ABOVE_0, max = BELOW_1), custom(finite))]
     pub rho: f64,
-    /// Units kept by `top-k`.
+    /// Units kept by top-k, from 1 to the latent width.
+    #[garde(range(min = 1))]
     pub k: usize,
 }
 
@@ -66,24 +75,6 @@ impl VariantConfig for Sparse {
     const NAME: &'static str = "sparse";
     const SUMMARY: &'static str = "autoencoder with few active units: KL target, L1 or top-k";
     const PAPER: &'static str = "Ng 2011; Makhzani & Frey 2013";
-    const OPTIONS: &'static [OptionInfo] = &[
-        OptionInfo {
-            key: "sparsity",
-            help: "How units are kept off: kl, l1 or top-k",
-        },
-        OptionInfo {
-            key: "sparsity_weight",
-            help: "Weight of the kl or l1 penalty, at least 0. A number or a schedule",
-        },
-        OptionInfo {
-            key: "rho",
-            help: "Target mean activation of each unit for kl, between 0 and 1",
-        },
-        OptionInfo {
-            key: "k",
-            help: "Units kept by top-k, from 1 to the latent width",
-        },
-    ];
     const EXAMPLE: &'static str = "--variant sparse --sparsity top-k --k 10 --latent 100";
     const PRIORS: &'static [PriorKind] = &[];
 
@@ -91,14 +82,6 @@ impl VariantConfig for Sparse {
 
     fn code(&self, model: &ModelConfig, _shape: &DataShape) -> Result<CodeShape> {
         Ok(point(model))
-    }
-
-    fn check(&self) -> Result<()> {
-        self.sparsity_weight
-            .check_at_least("variant.sparsity_weight", 0.0)?;
-        let inside = self.rho > 0.0 && self.rho < 1.0;
-        check("variant.rho", self.rho, inside, "above 0 and below 1")?;
-        check("variant.k", self.k, self.k >= 1, "at least 1")
     }
 
     fn fits(&self, spec: &ModelSpec) -> Result<()> {

@@ -3,14 +3,18 @@
 //! and 10). Posterior and prior are Gaussian unless the `[model]` settings choose others.
 
 use burn::{module::Module, tensor::backend::Backend};
+use garde::Validate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Batch, Method, ModelSpec, Objective, OptionInfo, Parts, Result, StepContext, VariantConfig,
-    negative_elbo, nets::Init,
+    Batch, Method, ModelSpec, Objective, Parts, Result, StepContext, VariantConfig, negative_elbo,
+    nets::Init,
 };
 
 /// The variational autoencoder. It has no options of its own; see the `[objective]` settings.
-#[derive(Module, Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(
+    Module, Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema, Validate,
+)]
 #[serde(default, deny_unknown_fields)]
 pub struct Vae {}
 
@@ -18,7 +22,6 @@ impl VariantConfig for Vae {
     const NAME: &'static str = "vae";
     const SUMMARY: &'static str = "variational autoencoder, Gaussian posterior and prior";
     const PAPER: &'static str = "Kingma & Welling 2014";
-    const OPTIONS: &'static [OptionInfo] = &[];
     const EXAMPLE: &'static str = "--variant vae --latent 20 --hidden 400";
 
     type Method<B: Backend> = Self;

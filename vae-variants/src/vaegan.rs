@@ -17,16 +17,19 @@ use burn::{
     module::{Module, ParamId, list_param_ids},
     tensor::{Tensor, activation::softplus, backend::Backend},
 };
+use garde::Validate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use vae_core::{
-    Batch, Distribution, Likelihood, Method, ModelSpec, Moved, Objective, OptionInfo, Pace, Parts,
-    Player, Result, Schedule, StepContext, Update, Updates, VariantConfig, draw_with_kl,
+    Batch, Distribution, Likelihood, Method, ModelSpec, Moved, Objective, Pace, Parts, Player,
+    Result, Schedule, StepContext, Update, Updates, VariantConfig, draw_with_kl,
     error::check,
     kl_per_unit,
     nets::{Activation, Arch, EncoderNet, Init, ModelConfig, Networks, NormKind},
     ops::squared_error,
 };
+use vae_data::bounds::{ABOVE_0, finite};
 
 const LOG_2_PI: f64 = 1.837_877_066_409_345_5;
 const EPSILON: f64 = 1e-5;
@@ -34,16 +37,22 @@ const DECODER: &str = "decoder";
 const DISCRIMINATOR: &str = "discriminator";
 
 /// Options of the VAE-GAN.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
+#[garde(allow_unvalidated)]
 pub struct Vaegan {
-    /// Weight of the reconstruction in the decoder's objective.
+    /// Weight of the reconstruction against the game in the decoder, at least 0. A number or a
+    /// schedule.
+    #[garde(dive)]
     pub gamma: Schedule,
-    /// What the decoder plays for.
+    /// What the decoder plays for: non-saturating, whose gradient stays when the discriminator is sure,
+    /// or minimax, as in the paper's algorithm.
     pub game: Game,
-    /// Loss of the discriminator, in nats, at which neither side wins.
+    /// Loss of the discriminator in nats at which neither side wins, above 0.
+    #[garde(range(min = ABOVE_0), custom(finite))]
     pub equilibrium: f64,
-    /// Distance from the equilibrium at which the side that wins rests.
+    /// Distance from the equilibrium at which the winner rests, at least 0; 100 for never.
+    #[garde(range(min = 0.0), custom(finite))]
     pub margin: f64,
 }
 
@@ -59,7 +68,7 @@ impl Default for Vaegan {
 }
 
 /// What the decoder minimises against the discriminator, where `D` takes its image for real.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Game {
     /// `-log D` (Goodfellow 2014, section 3): the gradient stays when the discriminator is sure.
@@ -73,26 +82,6 @@ impl VariantConfig for Vaegan {
     const SUMMARY: &'static str =
         "VAE with an adversary, compared in its features; sharper samples";
     const PAPER: &'static str = "Larsen 2016";
-    const OPTIONS: &'static [OptionInfo] = &[
-        OptionInfo {
-            key: "gamma",
-            help: "Weight of the reconstruction against the game in the decoder, at least 0. A \
-                   number or a schedule",
-        },
-        OptionInfo {
-            key: "game",
-            help: "What the decoder plays for: non-saturating, whose gradient stays when the \
-                   discriminator is sure, or minimax, as in the paper's algorithm",
-        },
-        OptionInfo {
-            key: "equilibrium",
-            help: "Loss of the discriminator in nats at which neither side wins, above 0",
-        },
-        OptionInfo {
-            key: "margin",
-            help: "Distance from the equilibrium at which the winner rests, at least 0; 100 for never",
-        },
-    ];
     const EXAMPLE: &'static str = "--variant vaegan --arch conv";
     // Less momentum, as the other side moves too (Radford 2016), and larger steps: the equilibrium keeps
     // them safe, and the game is slow without.
@@ -100,14 +89,6 @@ impl VariantConfig for Vaegan {
         &[("train.optimizer.beta1", "0.5"), ("train.lr", "0.002")];
 
     type Method<B: Backend> = Adversary<B>;
-
-    fn check(&self) -> Result<()> {
-        self.gamma.check_at_least("variant.gamma", 0.0)?;
-        let above = self.equilibrium > 0.0 && self.equilibrium.is_finite();
-        check("variant.equilibrium", self.equilibrium, above, "above 0")?;
-        let inside = self.margin >= 0.0 && self.margin.is_finite();
-        check("variant.margin", self.margin, inside, "at least 0")
-    }
 
     fn fits(&self, spec: &ModelSpec) -> Result<()> {
         let aggressive = spec.objective.aggressive;

@@ -21,16 +21,21 @@ use burn::{
     module::{Module, list_param_ids},
     tensor::{Tensor, backend::Backend},
 };
+use garde::Validate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Batch, Code, CodeKind, CodeShape, Grid, Method, ModelSpec, Moved, Objective, OptionInfo, Parts,
-    PriorKind, Result, Schedule, Stage, StepContext, Update, Updates, VariantConfig,
+    Batch, Code, CodeKind, CodeShape, Grid, Method, ModelSpec, Moved, Objective, Parts, PriorKind,
+    Result, Schedule, Stage, StepContext, Update, Updates, VariantConfig,
     error::check,
     nets::{Init, ModelConfig, places},
     ops::squared_error,
     train::OptimizerConfig,
 };
-use vae_data::DataShape;
+use vae_data::{
+    DataShape,
+    bounds::{BELOW_1, finite},
+};
 
 use crate::deterministic::decoded;
 use codebook::Codebook;
@@ -44,25 +49,37 @@ const MOST_WIDE: usize = 1 << 18;
 const MOST_HIDDEN: usize = 1 << 14;
 
 /// Options of the VQ-VAE.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
+#[garde(allow_unvalidated)]
 pub struct Vq {
-    /// Entries of the codebook.
+    /// Entries of the codebook, at least 2.
+    #[garde(range(min = 2))]
     pub codes: usize,
-    /// Numbers of an entry. With `groups` or the places of a feature map it sets the width of the code;
-    /// `model.latent` has no meaning here.
+    /// Numbers of an entry, at least 1; the code is one entry for each cell, and --latent has no
+    /// meaning.
+    #[garde(range(min = 1, max = MOST_WIDE))]
     pub code_width: usize,
-    /// Cells of the code of a dense network.
+    /// Cells of the code of a dense network, at least 1; of a convolutional one they are the places of
+    /// its last feature map.
+    #[garde(range(min = 1))]
     pub groups: usize,
-    /// `beta`
+    /// Weight of the squared distance from the encoder's output to the entries, at least 0. A number or
+    /// a schedule.
+    #[garde(dive)]
     pub commitment: Schedule,
-    /// Decay of the codebook's moving averages.
+    /// Decay of the moving averages that the entries are, at least 0 and below 1.
+    #[garde(range(min = 0.0, max = BELOW_1), custom(finite))]
     pub decay: f64,
-    /// An entry with fewer cells in a batch, by the moving average, begins again at a random cell.
+    /// Move an entry to a random cell when fewer cells of a batch are near it by its moving average, at
+    /// least 0; 0 for never.
+    #[garde(range(min = 0.0), custom(finite))]
     pub restart: f64,
-    /// Epochs of the prior's training; 0 for no prior.
+    /// Epochs in which the prior over the codes is trained after the rest; 0 for no prior, and so no
+    /// samples.
     pub prior_epochs: usize,
-    /// Width of the prior's network.
+    /// Width of the prior's network, at least 1.
+    #[garde(range(min = 1, max = MOST_HIDDEN))]
     pub prior_hidden: usize,
 }
 
@@ -85,59 +102,16 @@ impl VariantConfig for Vq {
     const NAME: &'static str = "vq";
     const SUMMARY: &'static str = "autoencoder with codes from a codebook, and a prior over them";
     const PAPER: &'static str = "van den Oord 2017; Razavi 2019";
-    const OPTIONS: &'static [OptionInfo] = &[
-        OptionInfo {
-            key: "codes",
-            help: "Entries of the codebook, at least 2",
-        },
-        OptionInfo {
-            key: "code_width",
-            help: "Numbers of an entry, at least 1; the code is one entry for each cell, and --latent \
-                   has no meaning",
-        },
-        OptionInfo {
-            key: "groups",
-            help: "Cells of the code of a dense network, at least 1; of a convolutional one they are the \
-                   places of its last feature map",
-        },
-        OptionInfo {
-            key: "commitment",
-            help: "Weight of the squared distance from the encoder's output to the entries, at least 0. A \
-                   number or a schedule",
-        },
-        OptionInfo {
-            key: "decay",
-            help: "Decay of the moving averages that the entries are, at least 0 and below 1",
-        },
-        OptionInfo {
-            key: "restart",
-            help: "Move an entry to a random cell when fewer cells of a batch are near it by its moving \
-                   average, at least 0; 0 for never",
-        },
-        OptionInfo {
-            key: "prior_epochs",
-            help: "Epochs in which the prior over the codes is trained after the rest; 0 for no prior, \
-                   and so no samples",
-        },
-        OptionInfo {
-            key: "prior_hidden",
-            help: "Width of the prior's network, at least 1",
-        },
-    ];
     const EXAMPLE: &'static str = "--variant vq --arch conv";
     const PRIORS: &'static [PriorKind] = &[];
 
     type Method<B: Backend> = Quantizer<B>;
 
-    fn check(&self) -> Result<()> {
-        let wide = |key: &str, value: usize, most: usize| {
-            let bound = format!("at least 1 and at most {most}");
-            check(key, value, (1..=most).contains(&value), &bound)
-        };
+    fn check_together(&self) -> Result<()> {
         let width = self.code_width;
-        wide("variant.code_width", width, MOST_WIDE)?;
-        wide("variant.groups", self.groups, MOST_WIDE / width)?;
-        wide("variant.prior_hidden", self.prior_hidden, MOST_HIDDEN)?;
+        let most = MOST_WIDE / width;
+        let bound = format!("at least 1 and at most {most}");
+        check("variant.groups", self.groups, self.groups <= most, &bound)?;
         let numbers = match self.prior_epochs {
             0 => width,
             _ => width.max(self.prior_hidden),
@@ -148,17 +122,7 @@ impl VariantConfig for Vq {
              prior, more would not fit in memory"
         );
         let inside = (2..=most).contains(&self.codes);
-        check("variant.codes", self.codes, inside, &bound)?;
-        self.commitment.check_at_least("variant.commitment", 0.0)?;
-        let inside = (0.0..1.0).contains(&self.decay);
-        check(
-            "variant.decay",
-            self.decay,
-            inside,
-            "at least 0 and below 1",
-        )?;
-        let inside = self.restart >= 0.0 && self.restart.is_finite();
-        check("variant.restart", self.restart, inside, "at least 0")
+        check("variant.codes", self.codes, inside, &bound)
     }
 
     fn code(&self, model: &ModelConfig, shape: &DataShape) -> Result<CodeShape> {

@@ -74,6 +74,8 @@ fn batch() -> Batch<Flex> {
 
 #[test]
 fn options_are_exactly_the_fields() {
+    let schema = vae_data::bounds::schema::<Variant>();
+    let alternatives = schema["oneOf"].as_array().unwrap();
     for variant in Variant::all() {
         let info = variant.info();
         let value = serde_json::to_value(&variant).unwrap();
@@ -84,7 +86,16 @@ fn options_are_exactly_the_fields() {
             .map(String::as_str)
             .collect();
         fields.retain(|field| *field != "name");
-        let mut options: Vec<&str> = info.options.iter().map(|option| option.key).collect();
+        let schema = (alternatives.iter())
+            .find(|schema| schema["properties"]["name"]["const"] == info.name)
+            .unwrap();
+        let options = schema["properties"].as_object().unwrap();
+        for (key, option) in options.iter().filter(|(key, _)| *key != "name") {
+            let help = option["description"].as_str();
+            assert!(help.is_some_and(|help| !help.is_empty()), "{key}");
+        }
+        let mut options: Vec<&str> = options.keys().map(String::as_str).collect();
+        options.retain(|option| *option != "name");
         // What is not set is not written, but can be.
         options.retain(|option| {
             let null = json!({"name": info.name, *option: null});

@@ -1,19 +1,31 @@
 //! `vae backends`: what can compute.
 
-use std::io::Write;
+use std::io::{Write, stdout};
+use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::Args;
 use serde_json::json;
 
 use crate::options::Format;
 use crate::settings::Backend;
 
+/// List the backends, and how to get them
+#[derive(Debug, Args)]
+#[command(after_help = "Next: vae --backend NAME trains on one of those in this build.")]
+pub struct BackendsArgs {
+    /// Form of the output
+    #[arg(long, default_value = "text")]
+    format: Format,
+}
+
 /// Lists the backends, whether this build has them and how to get them.
 ///
 /// # Errors
 /// If the output cannot be written.
-pub fn backends(format: Format, out: &mut dyn Write) -> Result<()> {
-    if format == Format::Json {
+pub fn run(args: &BackendsArgs) -> Result<ExitCode> {
+    let mut out = stdout();
+    if args.format == Format::Json {
         let all = Backend::ALL.map(|backend| {
             json!({
                 "name": backend.name(),
@@ -22,9 +34,9 @@ pub fn backends(format: Format, out: &mut dyn Write) -> Result<()> {
                 "how_to_get": backend.how_to_get(),
             })
         });
-        serde_json::to_writer_pretty(&mut *out, &all)?;
+        serde_json::to_writer_pretty(&mut out, &all)?;
         writeln!(out)?;
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     writeln!(out, "{:<8}  {:<13}  what it is", "name", "in this build")?;
     for backend in Backend::ALL {
@@ -41,5 +53,5 @@ pub fn backends(format: Format, out: &mut dyn Write) -> Result<()> {
     for backend in missing {
         writeln!(out, "  {backend:<6}  {}", backend.how_to_get())?;
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }

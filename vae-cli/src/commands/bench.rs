@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use burn::tensor::{Int, Tensor};
 use burn_flex::Flex;
+use clap::{Args, ValueEnum};
 use serde_json::json;
 use vae_core::nets::Upsample;
 use vae_core::train::{Observer, StepReport, TrainConfig};
@@ -16,13 +17,60 @@ use vae_data::NoProgress;
 use vae_variants::{Description, Ops, Recipe, Trained, prepare};
 
 use super::train::{describe, load_data, open_codes_of};
-use crate::options::{BenchArgs, Format, Work};
-use crate::settings::resolve;
+use crate::options::Format;
+use crate::settings::{LayerArgs, resolve};
 
 /// Steps before the clock starts.
 const WARM_UP: usize = 20;
 /// Codes for each example when a likelihood is estimated.
 const IMPORTANCE_SAMPLES: usize = 50;
+
+/// Time training steps with the settings given; writes no file
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "\
+Examples:
+  vae bench --hidden 512 --batch-size 128
+  vae bench --hidden 512 --batch-size 128 --ops reference
+Next: `cargo xtask bench`, in the source of this program, compares with PyTorch and JAX.")]
+pub struct BenchArgs {
+    /// The settings given.
+    #[command(flatten)]
+    pub layers: LayerArgs,
+    /// A training step, the mean codes of a batch, or an estimate of its likelihood from 50 codes for each
+    /// example
+    #[arg(long, default_value = "train", help_heading = HEADING)]
+    pub work: Work,
+    /// How many rounds
+    #[arg(long, value_name = "N", default_value = "10", value_parser = number, help_heading = HEADING)]
+    pub rounds: usize,
+    /// Steps of a round
+    #[arg(long, value_name = "N", default_value = "100", value_parser = number, help_heading = HEADING)]
+    pub steps: usize,
+    /// Wait for a line of the standard input before each round, to take turns
+    #[arg(long, help_heading = HEADING)]
+    pub turns: bool,
+    /// Form of the output
+    #[arg(long, default_value = "text", help_heading = HEADING)]
+    pub format: Format,
+}
+
+const HEADING: &str = "Benchmark";
+
+fn number(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|n| (1..=1_000_000).contains(n));
+    number.ok_or_else(|| "a whole number from 1 to 1000000 is needed".to_owned())
+}
+
+/// What `vae bench` times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Work {
+    /// Training steps.
+    Train,
+    /// Encoding.
+    Encode,
+    /// Estimating the likelihood by importance sampling.
+    Importance,
+}
 
 /// Times training steps with the settings given, on their data, and writes no file.
 ///

@@ -1,17 +1,33 @@
 //! `vae datasets`: what can be trained on.
 
-use std::io::Write;
+use std::io::{Write, stdout};
+use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::Args;
 use serde_json::json;
 
 use crate::options::Format;
+
+/// List the datasets, and the files that can be read
+#[derive(Debug, Args)]
+#[command(after_help = "Next: vae --dataset NAME trains on one, vae --dataset PATH on a file.")]
+pub struct DatasetsArgs {
+    /// Form of the output
+    #[arg(long, default_value = "text")]
+    format: Format,
+}
 
 /// Lists the built-in datasets and the files that can be read.
 ///
 /// # Errors
 /// If the output cannot be written.
-pub fn datasets(format: Format, out: &mut dyn Write) -> Result<()> {
+pub fn run(args: &DatasetsArgs) -> Result<ExitCode> {
+    datasets(args.format, &mut stdout())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn datasets(format: Format, out: &mut dyn Write) -> Result<()> {
     let all = vae_data::builtin();
     if format == Format::Json {
         let all: Vec<_> = all

@@ -1,8 +1,15 @@
 //! `vae sample`: new examples from a trained model.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, Result, anyhow, bail};
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use vae_core::files::write_atomically;
 use vae_data::to_npy;
 use vae_results::RunFolder;
@@ -10,9 +17,75 @@ use vae_variants::{Condition, Description, Trained, prepare};
 
 use crate::{
     commands::figures,
-    options::SampleArgs,
-    settings::{resolve, resolve_run},
+    settings::{Backend, Entry, LayerArgs, resolve, resolve_run},
 };
+
+/// Draw new examples from a trained model
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  vae sample runs/vae-mnist-mini-1
+  vae sample runs/cvae-mnist-mini-1 --class 7 --count 100 --out sevens.png")]
+pub struct SampleArgs {
+    /// Folder of the run
+    pub run: PathBuf,
+    /// Class to draw from, for a conditional model [default: all in turn]
+    #[arg(long, value_name = "NAME|INDEX")]
+    pub class: Option<String>,
+    /// How many examples, from 1 to 65536
+    #[arg(long, value_name = "N", default_value = "64", value_parser = count)]
+    pub count: usize,
+    /// Picture (.png), table (.csv) or array (.npy) to write [default: one in the folder of the run]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Seed of the codes [default: that of the run]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..1 << 63))]
+    pub seed: Option<u64>,
+    /// What computes, see `vae backends` [default: that of the run]
+    #[arg(long, value_name = "NAME", value_parser = backends(), hide_possible_values = true)]
+    pub backend: Option<Backend>,
+    /// Threads; 0 means one for each core [default: that of the run]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1024))]
+    pub threads: Option<u32>,
+}
+
+/// The names of all backends; those that are not in this build are refused.
+fn backends() -> impl TypedValueParser<Value = Backend> {
+    PossibleValuesParser::new(Backend::ALL.map(Backend::name)).try_map(|name| {
+        let mut all = Backend::ALL.into_iter();
+        let backend = all.find(|backend| backend.name() == name);
+        let backend = backend.expect("the name of a backend");
+        match backend.missing() {
+            None => Ok(backend),
+            Some(bound) => Err(format!(
+                "`backend` is {backend}, but must be {bound}; set by flag --backend"
+            )),
+        }
+    })
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|n| (1..=65_536).contains(n));
+    number.ok_or_else(|| "a whole number from 1 to 65536 is needed".to_owned())
+}
+
+impl SampleArgs {
+    /// The settings that replace those of the run, for [`resolve_run`].
+    pub fn layers(&self) -> LayerArgs {
+        let flags = [
+            ("seed", self.seed.map(|seed| seed.to_string())),
+            ("backend", self.backend.map(|backend| backend.to_string())),
+            ("threads", self.threads.map(|threads| threads.to_string())),
+        ];
+        let given = flags
+            .into_iter()
+            .filter_map(|(key, text)| Some(Entry::text(key, text?, format!("flag --{key}"))));
+        LayerArgs {
+            configs: Vec::new(),
+            flags: given.collect(),
+        }
+    }
+}
 
 /// Draws samples and writes them as a picture (images), a table or an array, in the units of the data.
 ///

@@ -1,7 +1,7 @@
 //! `vae train`: from settings to a finished run folder.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{
         Arc,
@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
+use clap::{ArgAction, Args, ValueEnum, error::ErrorKind};
 use serde::Serialize;
 use vae_core::train::{CheckpointStore, Ending, Evaluation, State};
 use vae_data::{Data, Progress, Subset, fingerprint};
@@ -20,13 +21,69 @@ use vae_variants::{Description, Recipe, Trained, is_model, prepare, upgrade_chec
 use crate::{
     closing::closing,
     commands::figures,
-    options::TrainArgs,
-    settings::{Resolved, Settings, resolve, resolve_run},
+    options::{self, help},
+    settings::{LayerArgs, Resolved, Settings, resolve, resolve_run},
     watch::{Loading, Screen, Watch, thousands},
 };
 
 /// Exit code of a run that was stopped by Ctrl-C and can be resumed.
 const INTERRUPTED: u8 = 130;
+
+/// Train a model (the default)
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = help::after_train())]
+pub struct TrainArgs {
+    /// The settings given; with `resume`, `threads` at most.
+    #[command(flatten)]
+    pub layers: LayerArgs,
+    /// Go on with the run in this folder, from its last checkpoint
+    #[arg(long, value_name = "DIR", help_heading = "Run")]
+    pub resume: Option<PathBuf>,
+    /// Print nothing but warnings and errors
+    #[arg(short, long, conflicts_with = "verbose", hide_short_help = true, help_heading = help::OUTPUT)]
+    pub quiet: bool,
+    /// Print more; -vv prints all
+    #[arg(short, long, action = ArgAction::Count, hide_short_help = true, help_heading = help::OUTPUT)]
+    pub verbose: u8,
+    /// Form of the log
+    #[arg(long, default_value = "text", hide_short_help = true, help_heading = help::OUTPUT)]
+    pub log_format: LogFormat,
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl TrainArgs {
+    /// Checks that a run which goes on keeps its settings.
+    ///
+    /// # Errors
+    /// The first flag that would change them.
+    pub fn check(&self) -> Result<(), clap::Error> {
+        let Some(folder) = &self.resume else {
+            return Ok(());
+        };
+        let file = self.layers.configs.first().map(|_| "--config");
+        let mut flags = self.layers.flags.iter();
+        let flag = flags.find(|flag| flag.key != "threads");
+        let flag = flag.map(|flag| flag.source.trim_start_matches("flag "));
+        let Some(refused) = file.or(flag) else {
+            return Ok(());
+        };
+        let message = format!(
+            "{refused} cannot be used with --resume: a run goes on with the settings it began with, so \
+             that its result is the same as without the break. Of the settings only --threads may change. \
+             To train anew with other settings, start from its own: --config {} {refused} ...",
+            folder.join("config.toml").display()
+        );
+        Err(options::command().error(ErrorKind::ArgumentConflict, message))
+    }
+}
 
 /// Trains, or goes on with a run that was stopped.
 ///

@@ -1,4 +1,4 @@
-//! What stands below the options in help texts.
+//! What help texts say besides the options.
 
 use std::fmt::Write;
 
@@ -34,40 +34,30 @@ Next: `vae config > my.toml` writes a settings file to start from, for --config 
 every key in it. The config.toml in the folder of a run repeats that run:
 `vae --config RUN/config.toml --out NEW`.";
 
-/// Heading of the flags of `vae bench`.
-pub const BENCH: &str = "Benchmark";
+/// The start of a text, without a full stop: what fits the short help.
+pub fn first_sentence(text: &str) -> &str {
+    let ends = text.match_indices(". ").map(|(at, _)| at);
+    let mut ends = ends.filter(|&at| text[at + 2..].starts_with(|next: char| next.is_uppercase()));
+    let first = ends.next().map_or(text, |at| &text[..at]);
+    first.trim_end_matches('.')
+}
 
-/// Below the options of `vae bench`.
-pub const AFTER_BENCH: &str = "\
-Examples:
-  vae bench --hidden 512 --batch-size 128
-  vae bench --hidden 512 --batch-size 128 --ops reference
-Next: `cargo xtask bench`, in the source of this program, compares with PyTorch and JAX.";
+/// Below the whole help of the commands that train.
+pub fn after_train() -> String {
+    let mut text = settings();
+    text.push_str("\nExamples, one for each variant:\n");
+    for variant in Variant::all() {
+        let _ = writeln!(text, "  vae {}", variant.info().example);
+    }
+    text + NEXT
+}
 
-/// Below the options of `vae sample`.
-pub const SAMPLE: &str = "\
-Examples:
-  vae sample runs/vae-mnist-mini-1
-  vae sample runs/cvae-mnist-mini-1 --class 7 --count 100 --out sevens.png";
+/// Below the whole help of `vae config`.
+pub fn after_config() -> String {
+    settings() + NEXT_AFTER_CONFIG
+}
 
-/// Below the options of `vae variants`.
-pub const VARIANTS: &str = "Next: vae --variant NAME trains one; `vae --help` lists all options.";
-
-/// Below the options of `vae datasets`.
-pub const DATASETS: &str = "Next: vae --dataset NAME trains on one, vae --dataset PATH on a file.";
-
-/// Below the options of `vae backends`.
-pub const BACKENDS: &str = "Next: vae --backend NAME trains on one of those in this build.";
-
-/// Below the options of `vae completions`.
-pub const COMPLETIONS: &str = "\
-Examples:
-  vae completions bash > ~/.local/share/bash-completion/completions/vae
-  vae completions zsh > ~/.zfunc/_vae
-  vae completions fish > ~/.config/fish/completions/vae.fish";
-
-/// Below the options of the commands that take settings.
-pub fn after(trains: bool) -> String {
+fn settings() -> String {
     let mut text = String::new();
     let variants: Vec<_> = Variant::all().iter().map(Variant::info).collect();
     text.push_str("Variants:\n");
@@ -81,17 +71,7 @@ pub fn after(trains: bool) -> String {
         PRESETS.iter().map(|preset| (preset.name, preset.summary())),
     );
     text.push('\n');
-    text.push_str(LAYERS);
-    if trains {
-        text.push_str("\nExamples, one for each variant:\n");
-        for info in &variants {
-            let _ = writeln!(text, "  vae {}", info.example);
-        }
-        text.push_str(NEXT);
-    } else {
-        text.push_str(NEXT_AFTER_CONFIG);
-    }
-    text
+    text + LAYERS
 }
 
 fn rows<'a>(text: &mut String, rows: impl Iterator<Item = (&'a str, &'a str)> + Clone) {

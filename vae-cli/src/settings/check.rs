@@ -1,13 +1,10 @@
 //! Bounds of the settings, and whom to blame.
 
 use anyhow::{Result, anyhow};
-use vae_core::{Error, error::check};
+use vae_core::{Error, error::check_bounds};
 use vae_data::DataError;
 
 use super::Resolved;
-
-/// More threads than this are a mistake.
-const MAX_THREADS: usize = 1024;
 
 impl Resolved {
     /// Checks every setting against its bound.
@@ -17,18 +14,13 @@ impl Resolved {
     pub fn check(&self) -> Result<()> {
         let settings = &self.settings;
         let all = || {
-            let threads = settings.threads;
-            let bound = format!("from 0 to {MAX_THREADS}; 0 means one for each core");
-            check("threads", threads, threads <= MAX_THREADS, &bound)?;
+            check_bounds("", settings)?;
             if let Some(bound) = settings.backend.missing() {
                 return Err(Error::setting("backend", settings.backend, bound));
             }
             settings.variant.check()?;
             settings.data.check()?;
             settings.model.check()?;
-            let sigma = settings.model.sigma;
-            let positive = sigma > 0.0 && sigma.is_finite();
-            check("model.sigma", sigma, positive, "a finite number above 0")?;
             settings.objective.check()?;
             settings.train.check()
         };

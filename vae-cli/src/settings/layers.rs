@@ -8,17 +8,13 @@ use toml::Value;
 use vae_variants::Variant;
 
 use super::presets::PRESETS;
-use super::schema::{self, flatten};
+use super::schema::{self, VARIANT};
 use super::text::{self, Document};
 
 /// Name of the settings file that is looked for in the working folder.
 pub const USER_FILE: &str = "vae.toml";
 /// The key that chooses a preset in a settings file or variable.
 const PRESET: &str = "preset";
-/// The key that chooses the variant.
-const VARIANT: &str = "variant.name";
-/// The key by which a layer asks for codes.
-const CODES_OF: &str = "codes_of";
 /// Start of the names of environment variables that are settings.
 const PREFIX: &str = "VAE_";
 /// Variables with that start that are not.
@@ -30,18 +26,7 @@ pub struct LayerArgs {
     /// `--config` files, in order.
     pub configs: Vec<PathBuf>,
     /// Settings given as flags, in order.
-    pub flags: Vec<Override>,
-}
-
-/// A setting given as a flag.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Override {
-    /// Dotted key.
-    pub key: String,
-    /// The value as written.
-    pub text: String,
-    /// The flag, e.g. `flag --beta`.
-    pub source: String,
+    pub flags: Vec<Entry>,
 }
 
 /// One setting of one layer.
@@ -50,18 +35,36 @@ pub struct Entry {
     /// Dotted key.
     pub key: String,
     /// The value.
-    pub raw: Raw,
-    /// The layer, for messages.
+    pub value: Value,
+    /// Whether the value is a text that may stand for another value, as on the command line.
+    pub is_text: bool,
+    /// The layer, for messages, e.g. `flag --beta`.
     pub source: String,
 }
 
-/// A value as it was given.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Raw {
-    /// From a file.
-    Value(Value),
-    /// From the command line or the environment: a TOML value, or else a text.
-    Text(String),
+impl Entry {
+    /// A setting given as text.
+    pub fn text(
+        key: impl Into<String>,
+        text: impl Into<String>,
+        source: impl Into<String>,
+    ) -> Self {
+        Self {
+            key: key.into(),
+            value: Value::String(text.into()),
+            is_text: true,
+            source: source.into(),
+        }
+    }
+
+    /// A setting with its value.
+    pub fn value(key: impl Into<String>, value: Value, source: impl Into<String>) -> Self {
+        Self {
+            value,
+            is_text: false,
+            ..Self::text(key, "", source)
+        }
+    }
 }
 
 /// `vae.toml` of a folder; no entries if there is none.
@@ -90,7 +93,7 @@ fn parse(text: &str, label: &str) -> Result<Vec<Entry>> {
         Document::parse(text).map_err(|error| anyhow!("{label} is not valid TOML: {error}"))?;
     let table = std::mem::take(&mut document.table);
     let mut entries = Vec::new();
-    for (key, value) in flatten(table) {
+    for (key, value) in schema::flatten("", table) {
         let source = match document.line(&key) {
             Some(line) => format!("{label} (line {line})"),
             None => label.to_owned(),
@@ -98,11 +101,7 @@ fn parse(text: &str, label: &str) -> Result<Vec<Entry>> {
         if text::holds_date(&value) {
             bail!("`{key}` is {value}, but no setting takes a date or time; set by {source}");
         }
-        entries.push(Entry {
-            key,
-            raw: Raw::Value(value),
-            source,
-        });
+        entries.push(Entry::value(key, value, source));
     }
     Ok(entries)
 }
@@ -111,70 +110,42 @@ fn parse(text: &str, label: &str) -> Result<Vec<Entry>> {
 pub fn environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for (name, value) in variables {
-        let Ok(name) = name.into_string() else {
+        let name = name.to_string_lossy();
+        let own = !OTHER_VARIABLES.contains(&name.as_ref());
+        let Some(key) = name.strip_prefix(PREFIX).filter(|_| own) else {
             continue;
         };
-        let Some(key) = name.strip_prefix(PREFIX) else {
-            continue;
-        };
-        if OTHER_VARIABLES.contains(&name.as_str()) {
-            continue;
-        }
         let source = format!("environment variable {name}");
         let Ok(text) = value.into_string() else {
             bail!("{source} is not UTF-8 text");
         };
-        entries.push(Entry {
-            key: key.to_lowercase().replace("__", "."),
-            raw: Raw::Text(text),
-            source,
-        });
+        let key = key.to_lowercase().replace("__", ".");
+        entries.push(Entry::text(key, text, source));
     }
     entries.sort_by(|a, b| a.source.cmp(&b.source));
     Ok(entries)
 }
 
-/// The settings given as flags.
-pub fn overrides(args: &LayerArgs) -> Vec<Entry> {
-    let entry = |flag: &Override| Entry {
-        key: flag.key.clone(),
-        raw: Raw::Text(flag.text.clone()),
-        source: flag.source.clone(),
+/// The defaults that go with the variant which `layers` choose in the end, and with codes in place of data,
+/// whose dimensions differ in scale.
+pub fn defaults(layers: &[Vec<Entry>]) -> Vec<Entry> {
+    let last = |key| layers.iter().flatten().rev().find(|entry| entry.key == key);
+    let likelihood = |_| {
+        Entry::text(
+            "model.likelihood",
+            "gaussian-pixel",
+            "default with codes_of",
+        )
     };
-    args.flags.iter().map(entry).collect()
-}
-
-/// The defaults that go with the variant which `layers` choose in the end.
-pub fn of_variant(layers: &[Vec<Entry>]) -> Vec<Entry> {
-    let choices = layers.iter().flatten().rev();
-    let name = choices
-        .filter(|entry| entry.key == VARIANT)
-        .find_map(|entry| match &entry.raw {
-            Raw::Text(name) => Some(name.as_str()),
-            Raw::Value(name) => name.as_str(),
-        });
+    let of_codes = last("codes_of").map(likelihood);
+    let name = last(VARIANT).and_then(|entry| entry.value.as_str());
     let all = Variant::all().into_iter().map(|variant| variant.info());
-    let chosen = all.filter(|info| Some(info.name) == name);
-    let settings = chosen.flat_map(|info| info.settings.iter().map(move |pair| (info.name, pair)));
-    settings
-        .map(|(name, (key, text))| Entry {
-            key: (*key).to_owned(),
-            raw: Raw::Text((*text).to_owned()),
-            source: format!("default of {name}"),
-        })
-        .collect()
-}
-
-/// The defaults that go with codes in place of data, if `layers` ask for them: the dimensions of codes
-/// differ in scale.
-pub fn of_codes(layers: &[Vec<Entry>]) -> Vec<Entry> {
-    let asked = layers.iter().flatten().any(|entry| entry.key == CODES_OF);
-    let likelihood = asked.then(|| Entry {
-        key: "model.likelihood".into(),
-        raw: Raw::Text("gaussian-pixel".into()),
-        source: format!("default with {CODES_OF}"),
+    let of_variant = all.filter(|info| Some(info.name) == name).flat_map(|info| {
+        let source = format!("default of {}", info.name);
+        let settings = info.settings.iter();
+        settings.map(move |(key, text)| Entry::text(*key, *text, &source))
     });
-    likelihood.into_iter().collect()
+    of_codes.into_iter().chain(of_variant).collect()
 }
 
 /// Takes the choice of a preset out of all layers and reads the preset.
@@ -185,17 +156,13 @@ pub fn take_preset(layers: &mut [Vec<Entry>]) -> Result<Option<Vec<Entry>>> {
             chosen = Some(entry);
         }
     }
-    let Some(Entry { raw, source, .. }) = chosen else {
+    let Some(Entry { value, source, .. }) = chosen else {
         return Ok(None);
     };
-    let name = match raw {
-        Raw::Value(Value::String(name)) | Raw::Text(name) => name,
-        Raw::Value(value) => value.to_string(),
-    };
+    let name = value.as_str().map_or(value.to_string(), str::to_owned);
     let Some(preset) = PRESETS.iter().find(|preset| preset.name == name) else {
         let names: Vec<_> = PRESETS.iter().map(|preset| preset.name).collect();
-        let near = schema::nearest(&name, &names);
-        let hint = near.map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
+        let hint = schema::hint(&name, &names);
         bail!(
             "`preset` is {name}, but must be one of {}{hint}; set by {source}",
             names.join(", ")

@@ -1,25 +1,49 @@
 //! Laying layers over each other.
 
-use std::collections::BTreeMap;
-
-use anyhow::{Result, bail};
-use figment::error::Kind;
+use anyhow::{Result, anyhow, bail};
+use figment::{
+    Figment, Metadata, Profile, Provider,
+    value::{Dict, Map},
+};
+use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use super::layers::{Entry, Raw};
-use super::schema::{self, Choice};
+use super::layers::Entry;
+use super::schema::{self, Setting};
 use super::{Resolved, text};
 
-/// What a key has when no layer sets it.
+/// Where a value comes from that no layer sets.
 const DEFAULT: &str = "default";
 
-/// The layers so far.
-#[derive(Debug, Default)]
-pub struct Merged {
-    values: BTreeMap<String, (Value, String)>,
+impl Provider for Entry {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.source.clone())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let value = figment::value::Value::serialize(&self.value)?;
+        let nested = figment::util::nest(&self.key, value);
+        Ok(Profile::Default.collect(nested.into_dict().unwrap_or_default()))
+    }
 }
 
+/// The layers so far: of each setting the value in force.
+#[derive(Debug)]
+pub struct Merged(Vec<Entry>);
+
 impl Merged {
+    /// No layer but the default variant and optimizer.
+    pub fn new() -> Self {
+        let default = |tag: &Setting| {
+            tag.schema["default"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let tags = schema::tags().map(|tag| Entry::text(&tag.key, default(tag), DEFAULT));
+        Self(tags.collect())
+    }
+
     /// Lays a layer on top.
     ///
     /// A layer that makes another choice of variant or optimizer takes away the options of the one
@@ -33,45 +57,41 @@ impl Merged {
         for entry in layer {
             entries.extend(spread(entry)?);
         }
-        let is_tag = |entry: &Entry| matches!(Choice::of(&entry.key), Some((c, f)) if c.tag == f);
-        let (tags, others): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_tag);
-        for entry in tags {
-            if let Some((choice, _)) = Choice::of(&entry.key) {
-                self.choose(choice, entry)?;
-            }
-        }
-        for entry in self.with_schedules_whole(others)? {
-            self.set(entry)?;
-        }
-        Ok(())
+        // What decides which other keys there are comes first.
+        entries.sort_by_key(|entry| !matches!(schema::split(&entry.key).1, "name" | "kind"));
+        entries.into_iter().try_for_each(|entry| self.set(entry))
     }
 
     /// Everything together.
     ///
     /// # Errors
-    /// The first entry that does not fit the variant or optimizer chosen in the end.
+    /// The first value that does not fit the variant or optimizer chosen in the end.
     pub fn finish(self) -> Result<Resolved> {
-        let mut table = Table::new();
-        for choice in &Choice::ALL {
-            let name = Value::String(self.chosen(choice));
-            insert(&mut table, &choice.key(), name);
+        let mut all = Figment::new();
+        for given in &self.0 {
+            let Some(setting) = self.setting(&given.key) else {
+                bail!(self.unknown(&given.key, &given.source));
+            };
+            accept(setting, &given.key, &given.value, &given.source)?;
+            all = all.merge(given);
         }
-        for (key, (value, source)) in &self.values {
-            if !self.knows(key) {
-                bail!(self.unknown(key, source));
+        let settings = all.extract().map_err(|error: figment::Error| {
+            let key = error.path.join(".");
+            match self.0.iter().find(|given| given.key == key) {
+                Some(Entry { value, source, .. }) => {
+                    let bound = error.kind.to_string();
+                    let bound = bound.split_once("must be ").map_or(bound.as_str(), |b| b.1);
+                    anyhow!("`{key}` is {value}, but must be {bound}; set by {source}")
+                }
+                None => anyhow!("the settings do not fit together: {error}"),
             }
-            self.check(key, value, source, self.chosen_at(key).as_deref())?;
-            insert(&mut table, key, value.clone());
-        }
-        let settings = match schema::read(&table) {
-            Ok(settings) => settings,
-            Err(kind) => bail!("the settings do not fit together: {kind}"),
-        };
-        let keys = schema::flatten(Table::try_from(&settings)?).into_iter();
+        })?;
+        let keys = schema::flatten("", Table::try_from(&settings)?).into_iter();
         let layers = keys.map(|(key, _)| {
-            let set = self.values.get(&key);
-            let layer = set.map_or(DEFAULT.to_owned(), |(_, source)| source.clone());
-            (key, layer)
+            let layer = all
+                .find_metadata(&key)
+                .map_or(DEFAULT.into(), |layer| layer.name.clone());
+            (key, layer.into_owned())
         });
         Ok(Resolved {
             layers: layers.collect(),
@@ -79,186 +99,143 @@ impl Merged {
         })
     }
 
-    /// The name chosen so far.
-    fn chosen(&self, choice: &Choice) -> String {
-        let key = choice.key();
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let given = self.values.get(&key).and_then(|(value, _)| text(value));
-        given
-            .or_else(|| schema::find(&schema::defaults(), &key).and_then(text))
-            .unwrap_or_default()
+    fn given(&self, key: &str) -> Option<&Entry> {
+        self.0.iter().find(|given| given.key == key)
     }
 
-    /// The name chosen where a key belongs to a choice.
-    fn chosen_at(&self, key: &str) -> Option<String> {
-        Choice::of(key).map(|(choice, _)| self.chosen(choice))
+    /// What is chosen in a section with options.
+    fn chosen(&self, section: &str) -> Option<&str> {
+        let tag = schema::tag(section)?;
+        self.given(&tag.key)?.value.as_str()
     }
 
-    /// The name under which a key's values are tried: the one chosen, or else one that has it.
-    fn context(&self, key: &str) -> Option<String> {
-        let (choice, field) = Choice::of(key)?;
-        let chosen = self.chosen(choice);
-        let owners = choice.owners(field);
-        if owners.contains(&chosen.as_str()) {
-            return Some(chosen);
-        }
-        Some(owners.first().map_or(chosen, |&owner| owner.to_owned()))
-    }
-
-    fn choose(&mut self, choice: &Choice, entry: Entry) -> Result<()> {
-        let Entry { key, raw, source } = entry;
-        let value = match raw {
-            Raw::Text(text) => Value::String(text),
-            Raw::Value(value) => value,
-        };
-        self.check(&key, &value, &source, None)?;
-        let (before, was_given) = (self.chosen(choice), self.values.contains_key(&key));
-        if value.as_str() != Some(&before) {
-            let own = schema::fields(choice.section, Some(&before));
-            let mut gone = Vec::new();
-            for (key, (value, source)) in &self.values {
-                let Some((of, field)) = Choice::of(key) else {
-                    continue;
-                };
-                if of.section != choice.section || field == choice.tag {
-                    continue;
-                }
-                if own.contains(&field) {
-                    self.check(key, value, source, Some(&before))?;
-                    gone.push(key.clone());
-                } else if was_given {
-                    bail!(self.unknown(key, source));
-                }
-            }
-            for key in gone {
-                self.values.remove(&key);
-            }
-        }
-        self.values.insert(key, (value, source));
-        Ok(())
-    }
-
-    /// Makes one entry of all entries for keys within the same schedule.
-    fn with_schedules_whole(&self, entries: Vec<Entry>) -> Result<Vec<Entry>> {
-        let mut whole: Vec<Entry> = Vec::new();
-        for entry in entries {
-            let (parent, field) = schema::split(&entry.key);
-            let context = self.context(parent);
-            let inside = !schema::is_section(parent)
-                && !self.knows(&entry.key)
-                && schema::is_schedule(parent, context.as_deref());
-            if !inside {
-                whole.push(entry);
-                continue;
-            }
-            let value = match entry.raw {
-                Raw::Value(value) => value,
-                Raw::Text(text) => text::value(&text).unwrap_or(Value::String(text)),
-            };
-            let same = whole.iter_mut().find(|other| other.key == parent);
-            match same.map(|other| &mut other.raw) {
-                Some(Raw::Value(Value::Table(table))) => {
-                    table.insert(field.to_owned(), value);
-                }
-                _ => whole.push(Entry {
-                    key: parent.to_owned(),
-                    raw: Raw::Value(Value::Table(schema::nest(field, value))),
-                    source: entry.source,
-                }),
-            }
-        }
-        Ok(whole)
+    /// The setting of a key, if what is chosen has it.
+    fn setting(&self, key: &str) -> Option<&'static Setting> {
+        let section = schema::split(key).0;
+        let mut fields = schema::fields(section, self.chosen(section));
+        fields.find(|setting| setting.key == key)
     }
 
     fn set(&mut self, entry: Entry) -> Result<()> {
-        let Entry { key, raw, source } = entry;
-        let is_option = Choice::of(&key).is_some();
-        if !is_option && !self.knows(&key) {
-            bail!(self.unknown(&key, &source));
-        }
-        let context = self.context(&key);
-        let context = context.as_deref();
-        let mut value = match raw {
-            Raw::Value(value) => value,
-            Raw::Text(text) => reading(&key, &text, context),
+        // What is chosen later may have options that what is chosen now has not.
+        let place = |key: &str| {
+            let any = || schema::all().iter().find(|setting| setting.key == key);
+            self.setting(key).or_else(any)
         };
-        if let Value::Table(changes) = &value
-            && !changes.contains_key("kind")
-            && let Some((Value::Table(before), _)) = self.values.get(&key)
-            && schema::is_schedule(&key, context)
-        {
-            let mut table = before.clone();
-            table.extend(changes.clone());
-            value = Value::Table(table);
+        let (section, field) = schema::split(&entry.key);
+        let schedule = place(section).filter(|setting| schema::is_schedule(&setting.schema));
+        let is_part = place(&entry.key).is_none() && schedule.is_some();
+        let entry = match is_part {
+            true => {
+                let table = Table::from_iter([(field.to_owned(), plain(&entry))]);
+                Entry::value(section, table.into(), &entry.source)
+            }
+            false => entry,
+        };
+        let (setting, tag) = (place(&entry.key), schema::tag(schema::split(&entry.key).0));
+        if setting.is_none() && tag.is_none() {
+            bail!(self.unknown(&entry.key, &entry.source));
         }
-        if !is_option {
-            self.check(&key, &value, &source, context)?;
+        let mut value = match setting {
+            Some(setting) if entry.is_text => reading(&setting.schema, &entry),
+            _ => plain(&entry),
+        };
+        let Entry { key, source, .. } = entry;
+        match (setting, &mut value) {
+            (Some(setting), Value::Table(changes))
+                if schema::is_schedule(&setting.schema) && !changes.contains_key("kind") =>
+            {
+                if let Some(Value::Table(before)) = self.given(&key).map(|given| &given.value) {
+                    *changes = before.clone().into_iter().chain(changes.clone()).collect();
+                }
+            }
+            (Some(setting), value) if !is_part && tag.is_none_or(|tag| tag.key == key) => {
+                accept(setting, &key, value, &source)?;
+            }
+            _ => {}
         }
-        self.values.insert(key, (value, source));
+        if tag.is_some_and(|tag| tag.key == key) {
+            self.choose(&key, &value)?;
+        }
+        self.0.retain(|given| given.key != key);
+        self.0.push(Entry::value(key, value, source));
         Ok(())
     }
 
-    fn knows(&self, key: &str) -> bool {
-        let (section, field) = schema::split(key);
-        let chosen = self.chosen_at(key);
-        schema::is_section(section) && schema::fields(section, chosen.as_deref()).contains(&field)
-    }
-
-    fn check(&self, key: &str, value: &Value, source: &str, chosen: Option<&str>) -> Result<()> {
-        let Err(kind) = schema::probe(key, value, chosen) else {
+    /// Takes away the options of what was chosen before, if `name` is another one.
+    fn choose(&mut self, tag: &str, name: &Value) -> Result<()> {
+        let was = self.given(tag).expect("every tag has a default");
+        if was.value == *name {
             return Ok(());
-        };
-        if let Kind::UnknownField(..) = kind
-            && !schema::is_schedule(key, chosen)
-        {
-            bail!(self.unknown(key, source));
         }
-        let bound = schema::expected(key, value, chosen, &kind);
-        bail!("`{key}` is {value}, but must be {bound}; set by {source}")
+        let (section, was_given) = (schema::split(tag).0, was.source != DEFAULT);
+        let mut gone = Vec::new();
+        for Entry {
+            key, value, source, ..
+        } in &self.0
+        {
+            if schema::split(key).0 != section || key == tag {
+                continue;
+            }
+            match self.setting(key) {
+                Some(setting) => {
+                    accept(setting, key, value, source)?;
+                    gone.push(key.clone());
+                }
+                None if was_given => bail!(self.unknown(key, source)),
+                None => {}
+            }
+        }
+        self.0.retain(|given| !gone.contains(&given.key));
+        Ok(())
     }
 
     /// What to say of a key that does not exist.
     fn unknown(&self, key: &str, source: &str) -> String {
         let start = format!("unknown key `{key}` in {source}");
-        if let Some((choice, field)) = Choice::of(key) {
-            let owners = choice.owners(field);
-            if let Some(first) = owners.first() {
-                let Choice { noun, flag, .. } = choice;
-                let chosen = self.chosen(choice);
-                let all = owners.join(", ");
-                let have = if owners.len() == 1 { "has" } else { "have" };
-                return format!(
-                    "{start}: the {noun} is `{chosen}`, which has no option `{field}`; {all} \
-                     {have} it: choose it with {flag} {first}"
-                );
-            }
-        }
         let (section, field) = schema::split(key);
-        let mut keys = vec![(0.0, String::new())];
-        for name in schema::sections() {
-            let chosen = self.chosen_at(&schema::join(&name, "?"));
-            for other in schema::fields(&name, chosen.as_deref()) {
-                let full = schema::join(&name, other);
-                let near = strsim::normalized_damerau_levenshtein(field, other);
-                let same = if name == section { 0.1 } else { 0.0 };
-                let whole = strsim::normalized_damerau_levenshtein(key, &full);
-                keys.push((f64::max(near * 0.9 + same, whole), full));
-            }
+        let owners = schema::owners(key);
+        if let (Some(first), Some(tag)) = (owners.first(), schema::tag(section)) {
+            let noun = tag.flag().unwrap_or_default();
+            let chosen = self.chosen(section).unwrap_or_default();
+            let have = if owners.len() == 1 { "has" } else { "have" };
+            return format!(
+                "{start}: the {noun} is `{chosen}`, which has no option `{field}`; {} {have} it: \
+                 choose it with --{noun} {first}",
+                owners.join(", ")
+            );
         }
-        let best = keys.into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
-        match best {
+        let likeness = strsim::normalized_damerau_levenshtein;
+        let there = schema::all()
+            .iter()
+            .filter(|other| self.setting(&other.key).is_some());
+        let keys = there.map(|other| {
+            let (place, name) = schema::split(&other.key);
+            let same = if place == section { 0.1 } else { 0.0 };
+            let near = likeness(field, name) * 0.9 + same;
+            (f64::max(near, likeness(key, &other.key)), &other.key)
+        });
+        match keys.max_by(|a, b| a.0.total_cmp(&b.0)) {
             Some((likeness, best)) if likeness >= 0.7 => format!("{start}; did you mean `{best}`?"),
             _ if schema::is_section(section) => {
-                let chosen = self.chosen_at(key);
-                let fields = schema::fields(section, chosen.as_deref()).join(", ");
-                let place = match section {
-                    "" => "the keys at the top are".to_owned(),
-                    _ => format!("the keys of [{section}] are"),
+                let fields = schema::fields(section, self.chosen(section));
+                let fields: Vec<_> = fields.map(|other| schema::split(&other.key).1).collect();
+                let place = if section.is_empty() {
+                    "at the top"
+                } else {
+                    &format!("of [{section}]")
                 };
-                format!("{start}; {place} {fields}")
+                format!("{start}; the keys {place} are {}", fields.join(", "))
             }
             _ => format!("{start}; `vae config` lists all keys"),
         }
+    }
+}
+
+fn accept(setting: &Setting, key: &str, value: &Value, source: &str) -> Result<()> {
+    match schema::refusal(&setting.schema, value) {
+        Some(bound) => bail!("`{key}` is {value}, but must be {bound}; set by {source}"),
+        None => Ok(()),
     }
 }
 
@@ -267,63 +244,53 @@ fn spread(entry: Entry) -> Result<Vec<Entry>> {
     if !schema::is_section(&entry.key) {
         return Ok(vec![entry]);
     }
-    let Entry { key, raw, source } = entry;
-    let (value, shown) = match raw {
-        Raw::Value(value) => (Some(value.clone()), value.to_string()),
-        Raw::Text(text) => (text::value(&text), text),
-    };
-    let Some(Value::Table(table)) = value else {
-        let choice = Choice::ALL.iter().find(|choice| choice.section == key);
-        let hint = choice.map_or(String::new(), |choice| {
-            format!(" (did you mean `{}`?)", choice.key())
-        });
+    let Value::Table(table) = plain(&entry) else {
+        let Entry {
+            key,
+            value,
+            source,
+            is_text,
+        } = entry;
+        let shown = value.as_str().filter(|_| is_text);
+        let shown = shown.map_or(value.to_string(), str::to_owned);
+        let hint = schema::tag(&key).map(|tag| format!(" (did you mean `{}`?)", tag.key));
+        let hint = hint.unwrap_or_default();
         bail!("`{key}` is {shown}, but must be a table of settings{hint}; set by {source}");
     };
-    let inner = schema::flatten(schema::nest(&key, Value::Table(table)));
-    let entries = inner.into_iter().map(|(key, value)| Entry {
-        key,
-        raw: Raw::Value(value),
-        source: source.clone(),
-    });
-    Ok(entries.collect())
+    let inner = schema::flatten(&entry.key, table).into_iter();
+    let inner = inner.map(|(key, value)| Entry::value(key, value, &entry.source));
+    Ok(inner.collect())
 }
 
-/// What a text from the command line or the environment means for a key: the first of a TOML
-/// value, the text as it is and a list separated by commas that the key takes.
-fn reading(key: &str, text: &str, chosen: Option<&str>) -> Value {
-    let parsed = text::value(text);
-    let plain = Value::String(text.to_owned());
-    let parts = || {
-        text.split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-    };
-    let string = |part: &str| Value::String(part.to_owned());
-    let typed = parts().map(|part| text::value(part).unwrap_or_else(|| string(part)));
+/// A value of a key of which nothing is known.
+fn plain(entry: &Entry) -> Value {
+    let text = entry.value.as_str().filter(|_| entry.is_text);
+    text.and_then(text::value)
+        .unwrap_or_else(|| entry.value.clone())
+}
+
+/// What a text from the command line or the environment means for a setting: the first of a TOML
+/// value, the text as it is and a list separated by commas that it takes.
+fn reading(schema: &Json, entry: &Entry) -> Value {
+    let parts = entry
+        .value
+        .as_str()
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim);
+    let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+    let string = |part: &&str| Value::String((*part).to_owned());
+    let typed = parts
+        .iter()
+        .map(|part| text::value(part).unwrap_or_else(|| string(part)));
     let readings = [
-        parsed.clone(),
-        Some(plain.clone()),
-        Some(Value::Array(typed.collect())),
-        Some(Value::Array(parts().map(string).collect())),
+        plain(entry),
+        entry.value.clone(),
+        Value::Array(typed.collect()),
+        Value::Array(parts.iter().map(string).collect()),
     ];
-    let mut fitting = readings.into_iter().flatten();
-    fitting
-        .find(|value| schema::probe(key, value, chosen).is_ok())
-        .unwrap_or(parsed.unwrap_or(plain))
-}
-
-fn insert(table: &mut Table, key: &str, value: Value) {
-    match key.split_once('.') {
-        None => {
-            table.insert(key.to_owned(), value);
-        }
-        Some((section, rest)) => {
-            let inner = table
-                .entry(section)
-                .or_insert_with(|| Value::Table(Table::new()));
-            if let Value::Table(inner) = inner {
-                insert(inner, rest, value);
-            }
-        }
-    }
+    let fitting = readings
+        .into_iter()
+        .find(|value| schema::refusal(schema, value).is_none());
+    fitting.unwrap_or_else(|| plain(entry))
 }

@@ -1,65 +1,124 @@
-//! What keys there are and which values they take, asked from the settings' own types: a value is
-//! tried by deserialising it alone, and the structured error says what would be right.
+//! What settings there are and which values they take: read from the schema of their types.
 
-use figment::{error::Kind, value::Value as Probe};
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value as Json, json};
 use toml::{Table, Value};
-use vae_core::Moving;
+use vae_data::bounds;
 
-use super::Settings;
+use super::{PRESETS, Settings};
 
-/// A table in which one key, the tag, decides which other keys there are.
+/// The key that chooses the variant.
+pub const VARIANT: &str = "variant.name";
+
+/// One setting.
 #[derive(Debug)]
-pub struct Choice {
-    /// Dotted key of the table.
-    pub section: &'static str,
-    /// The key that decides.
-    pub tag: &'static str,
-    /// What is chosen, for messages.
-    pub noun: &'static str,
-    /// The flag that chooses.
-    pub flag: &'static str,
+pub struct Setting {
+    /// Dotted key.
+    pub key: String,
+    /// The variant or optimizer that it is an option of, if it is one.
+    pub owner: Option<&'static str>,
+    /// Heading of its flag.
+    pub heading: &'static str,
+    /// The schema of its values.
+    pub schema: Json,
 }
 
-impl Choice {
-    /// Every such table.
-    pub const ALL: [Self; 2] = [
-        Self {
-            section: "variant",
-            tag: "name",
-            noun: "variant",
-            flag: "--variant",
-        },
-        Self {
-            section: "train.optimizer",
-            tag: "kind",
-            noun: "optimizer",
-            flag: "--optimizer",
-        },
-    ];
+static ROOT: LazyLock<Json> = LazyLock::new(bounds::schema::<Settings>);
+static ALL: LazyLock<Vec<Setting>> = LazyLock::new(|| {
+    let mut found = Vec::new();
+    walk("", "Run", &ROOT, &mut found);
+    found
+});
 
-    /// The table that a key belongs to, if it is one of these, and the key within it.
-    pub fn of(key: &str) -> Option<(&'static Self, &str)> {
-        Self::ALL.iter().find_map(|choice| {
-            let field = key.strip_prefix(choice.section)?.strip_prefix('.')?;
-            Some((choice, field))
-        })
+/// Every setting, in order of declaration; one for each variant that has it.
+pub fn all() -> &'static [Setting] {
+    &ALL
+}
+
+fn walk(key: &str, heading: &'static str, schema: &'static Json, found: &mut Vec<Setting>) {
+    let heading = schema["x-heading"].as_str().unwrap_or(heading);
+    let mut push = |key: String, owner, schema| {
+        found.push(Setting {
+            key,
+            owner,
+            heading,
+            schema,
+        });
+    };
+    if let Some((tag, alternatives)) = tagged(schema) {
+        let mut own = schema.clone();
+        own["default"] = schema["default"][tag].clone();
+        own["oneOf"] = alternatives
+            .iter()
+            .map(|(name, _)| json!({"const": name}))
+            .collect();
+        push(join(key, tag), None, own);
+        for (name, fields) in alternatives {
+            for (field, schema) in fields.iter().filter(|(field, _)| *field != tag) {
+                push(join(key, field), Some(name), schema.clone());
+            }
+        }
+    } else if let Some(fields) = schema["properties"].as_object() {
+        for (field, schema) in fields {
+            walk(&join(key, field), heading, schema, found);
+        }
+    } else {
+        push(key.to_owned(), None, schema.clone());
+    }
+}
+
+/// The tag and the alternatives of a table in which one key, the tag, decides which others there are.
+fn tagged(schema: &Json) -> Option<(&str, Vec<(&str, &Map<String, Json>)>)> {
+    let mut found = Vec::new();
+    let mut tag = None;
+    for alternative in schema["oneOf"].as_array()? {
+        let fields = alternative["properties"].as_object()?;
+        let (key, name) = fields
+            .iter()
+            .find_map(|(key, schema)| Some((key.as_str(), schema["const"].as_str()?)))?;
+        tag = Some(key);
+        found.push((name, fields));
+    }
+    Some((tag?, found))
+}
+
+/// The schema of a settings file, for editors. Tags may be missing, as another layer may set them.
+pub fn of_file() -> Json {
+    let mut schema = ROOT.clone();
+    let names: Vec<_> = PRESETS.iter().map(|preset| preset.name).collect();
+    schema["title"] = "Settings of vae".into();
+    schema["properties"]["preset"] =
+        json!({"description": "Settings known by name to start from.", "enum": names});
+    for pointer in [
+        "/properties/variant",
+        "/properties/train/properties/optimizer",
+    ] {
+        let choice = schema.pointer_mut(pointer).and_then(Json::as_object_mut);
+        let choice = choice.expect("a table with a tag");
+        let mut alternatives = choice.remove("oneOf").unwrap_or_default();
+        for alternative in alternatives.as_array_mut().into_iter().flatten() {
+            alternative["required"] = json!([]);
+        }
+        choice.insert("anyOf".into(), alternatives);
+    }
+    schema
+}
+
+impl Setting {
+    /// The flag without dashes, if it has one. Settings far down have none.
+    pub fn flag(&self) -> Option<String> {
+        if let Some(flag) = self.schema["x-flag"].as_str() {
+            return Some(flag.to_owned());
+        }
+        let (section, field) = split(&self.key);
+        (!section.contains('.')).then(|| field.replace('_', "-"))
     }
 
-    /// Dotted key of the tag.
-    pub fn key(&self) -> String {
-        join(self.section, self.tag)
-    }
-
-    /// What can be chosen.
-    pub fn names(&self) -> &'static [&'static str] {
-        names(&self.key(), None)
-    }
-
-    /// Which of them have this key.
-    pub fn owners(&self, field: &str) -> Vec<&'static str> {
-        let all = self.names().iter().copied();
-        all.filter(|name| fields(self.section, Some(name)).contains(&field))
-            .collect()
+    /// What it does.
+    pub fn help(&self) -> String {
+        let text = self.schema["description"].as_str().unwrap_or_default();
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -77,232 +136,180 @@ pub fn split(key: &str) -> (&str, &str) {
     key.rsplit_once('.').unwrap_or(("", key))
 }
 
-/// The defaults as a table.
-pub fn defaults() -> Table {
-    Table::try_from(Settings::default()).unwrap_or_default()
-}
-
-/// The value of a dotted key.
-pub fn find<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
-    let (first, rest) = key
-        .split_once('.')
-        .map_or((key, None), |(a, b)| (a, Some(b)));
-    match (table.get(first)?, rest) {
-        (value, None) => Some(value),
-        (Value::Table(inner), Some(rest)) => find(inner, rest),
-        _ => None,
-    }
-}
-
-/// Dotted keys of all tables of settings, `""` first.
-pub fn sections() -> Vec<String> {
-    fn walk(table: &Table, name: String, found: &mut Vec<String>) {
-        found.push(name.clone());
-        for (key, value) in table {
-            if let Value::Table(inner) = value {
-                walk(inner, join(&name, key), found);
-            }
-        }
-    }
-    let mut found = Vec::new();
-    walk(&defaults(), String::new(), &mut found);
-    found
-}
-
 /// Whether a dotted key names a table of settings, not a setting.
 pub fn is_section(key: &str) -> bool {
-    key.is_empty() || find(&defaults(), key).is_some_and(Value::is_table)
+    let inside = |other: &str| {
+        other
+            .strip_prefix(key)
+            .is_some_and(|rest| rest.starts_with('.'))
+    };
+    key.is_empty() || all().iter().any(|setting| inside(&setting.key))
+}
+
+/// The settings of a table of settings, with the options of what is `chosen` in it.
+pub fn fields(section: &str, chosen: Option<&str>) -> impl Iterator<Item = &'static Setting> {
+    let inside = move |setting: &&Setting| split(&setting.key).0 == section;
+    let there = move |setting: &&Setting| setting.owner.is_none() || setting.owner == chosen;
+    all().iter().filter(inside).filter(there)
+}
+
+/// The variants or optimizers that have an option.
+pub fn owners(key: &str) -> Vec<&'static str> {
+    let same = all().iter().filter(|setting| setting.key == key);
+    same.filter_map(|setting| setting.owner).collect()
+}
+
+/// The setting that decides which options a table of settings has, if there is such a one.
+pub fn tag(section: &str) -> Option<&'static Setting> {
+    let has_options = all()
+        .iter()
+        .any(|s| s.owner.is_some() && split(&s.key).0 == section);
+    has_options.then(|| fields(section, None).next())?
+}
+
+/// Every such setting.
+pub fn tags() -> impl Iterator<Item = &'static Setting> {
+    let is_tag =
+        |setting: &&Setting| tag(split(&setting.key).0).is_some_and(|tag| tag.key == setting.key);
+    all().iter().filter(is_tag)
 }
 
 /// Every setting of a table of settings with its dotted key.
-pub fn flatten(table: Table) -> Vec<(String, Value)> {
-    fn walk(section: &str, table: Table, found: &mut Vec<(String, Value)>) {
-        for (key, value) in table {
-            let key = join(section, &key);
-            match value {
-                Value::Table(inner) if is_section(&key) => walk(&key, inner, found),
-                value => found.push((key, value)),
-            }
+pub fn flatten(section: &str, table: Table) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    for (key, value) in table {
+        let key = join(section, &key);
+        match value {
+            Value::Table(inner) if is_section(&key) => found.extend(flatten(&key, inner)),
+            value => found.push((key, value)),
         }
     }
-    let mut found = Vec::new();
-    walk("", table, &mut found);
     found
 }
 
-/// A table with one setting.
-pub fn nest(key: &str, value: Value) -> Table {
-    let (section, field) = split(key);
-    let inner = Table::from_iter([(field.to_owned(), value)]);
-    if section.is_empty() {
-        inner
-    } else {
-        nest(section, Value::Table(inner))
+/// The names that a setting takes; nothing if it takes something else.
+pub fn names(schema: &Json) -> Vec<&str> {
+    if let Some(names) = schema["enum"].as_array() {
+        return names.iter().filter_map(Json::as_str).collect();
     }
+    let members = schema["oneOf"].as_array().into_iter().flatten();
+    members
+        .flat_map(|member| match member["const"].as_str() {
+            Some(name) => vec![name],
+            None => names(member),
+        })
+        .collect()
 }
 
-/// Tries one value, under `chosen` if the key belongs to a [`Choice`].
-///
-/// # Errors
-/// What is wrong with it.
-pub fn probe(key: &str, value: &Value, chosen: Option<&str>) -> Result<(), Kind> {
-    let mut table = nest(key, value.clone());
-    if let (Some((choice, field)), Some(chosen)) = (Choice::of(key), chosen)
-        && field != choice.tag
-    {
-        let tag = Value::String(chosen.to_owned());
-        let pair = [
-            (choice.tag.to_owned(), tag),
-            (field.to_owned(), value.clone()),
-        ];
-        table = nest(choice.section, Value::Table(Table::from_iter(pair)));
-    }
-    read::<Settings>(&table)?;
-    // A number would be taken for the index of a name.
-    let names = if value.is_integer() {
-        names(key, chosen)
-    } else {
-        &[]
-    };
-    if names.is_empty() {
-        Ok(())
-    } else {
-        Err(Kind::UnknownVariant(value.to_string(), names))
-    }
+/// Whether a setting takes a number or a schedule.
+pub fn is_schedule(schema: &Json) -> bool {
+    schedules(schema).is_some()
 }
 
-/// Deserialises, with structured errors.
-pub fn read<T: serde::de::DeserializeOwned>(table: &Table) -> Result<T, Kind> {
-    let value = Probe::serialize(table).map_err(|error| error.kind)?;
-    value.deserialize().map_err(|error| error.kind)
+/// The kinds of schedules, if these are values that may be one, each with its keys.
+fn schedules(schema: &Json) -> Option<Vec<(&str, &Map<String, Json>)>> {
+    let choices = schema["anyOf"].as_array()?;
+    choices.iter().find_map(tagged).map(|(_, kinds)| kinds)
 }
 
-/// The keys of a section, optional ones too; under `chosen` if it is a [`Choice`].
-pub fn fields(section: &str, chosen: Option<&str>) -> Vec<&'static str> {
-    let mut found = match probe(&join(section, "?"), &Value::Boolean(true), chosen) {
-        Err(Kind::UnknownField(_, fields)) => fields.to_vec(),
-        _ => Vec::new(),
-    };
-    let choice = Choice::ALL.iter().find(|choice| choice.section == section);
-    found.extend(choice.map(|choice| choice.tag));
-    found
-}
-
-/// The names that a key takes; nothing if it takes something else.
-pub fn names(key: &str, chosen: Option<&str>) -> &'static [&'static str] {
-    match probe(key, &Value::String("?".to_owned()), chosen) {
-        Err(Kind::UnknownVariant(_, names)) => names,
-        _ => &[],
-    }
-}
-
-/// Whether a key takes only true and false.
-pub fn is_switch(key: &str, chosen: Option<&str>) -> bool {
-    let tried = |value| probe(key, &value, chosen).is_ok();
-    tried(Value::Boolean(true)) && !tried(Value::String("?".to_owned()))
-}
-
-/// Whether a key takes a number or a schedule.
-pub fn is_schedule(key: &str, chosen: Option<&str>) -> bool {
-    let linear = [
-        ("kind".to_owned(), Value::String("linear".to_owned())),
-        ("to".to_owned(), Value::Float(1.0)),
-    ];
-    probe(key, &Value::Table(Table::from_iter(linear)), chosen).is_ok()
-}
-
-/// What a value that was refused as `kind` should have been.
-pub fn expected(key: &str, value: &Value, chosen: Option<&str>, kind: &Kind) -> String {
-    let names = names(key, chosen);
+/// What a setting must be, if it cannot be this value.
+pub fn refusal(schema: &Json, value: &Value) -> Option<String> {
+    let names = names(schema);
     if !names.is_empty() {
-        let near = value.as_str().and_then(|text| nearest(text, names));
-        let hint = near.map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
-        return format!("one of {}{hint}", names.join(", "));
+        let text = value.as_str().unwrap_or_default();
+        let hint = hint(text, &names);
+        return (!names.contains(&text)).then(|| format!("one of {}{hint}", names.join(", ")));
     }
-    if is_schedule(key, chosen) {
-        return schedule(value);
+    if let Some(kinds) = schedules(schema) {
+        return not_a_schedule(&kinds, value);
     }
-    let empty = Value::Array(Vec::new());
-    if probe(key, &empty, chosen).is_ok() {
-        let strange = Value::Array(vec![Value::Table(Table::new())]);
-        let item = probe(key, &strange, chosen).err();
-        return match item.as_ref().map(plain) {
-            Some(item) => format!("a list, each item {item}"),
-            None => "a list".to_owned(),
-        };
+    if let Some(choices) = schema["anyOf"].as_array() {
+        let fits = choices
+            .iter()
+            .any(|choice| refusal(choice, value).is_none());
+        return (!fits).then(|| words(schema));
     }
-    if let Kind::Message(_) = kind
-        && let Err(Kind::Message(text)) = probe(key, &Value::String("?".to_owned()), chosen)
-    {
-        let bound = text
-            .split_once(", but ")
-            .map_or(text.as_str(), |(_, bound)| bound);
-        return bound.strip_prefix("must be ").unwrap_or(bound).to_owned();
-    }
-    plain(kind)
+    let fits = match (schema["type"].as_str().unwrap_or_default(), value) {
+        ("boolean", Value::Boolean(_)) | ("string", Value::String(_)) => true,
+        ("integer", Value::Integer(number)) => {
+            *number >= 0 && (schema["format"] != "uint32" || u32::try_from(*number).is_ok())
+        }
+        ("number", Value::Integer(_) | Value::Float(_)) => true,
+        ("array", Value::Array(items)) => items
+            .iter()
+            .all(|item| refusal(&schema["items"], item).is_none()),
+        _ => false,
+    };
+    (!fits).then(|| words(schema))
 }
 
-/// What was expected, in plain words.
-fn plain(kind: &Kind) -> String {
-    let (Kind::InvalidType(_, what) | Kind::InvalidValue(_, what)) = kind else {
-        return format!("different: {kind}");
-    };
-    match what.as_str() {
-        "usize" => "a whole number, at least 0",
-        "u64" => "a whole number, at least 0 and below 2^63",
-        "u32" => "a whole number from 0 to 4294967295",
-        "f64" => "a number",
-        "a boolean" => "true or false",
-        "a string" => "a text",
-        "path string" => "a path",
-        other => other,
+/// What values must be, in plain words.
+fn words(schema: &Json) -> String {
+    if let Some(words) = schema[bounds::WORDS].as_str() {
+        return words.to_owned();
     }
-    .to_owned()
+    let format = schema["format"].as_str().unwrap_or_default();
+    match (schema["type"].as_str().unwrap_or_default(), format) {
+        ("boolean", _) => "true or false".into(),
+        ("integer", "uint64") => "a whole number, at least 0 and below 2^63".into(),
+        ("integer", "uint32") => "a whole number from 0 to 4294967295".into(),
+        ("integer", _) => "a whole number, at least 0".into(),
+        ("number", _) => "a number".into(),
+        ("array", _) => format!("a list, each item {}", words(&schema["items"])),
+        _ => "a text".into(),
+    }
 }
 
 /// What is wrong with a value that should be a schedule.
-fn schedule(value: &Value) -> String {
+fn not_a_schedule(kinds: &[(&str, &Map<String, Json>)], value: &Value) -> Option<String> {
     const FORM: &str = "a number, or a table such as { kind = \"linear\", to = 4 }";
-    let Value::Table(table) = value else {
-        return FORM.to_owned();
+    let table = match value {
+        Value::Integer(_) | Value::Float(_) => return None,
+        Value::Table(table) => table,
+        _ => return Some(FORM.to_owned()),
     };
-    let kinds = match read::<Moving>(&nest("kind", Value::String("?".to_owned()))) {
-        Err(Kind::UnknownVariant(_, kinds)) => kinds.join(", "),
-        _ => String::new(),
+    let names = kinds
+        .iter()
+        .map(|kind| kind.0)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let Some(kind) = table.get("kind") else {
+        return Some(format!("{FORM}, where kind is one of {names}"));
     };
-    let form = match table.get("kind") {
-        Some(Value::String(kind)) if kinds.split(", ").any(|name| name == kind) => kind,
-        Some(_) => return format!("{FORM}, with a kind that is one of {kinds}"),
-        None => return format!("{FORM}, where kind is one of {kinds}"),
+    let Some((kind, fields)) = kinds.iter().find(|other| Some(other.0) == kind.as_str()) else {
+        return Some(format!("{FORM}, with a kind that is one of {names}"));
     };
-    for (key, value) in table {
-        let pair = [
-            ("kind".to_owned(), Value::String(form.clone())),
-            (key.clone(), value.clone()),
-        ];
-        match read::<Moving>(&Table::from_iter(pair)) {
-            Err(Kind::UnknownField(_, fields)) => {
-                let near = nearest(key, fields);
-                let hint = near.map_or(String::new(), |near| format!(" (did you mean `{near}`?)"));
-                let all = fields.join(", ");
-                return format!("a {form} schedule, whose keys are {all}, not `{key}`{hint}");
-            }
-            Err(kind @ (Kind::InvalidType(..) | Kind::InvalidValue(..))) => {
-                return format!("a {form} schedule, whose `{key}` is {}", plain(&kind));
-            }
-            _ => {}
+    for (key, value) in table.iter().filter(|(key, _)| *key != "kind") {
+        let Some(schema) = fields.get(key) else {
+            let keys = fields
+                .keys()
+                .map(String::as_str)
+                .filter(|key| *key != "kind");
+            let keys: Vec<_> = keys.collect();
+            let (all, hint) = (keys.join(", "), hint(key, &keys));
+            return Some(format!(
+                "a {kind} schedule, whose keys are {all}, not `{key}`{hint}"
+            ));
+        };
+        if let Some(bound) = refusal(schema, value) {
+            return Some(format!("a {kind} schedule, whose `{key}` is {bound}"));
         }
     }
-    match read::<Moving>(table) {
-        Err(Kind::MissingField(field)) => format!("a {form} schedule, which needs `{field}` too"),
-        _ => FORM.to_owned(),
-    }
+    let needed = fields
+        .iter()
+        .filter(|(_, schema)| schema.get("default").is_none());
+    let mut missing = needed.filter(|(key, _)| !table.contains_key(*key) && *key != "kind");
+    missing
+        .next()
+        .map(|(key, _)| format!("a {kind} schedule, which needs `{key}` too"))
 }
 
-/// The name most like a text, if any is like it.
-pub fn nearest<'a>(text: &str, names: &[&'a str]) -> Option<&'a str> {
+/// A question for the name most like a text, if any is like it.
+pub fn hint(text: &str, names: &[&str]) -> String {
     let likeness = |name: &str| strsim::normalized_damerau_levenshtein(text, name);
     let scored = names.iter().map(|&name| (likeness(name), name));
-    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0));
-    best.filter(|best| best.0 >= 0.5).map(|best| best.1)
+    match scored.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((likeness, name)) if likeness >= 0.5 => format!(" (did you mean `{name}`?)"),
+        _ => String::new(),
+    }
 }

@@ -28,11 +28,8 @@ fn resolved(
         }
     }
     for (key, text) in flags {
-        args.flags.push(Override {
-            key: (*key).to_owned(),
-            text: (*text).to_owned(),
-            source: format!("flag --{}", key.replace(['.', '_'], "-")),
-        });
+        let source = format!("flag --{}", key.replace(['.', '_'], "-"));
+        args.flags.push(Entry::text(*key, *text, source));
     }
     let variables = variables
         .iter()

@@ -1,17 +1,14 @@
 //! TOML text: values with the lines they stand in.
 
-use std::collections::BTreeMap;
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use toml::{Spanned, Table, Value};
+use toml::{Table, Value};
+use toml_edit::ImDocument;
 
 /// A settings file: its values, and where each key stands.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Document {
     /// The values.
     pub table: Table,
-    lines: BTreeMap<String, usize>,
+    places: ImDocument<String>,
 }
 
 impl Document {
@@ -21,16 +18,22 @@ impl Document {
     /// What is wrong, with line and column.
     pub fn parse(text: &str) -> Result<Self, String> {
         let table = toml::from_str(text).map_err(|error| syntax_error(text, &error))?;
-        let mut lines = BTreeMap::new();
-        if let Ok(keys) = toml::from_str::<Keys>(text) {
-            keys.collect("", text, &mut lines);
-        }
-        Ok(Self { table, lines })
+        let places = ImDocument::parse(text.to_owned()).map_err(|error| error.to_string())?;
+        Ok(Self { table, places })
     }
 
     /// The line of a dotted key, from 1.
     pub fn line(&self, key: &str) -> Option<usize> {
-        self.lines.get(key).copied()
+        let mut item = self.places.as_item();
+        let mut line = None;
+        for part in key.split('.') {
+            let (key, inner) = item.as_table_like()?.get_key_value(part)?;
+            line = key
+                .span()
+                .map(|span| position(self.places.raw(), span.start).0);
+            item = inner;
+        }
+        line
     }
 }
 
@@ -68,58 +71,6 @@ pub fn holds_date(value: &Value) -> bool {
         Value::Array(items) => items.iter().any(holds_date),
         Value::Table(table) => table.values().any(holds_date),
         _ => false,
-    }
-}
-
-/// The keys of a document with their places in it.
-struct Keys(Vec<(Spanned<String>, Self)>);
-
-impl Keys {
-    fn collect(self, parent: &str, text: &str, lines: &mut BTreeMap<String, usize>) {
-        for (key, inner) in self.0 {
-            let (line, _) = position(text, key.span().start);
-            let key = super::schema::join(parent, key.get_ref());
-            inner.collect(&key, text, lines);
-            lines.insert(key, line);
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Keys {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeysVisitor;
-
-        impl<'de> Visitor<'de> for KeysVisitor {
-            type Value = Keys;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a TOML value")
-            }
-            fn visit_bool<E>(self, _: bool) -> Result<Keys, E> {
-                Ok(Keys(Vec::new()))
-            }
-            fn visit_i64<E>(self, _: i64) -> Result<Keys, E> {
-                Ok(Keys(Vec::new()))
-            }
-            fn visit_f64<E>(self, _: f64) -> Result<Keys, E> {
-                Ok(Keys(Vec::new()))
-            }
-            fn visit_str<E>(self, _: &str) -> Result<Keys, E> {
-                Ok(Keys(Vec::new()))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Keys, A::Error> {
-                while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Keys(Vec::new()))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
-                let mut keys = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    keys.push(entry);
-                }
-                Ok(Keys(keys))
-            }
-        }
-        deserializer.deserialize_any(KeysVisitor)
     }
 }
 

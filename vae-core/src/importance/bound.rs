@@ -1,6 +1,7 @@
 //! The importance weighted bound, and its gradient in portions.
 
 use burn::tensor::{Tensor, backend::Backend};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::portions;
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// How the gradient of the importance weighted bound is estimated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BoundGradient {
     /// The bound's own gradient (Burda 2016, eq. 14). Its signal-to-noise ratio for the encoder

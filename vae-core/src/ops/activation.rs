@@ -1,6 +1,7 @@
 //! Activations and their derivatives.
 
 use burn::tensor::{Tensor, activation, backend::Backend};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{apply, primitive};
@@ -9,7 +10,7 @@ use super::{apply, primitive};
 pub(super) const LEAK: f64 = 0.01;
 
 /// An activation function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activation {
     /// `x`

@@ -1,46 +1,72 @@
 //! The `[train]` settings.
 
+use garde::Validate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use vae_data::bounds::{ABOVE_0, finite};
 
 use super::OptimizerConfig;
 use crate::{
     Schedule,
-    error::{Result, check},
+    error::{Result, check_bounds},
 };
 
 /// How long and how to train.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
     /// Passes over the training split.
+    #[garde(range(min = 1))]
+    #[schemars(extend("x-common" = true))]
     pub epochs: usize,
     /// Stop after this many steps even if epochs are left.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(range(min = 1))]
+    #[schemars(extend("x-unset" = "none"))]
     pub max_steps: Option<u64>,
     /// Examples per step.
+    #[garde(range(min = 1))]
+    #[schemars(extend("x-common" = true))]
     pub batch_size: usize,
-    /// Learning rate, constant or scheduled over the whole training.
+    /// Learning rate, a number or a schedule over the training.
+    #[garde(dive)]
+    #[schemars(extend("x-common" = true))]
     pub lr: Schedule,
-    /// Optimizer and its parameters.
+    /// Optimizer; for its own settings --set train.optimizer.beta1=0.5 and the like.
+    #[garde(dive)]
+    #[schemars(extend("x-flag" = "optimizer"))]
     pub optimizer: OptimizerConfig,
-    /// Limit of every gradient entry's size.
+    /// Limit of the joint norm of all gradients, above 0.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub clip_value: Option<f64>,
-    /// Limit of the joint norm of all gradients.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(range(min = ABOVE_0), custom(finite))]
+    #[schemars(extend("x-unset" = "none"))]
     pub clip_norm: Option<f64>,
-    /// Stop when the validation loss has not improved for this many epochs, and keep the best
-    /// model instead of the last.
+    /// Limit of every gradient entry's size, above 0.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(range(min = ABOVE_0), custom(finite))]
+    #[schemars(extend("x-unset" = "none"))]
+    pub clip_value: Option<f64>,
+    /// Estimate the test data's log-likelihood at the end, from that many codes for each example; some
+    /// thousands for a figure to publish.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(range(min = 1))]
+    #[schemars(extend("x-unset" = "none"))]
+    pub nll_samples: Option<usize>,
+    /// Stop when the validation loss has not improved for this many epochs, and keep the best model
+    /// instead of the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(range(min = 1))]
+    #[schemars(extend("x-unset" = "none"))]
     pub patience: Option<usize>,
     /// By how many nats the validation loss must fall to count as an improvement.
+    #[garde(range(min = 0.0), custom(finite))]
+    #[schemars(extend("x-value" = "NATS"))]
     pub min_delta: f64,
     /// Write a checkpoint after this many steps too, not only after every epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(range(min = 1))]
+    #[schemars(extend("x-unset" = "none"))]
     pub checkpoint_steps: Option<u64>,
-    /// Codes of each test example from which its log-likelihood is estimated at the end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub nll_samples: Option<usize>,
 }
 
 impl Default for TrainConfig {
@@ -67,36 +93,7 @@ impl TrainConfig {
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) naming the first that is out of bounds.
     pub fn check(&self) -> Result<()> {
-        check("train.epochs", self.epochs, self.epochs >= 1, "at least 1")?;
-        check(
-            "train.batch_size",
-            self.batch_size,
-            self.batch_size >= 1,
-            "at least 1",
-        )?;
-        self.lr.check_at_least("train.lr", 0.0)?;
-        self.optimizer.check()?;
-        for (key, limit) in [
-            ("train.clip_value", self.clip_value),
-            ("train.clip_norm", self.clip_norm),
-        ] {
-            if let Some(limit) = limit {
-                let positive = limit > 0.0 && limit.is_finite();
-                check(key, limit, positive, "above 0")?;
-            }
-        }
-        for (key, count) in [
-            ("train.max_steps", self.max_steps),
-            ("train.patience", self.patience.map(|n| n as u64)),
-            ("train.checkpoint_steps", self.checkpoint_steps),
-            ("train.nll_samples", self.nll_samples.map(|n| n as u64)),
-        ] {
-            if let Some(count) = count {
-                check(key, count, count >= 1, "at least 1")?;
-            }
-        }
-        let finite = self.min_delta >= 0.0 && self.min_delta.is_finite();
-        check("train.min_delta", self.min_delta, finite, "at least 0")
+        check_bounds("train", self)
     }
 
     /// Steps that the whole training takes with `batches` batches per epoch.
