@@ -26,7 +26,7 @@ const LARGEST: f64 = 1e300;
 /// Points that are drawn in one way: with circles of a radius around those that can be, or,
 /// without one, joined by a line, or, if the style fills it, as the corners of an area that
 /// stands on the axis. A corner at infinity is where an axis ends.
-pub struct Mark(pub Option<i32>, pub ShapeStyle, pub Vec<(f64, f64)>);
+pub struct Mark(pub Option<i32>, pub ShapeStyle, pub Points);
 
 /// What the axis to the right and the one upwards show, and the most ticks that each has.
 type Axes = [(&'static str, usize); 2];
@@ -36,6 +36,9 @@ pub struct Chart(pub String, pub Axes, pub Vec<Mark>);
 
 /// What is drawn on, in pixels.
 type Area<D> = DrawingArea<D, Shift>;
+
+/// Values to the right and upwards.
+pub type Points = Vec<(f64, f64)>;
 
 /// Coloured texts above the charts.
 pub type Legend = Vec<(Rgb, String)>;
@@ -57,8 +60,7 @@ pub fn picture(charts: &[Chart], size: (u32, u32), legend: &Legend) -> Result<Pi
     }
     let width = (columns as u32 * size.0 * 2).max(end as u32);
     let height = shape.0 as u32 * size.1 * 2 + LEGEND as u32;
-    let white = [255; 3];
-    let image = smooth((width, height), white, |area| {
+    let image = smooth((width, height), [255; 3], |area| {
         draw(area, charts, shape, legend)
     })?;
     let mut svg = String::new();
@@ -99,10 +101,8 @@ impl Chart {
         }
         let x = range(points().map(|at| at.0));
         let mut y = range(points().map(|at| at.1));
-        if marks
-            .iter()
-            .any(|Mark(radius, style, _)| radius.is_none() && style.filled)
-        {
+        let is_area = |mark: &Mark| mark.0.is_none() && mark.1.filled;
+        if marks.iter().any(is_area) {
             y.start = 0.0;
         }
         let (x_written, (ticks, y_written)) = (written(&x, across.1).1, written(&y, up.1));
@@ -158,12 +158,9 @@ pub fn drawable(value: f64) -> bool {
 /// The ends of an axis that shows all values that can be drawn, with a little space.
 pub fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
     let drawn = values.filter(|&value| drawable(value));
-    let bounds = drawn.map(|v| v..v);
-    let bounds = bounds.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
-    let Range {
-        start: low,
-        end: high,
-    } = bounds.unwrap_or(0.0..1.0);
+    let wider = |a: (f64, f64), b: (f64, f64)| (a.0.min(b.0), a.1.max(b.1));
+    let bounds = drawn.map(|value| (value, value)).reduce(wider);
+    let (low, high) = bounds.unwrap_or((0.0, 1.0));
     let size = low.abs().max(high.abs());
     let space = match high - low {
         width if width > size * 1e-4 => width * 0.05,
@@ -206,6 +203,9 @@ pub fn number(value: f64, step: f64, largest: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{any, prop_assert, proptest};
+
     use super::*;
 
     fn written(values: &[f64], ticks: usize) -> Vec<String> {
@@ -270,6 +270,32 @@ mod tests {
             }
             let outside = |v: &&f64| drawable(**v) && !range.contains(*v);
             assert_eq!(values.iter().find(outside), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_axis_holds_its_values_and_its_ticks(
+            values in vec(any::<f64>(), 0..9),
+            scale in -12_i32..12,
+            most in 1_usize..9,
+        ) {
+            // Numbers of like size too: those of any bits seldom are.
+            let like = values.iter().map(|value| value.rem_euclid(7.0) * 10_f64.powi(scale));
+            for values in [values.clone(), like.collect()] {
+                let range = range(values.iter().copied());
+                let (ticks, written) = super::written(&range, most);
+                prop_assert!(ticks.len() <= most, "{range:?}: {ticks:?}");
+                for value in values.into_iter().filter(|&value| drawable(value)) {
+                    prop_assert!(range.contains(&value), "{range:?}: {value}");
+                }
+                for tick in ticks {
+                    let (low, high) = (range.start, range.end);
+                    let near = (high - low) * 1e-9;
+                    prop_assert!((low - near..=high + near).contains(&tick), "{range:?}: {tick}");
+                    prop_assert!(written(&tick).chars().count() < 24, "{tick}");
+                }
+            }
         }
     }
 }

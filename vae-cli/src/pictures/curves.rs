@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use plotters::style::{Color, RGBAColor};
 
-use super::chart::{Chart, Mark, drawable, number, picture};
+use super::chart::{Chart, Mark, Points, drawable, number, picture};
 use super::tone::{BLUE, INK, VERMILION, color};
 use super::{Epoch, Picture};
 
@@ -46,10 +46,8 @@ pub fn curves(history: &[Epoch]) -> Result<Picture> {
 fn chart(history: &[Epoch], name: &str, best: Option<f64>) -> Chart {
     let train = values(history, name, |epoch| &epoch.train);
     let validation = values(history, name, |epoch| &epoch.validation);
-    let (line, ring) = (
-        color(INK, 0.35).stroke_width(2),
-        color(INK, 1.0).stroke_width(4),
-    );
+    let line = color(INK, 0.35).stroke_width(2);
+    let ring = color(INK, 1.0).stroke_width(4);
     let at = |epoch| vec![(epoch, f64::NEG_INFINITY), (epoch, f64::INFINITY)];
     // All charts show all epochs.
     let epochs = history.iter().map(|epoch| (epoch.epoch as f64, f64::NAN));
@@ -83,11 +81,7 @@ fn best(history: &[Epoch]) -> Option<(usize, f64)> {
 }
 
 /// The epochs that have a value of this name, and the value.
-fn values(
-    history: &[Epoch],
-    name: &str,
-    of: impl Fn(&Epoch) -> &Vec<(String, f64)>,
-) -> Vec<(f64, f64)> {
+fn values(history: &[Epoch], name: &str, of: fn(&Epoch) -> &Vec<(String, f64)>) -> Points {
     let value = |epoch: &Epoch| of(epoch).iter().find(|(n, _)| n == name).map(|&(_, v)| v);
     let point = |epoch: &Epoch| Some((epoch.epoch as f64, value(epoch)?));
     history.iter().filter_map(point).collect()

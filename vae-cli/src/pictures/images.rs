@@ -46,19 +46,14 @@ pub fn reconstructions(of: &Reconstructions<'_>, shape: [usize; 3]) -> Result<Pi
     rows.push(("reconstruction", of.reconstructed));
     let labels = rows.iter().map(|row| row.0).chain([DIFFERENCE]);
     let labels: Vec<String> = labels.map(str::to_owned).collect();
-    grid(
-        shape,
-        columns * labels.len(),
-        columns,
-        &labels,
-        |number, at| {
-            let pixel = |values| pixel(values, shape, number % columns, at);
-            match rows.get(number / columns) {
-                Some((_, values)) => tone.color(&pixel(values)),
-                None => tone.difference(&pixel(of.reconstructed), &pixel(of.input)),
-            }
-        },
-    )
+    let count = columns * labels.len();
+    grid(shape, count, columns, &labels, |number, at| {
+        let pixel = |values| pixel(values, shape, number % columns, at);
+        match rows.get(number / columns) {
+            Some((_, values)) => tone.color(&pixel(values)),
+            None => tone.difference(&pixel(of.reconstructed), &pixel(of.input)),
+        }
+    })
 }
 
 /// Draws all of `values`, `[samples, features]`, as images. Without `rows` they are in a
@@ -104,10 +99,8 @@ fn grid(
     labels: &[String],
     color: impl Fn(usize, usize) -> Rgb,
 ) -> Result<Picture> {
-    let labels: Vec<RgbImage> = labels
-        .iter()
-        .map(|lines| label(lines))
-        .collect::<Result<_>>()?;
+    let labels = labels.iter().map(|lines| label(lines));
+    let labels: Vec<RgbImage> = labels.collect::<Result<_>>()?;
     let widest = labels.iter().map(|label| label.width() as usize + MARGIN);
     let tallest = labels.iter().map(|label| label.height() as usize);
     let left = MARGIN + widest.max().unwrap_or(0);

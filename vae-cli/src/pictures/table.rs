@@ -6,7 +6,7 @@ use anyhow::Result;
 use plotters::style::Color;
 use vae_data::DataShape;
 
-use super::chart::{Chart, Legend, Mark, drawable, picture, range};
+use super::chart::{Chart, Legend, Mark, Points, drawable, picture, range};
 use super::tone::{BLUE, GREY, INK, VERMILION, color};
 use super::{Picture, Reconstructions, examples};
 
@@ -26,10 +26,8 @@ pub fn reconstructions(of: &Reconstructions<'_>) -> Result<Picture> {
     let count = examples("input", of.input, features)?;
     // Many points are more transparent.
     let opacity = (12.0 / (count as f64).sqrt()).clamp(0.12, 0.7);
-    let (grey, blue) = (
-        color(GREY, opacity * 0.6).filled(),
-        color(BLUE, opacity).filled(),
-    );
+    let grey = color(GREY, opacity * 0.6).filled();
+    let blue = color(BLUE, opacity).filled();
     let diagonal = color(INK, 0.8).stroke_width(2);
     let radius = Some(if count > 300 { 4 } else { 6 });
     let mut legend = vec![(BLUE, "● reconstruction".to_owned())];
@@ -72,20 +70,18 @@ pub fn sample_histograms(
     let features = shape.features();
     examples("data", data, features)?;
     examples("samples", samples, features)?;
-    let mut legend = vec![(BLUE, "■ data".to_owned())];
-    legend.push((VERMILION, "━━  samples".to_owned()));
+    let line = color(VERMILION, 1.0).stroke_width(4);
+    let area = color(BLUE, 0.4).filled();
+    let texts = [(BLUE, "■ data"), (VERMILION, "━━  samples")];
+    let mut legend = texts.map(|(color, text)| (color, text.to_owned())).to_vec();
     let shown = shown(features, &[data, samples], &mut legend);
     let chart = |feature| {
         let column = |values| column(values, features, feature);
         let (data, samples) = (column(data), column(samples));
         let x = range(data.iter().copied());
         let marks = vec![
-            Mark(None, color(BLUE, 0.4).filled(), bars(&data, &x)),
-            Mark(
-                None,
-                color(VERMILION, 1.0).stroke_width(4),
-                bars(&samples, &x),
-            ),
+            Mark(None, area, bars(&data, &x)),
+            Mark(None, line, bars(&samples, &x)),
         ];
         Chart(name(names, feature), [("", 4), ("fraction", 4)], marks)
     };
@@ -93,7 +89,7 @@ pub fn sample_histograms(
 }
 
 /// The outline of bars, each as high as the fraction of the values that is in it.
-fn bars(values: &[f64], x: &Range<f64>) -> Vec<(f64, f64)> {
+fn bars(values: &[f64], x: &Range<f64>) -> Points {
     let width = (x.end - x.start) / BARS as f64;
     let edge = |bar: usize| x.start + width * bar as f64;
     let mut points = vec![(x.start, 0.0)];
