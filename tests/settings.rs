@@ -323,6 +323,7 @@ fn a_closed_pipe_is_no_panic() {
         &["variants"][..],
         &["completions", "zsh"],
         &["config"],
+        &["config", "--schema"],
         &["--help"],
     ] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_vae"))
@@ -336,4 +337,21 @@ fn a_closed_pipe_is_no_panic() {
         let message = String::from_utf8_lossy(&output.stderr);
         assert!(!message.contains("panicked"), "{arguments:?}: {message}");
     }
+}
+
+/// What an editor asks for.
+#[test]
+fn the_schema_of_settings_files() {
+    let schema: Json = serde_json::from_str(&printed(&["config", "--schema"])).expect("JSON");
+    let latent = &schema["properties"]["model"]["properties"]["latent"];
+    assert_eq!(
+        (&latent["minimum"], &latent["default"]),
+        (&1.into(), &20.into())
+    );
+    assert!(
+        latent["description"]
+            .as_str()
+            .is_some_and(|text| text.contains("latent code"))
+    );
+    assert_eq!(schema["additionalProperties"], false);
 }

@@ -45,8 +45,8 @@ pub struct Vaegan {
     /// schedule.
     #[garde(dive)]
     pub gamma: Schedule,
-    /// What the decoder plays for: non-saturating, whose gradient stays when the discriminator is sure,
-    /// or minimax, as in the paper's algorithm.
+    /// What the decoder plays for. The gradient of the non-saturating game stays when the discriminator is
+    /// sure; minimax is the paper's algorithm.
     pub game: Game,
     /// Loss of the discriminator in nats at which neither side wins, above 0.
     #[garde(range(min = ABOVE_0), custom(finite))]

@@ -42,8 +42,7 @@ pub enum ConfigFormat {
 pub fn run(args: &ConfigArgs) -> Result<ExitCode> {
     let mut out = stdout().lock();
     if args.schema {
-        serde_json::to_writer_pretty(&mut out, &schema::of_file())?;
-        writeln!(out)?;
+        writeln!(out, "{:#}", schema::of_file())?;
         return Ok(ExitCode::SUCCESS);
     }
     let resolved = resolve(&args.layers)?;

@@ -40,13 +40,21 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR", help_heading = "Run")]
     pub resume: Option<PathBuf>,
     /// Print nothing but warnings and errors
-    #[arg(short, long, conflicts_with = "verbose", hide_short_help = true, help_heading = help::OUTPUT)]
+    #[arg(short, long, conflicts_with = "verbose", hide_short_help = true)]
+    #[arg(help_heading = help::OUTPUT)]
     pub quiet: bool,
     /// Print more; -vv prints all
-    #[arg(short, long, action = ArgAction::Count, hide_short_help = true, help_heading = help::OUTPUT)]
+    #[arg(short, long, action = ArgAction::Count, hide_short_help = true)]
+    #[arg(help_heading = help::OUTPUT)]
     pub verbose: u8,
     /// Form of the log
-    #[arg(long, default_value = "text", hide_short_help = true, help_heading = help::OUTPUT)]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_short_help = true
+    )]
+    #[arg(help_heading = help::OUTPUT)]
     pub log_format: LogFormat,
 }
 

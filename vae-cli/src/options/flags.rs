@@ -93,7 +93,6 @@ fn argument(flag: String, setting: &Setting) -> Arg {
     let names = schema::names(&setting.schema);
     let (short, long) = match names.join(", ") {
         _ if !(1..=MOST_NAMES).contains(&names.len()) => (first.to_owned(), help.to_owned()),
-        names if first == help => (format!("{help}: {names}"), format!("{help}: {names}")),
         names => (
             format!("{first}: {names}"),
             format!("{help}. One of {names}"),

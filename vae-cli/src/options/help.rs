@@ -1,7 +1,5 @@
 //! What help texts say besides the options.
 
-use std::fmt::Write;
-
 use vae_variants::Variant;
 
 use crate::settings::PRESETS;
@@ -44,12 +42,11 @@ pub fn first_sentence(text: &str) -> &str {
 
 /// Below the whole help of the commands that train.
 pub fn after_train() -> String {
-    let mut text = settings();
-    text.push_str("\nExamples, one for each variant:\n");
-    for variant in Variant::all() {
-        let _ = writeln!(text, "  vae {}", variant.info().example);
-    }
-    text + NEXT
+    let variants = Variant::all().into_iter();
+    let examples = variants.map(|variant| format!("  vae {}\n", variant.info().example));
+    let examples: String = examples.collect();
+    let settings = settings();
+    format!("{settings}\nExamples, one for each variant:\n{examples}{NEXT}")
 }
 
 /// Below the whole help of `vae config`.
@@ -58,25 +55,13 @@ pub fn after_config() -> String {
 }
 
 fn settings() -> String {
-    let mut text = String::new();
-    let variants: Vec<_> = Variant::all().iter().map(Variant::info).collect();
-    text.push_str("Variants:\n");
-    rows(
-        &mut text,
-        variants.iter().map(|info| (info.name, info.summary)),
-    );
-    text.push_str("\nPresets:\n");
-    rows(
-        &mut text,
-        PRESETS.iter().map(|preset| (preset.name, preset.summary())),
-    );
-    text.push('\n');
-    text + LAYERS
+    let variants = Variant::all().into_iter().map(|variant| variant.info());
+    let variants = rows(variants.map(|info| (info.name, info.summary)));
+    let presets = rows(PRESETS.iter().map(|preset| (preset.name, preset.summary())));
+    format!("Variants:\n{variants}\nPresets:\n{presets}\n{LAYERS}")
 }
 
-fn rows<'a>(text: &mut String, rows: impl Iterator<Item = (&'a str, &'a str)> + Clone) {
-    let width = rows.clone().map(|row| row.0.len()).max().unwrap_or(0);
-    for (name, summary) in rows {
-        let _ = writeln!(text, "  {name:width$}  {summary}");
-    }
+fn rows(rows: impl Iterator<Item = (&'static str, &'static str)>) -> String {
+    rows.map(|(name, summary)| format!("  {name:<19}  {summary}\n"))
+        .collect()
 }

@@ -89,9 +89,9 @@ pub fn file(path: &Path, label: &str) -> Result<Vec<Entry>> {
 }
 
 fn parse(text: &str, label: &str) -> Result<Vec<Entry>> {
-    let mut document =
-        Document::parse(text).map_err(|error| anyhow!("{label} is not valid TOML: {error}"))?;
-    let table = std::mem::take(&mut document.table);
+    let invalid = |error| anyhow!("{label} is not valid TOML: {error}");
+    let document = Document::parse(text).map_err(invalid)?;
+    let table = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
     let mut entries = Vec::new();
     for (key, value) in schema::flatten("", table) {
         let source = match document.line(&key) {
@@ -150,12 +150,10 @@ pub fn defaults(layers: &[Vec<Entry>]) -> Vec<Entry> {
 
 /// Takes the choice of a preset out of all layers and reads the preset.
 pub fn take_preset(layers: &mut [Vec<Entry>]) -> Result<Option<Vec<Entry>>> {
-    let mut chosen = None;
-    for layer in layers {
-        for entry in layer.extract_if(.., |entry| entry.key == PRESET) {
-            chosen = Some(entry);
-        }
-    }
+    let layers = layers.iter_mut();
+    let chosen = layers
+        .flat_map(|layer| layer.extract_if(.., |entry| entry.key == PRESET))
+        .last();
     let Some(Entry { value, source, .. }) = chosen else {
         return Ok(None);
     };

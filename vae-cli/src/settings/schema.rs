@@ -68,8 +68,11 @@ fn walk(key: &str, heading: &'static str, schema: &'static Json, found: &mut Vec
     }
 }
 
+/// Names, each with the keys that go with it.
+type Alternatives<'a> = Vec<(&'a str, &'a Map<String, Json>)>;
+
 /// The tag and the alternatives of a table in which one key, the tag, decides which others there are.
-fn tagged(schema: &Json) -> Option<(&str, Vec<(&str, &Map<String, Json>)>)> {
+fn tagged(schema: &Json) -> Option<(&str, Alternatives<'_>)> {
     let mut found = Vec::new();
     let mut tag = None;
     for alternative in schema["oneOf"].as_array()? {
@@ -207,7 +210,7 @@ pub fn is_schedule(schema: &Json) -> bool {
 }
 
 /// The kinds of schedules, if these are values that may be one, each with its keys.
-fn schedules(schema: &Json) -> Option<Vec<(&str, &Map<String, Json>)>> {
+fn schedules(schema: &Json) -> Option<Alternatives<'_>> {
     let choices = schema["anyOf"].as_array()?;
     choices.iter().find_map(tagged).map(|(_, kinds)| kinds)
 }

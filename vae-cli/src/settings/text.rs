@@ -3,13 +3,9 @@
 use toml::{Table, Value};
 use toml_edit::ImDocument;
 
-/// A settings file: its values, and where each key stands.
+/// A settings file, which knows where each key stands.
 #[derive(Debug)]
-pub struct Document {
-    /// The values.
-    pub table: Table,
-    places: ImDocument<String>,
-}
+pub struct Document(ImDocument<String>);
 
 impl Document {
     /// Reads TOML.
@@ -17,34 +13,24 @@ impl Document {
     /// # Errors
     /// What is wrong, with line and column.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let table = toml::from_str(text).map_err(|error| syntax_error(text, &error))?;
-        let places = ImDocument::parse(text.to_owned()).map_err(|error| error.to_string())?;
-        Ok(Self { table, places })
+        let document = ImDocument::parse(text.to_owned());
+        document.map(Self).map_err(|error| {
+            let message = error.message().trim().replace('\n', "; ");
+            let (line, column) = position(text, error.span().map_or(0, |span| span.start));
+            format!("line {line}, column {column}: {message}")
+        })
     }
 
     /// The line of a dotted key, from 1.
     pub fn line(&self, key: &str) -> Option<usize> {
-        let mut item = self.places.as_item();
+        let mut item = self.0.as_item();
         let mut line = None;
         for part in key.split('.') {
             let (key, inner) = item.as_table_like()?.get_key_value(part)?;
-            line = key
-                .span()
-                .map(|span| position(self.places.raw(), span.start).0);
+            line = key.span().map(|span| position(self.0.raw(), span.start).0);
             item = inner;
         }
         line
-    }
-}
-
-fn syntax_error(text: &str, error: &toml::de::Error) -> String {
-    let message = error.message().trim().replace('\n', "; ");
-    match error.span() {
-        Some(span) => {
-            let (line, column) = position(text, span.start);
-            format!("line {line}, column {column}: {message}")
-        }
-        None => message,
     }
 }
 
