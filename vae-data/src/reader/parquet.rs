@@ -31,7 +31,7 @@ impl Reader for Parquet {
     }
 
     fn summary(&self) -> &str {
-        "one example a row, of numbers; --label may name a column of text"
+        "one example a row, of numbers; --label may name a column of text; .parquet or .pq"
     }
 
     fn recognises(&self, path: &Path) -> bool {

@@ -76,8 +76,7 @@ impl<'a> Table<'a> {
         };
         for (i, name) in names.iter().enumerate() {
             if names[..i].contains(name) {
-                let hint =
-                    "give each column a name of its own; those of text are in its first line";
+                let hint = "give each column a name of its own; the first line of a text file holds the names";
                 return Err(error("two columns are called", name, hint.to_owned()));
             }
         }
