@@ -83,6 +83,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         steps.step("provision tch", torch)?
     };
     if let Some(torch) = torch {
+        steps.step("schema", || {
+            check(torch.python().arg("tests/schema/check.py").arg(&vae))
+        })?;
         let more = steps.step("tests of tch", || {
             test(cargo().args(tch::TEST).envs(torch.variables()))
         })?;

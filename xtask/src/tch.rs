@@ -14,7 +14,7 @@ use crate::workspace::{self, display};
 const TORCH: &str = "2.9.0";
 
 /// What the environment holds besides: the tests compare with them.
-const PACKAGES: [&str; 2] = ["numpy", "scipy"];
+const PACKAGES: [&str; 3] = ["numpy", "scipy", "jsonschema"];
 
 /// The arguments of Cargo that test the backend. All packages are selected, so that
 /// features are the same as in `cargo test --workspace` and little is built again.
@@ -107,16 +107,22 @@ impl Environment {
             .with_context(|| format!("cannot lock {}", lock_path.display()))?;
 
         let marker = folder.join(MARKER);
-        let complete = fs::read_to_string(&marker).is_ok_and(|text| text.trim() == TORCH);
+        let content = format!("{TORCH} {}\n", PACKAGES.join(" "));
+        let complete = fs::read_to_string(&marker).is_ok_and(|text| text == content);
         if !complete {
             if !imports(&folder) {
                 make(&folder)?;
             }
-            fs::write(&marker, format!("{TORCH}\n"))
+            fs::write(&marker, content)
                 .with_context(|| format!("cannot write {}", marker.display()))?;
         }
         let libraries = libraries(&folder)?;
         Ok(Self { folder, libraries })
+    }
+
+    /// Its Python.
+    pub fn python(&self) -> Command {
+        python(&self.folder)
     }
 
     /// The variables that a build and a run with LibTorch need.

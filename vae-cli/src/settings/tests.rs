@@ -37,7 +37,7 @@ fn resolved(
     resolve_in(&args, folder.path(), variables)
 }
 
-fn settings(files: &[&str], variables: &[(&str, &str)], flags: &[(&str, &str)]) -> Settings {
+pub fn settings(files: &[&str], variables: &[(&str, &str)], flags: &[(&str, &str)]) -> Settings {
     resolved(files, variables, flags).unwrap().settings
 }
 
