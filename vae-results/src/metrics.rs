@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{LatentDiagnostics, Named};
 
 /// What was measured in one epoch; losses in nats per example.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MetricsRow {
     /// The epoch, counted from 1.
     pub epoch: usize,

@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use vae_data::{Data, Subset};
-use vae_results::{MetricsRow, Named, RunWriter};
+use vae_results::RunWriter;
 use vae_variants::{Description, Examples, Reconstructions, Trained};
 
-use crate::pictures::{self, Epoch, Picture};
+use crate::pictures::{self, Picture};
 
 /// Reconstructed images, and images sampled in a row of a class.
 const COLUMNS: usize = 16;
@@ -71,8 +71,11 @@ pub fn write(folder: &RunWriter, model: &Trained, data: &Data, seed: u64) -> Res
         }
     }
 
-    let history = history(&folder.main_metrics()?);
-    save(folder, "curves", &pictures::curves(&history)?)?;
+    save(
+        folder,
+        "curves",
+        &pictures::curves(&folder.main_metrics()?)?,
+    )?;
 
     if !model.is_generative() {
         return Ok(());
@@ -121,21 +124,4 @@ fn range(shown: &Description, values: &[f32]) -> (f32, f32) {
     let finite = values.iter().copied().filter(|value| value.is_finite());
     let wider = |(low, high): (f32, f32), value: f32| (low.min(value), high.max(value));
     finite.fold((f32::INFINITY, f32::NEG_INFINITY), wider)
-}
-
-/// The rows of `metrics.jsonl` as the curves want them.
-fn history(rows: &[MetricsRow]) -> Vec<Epoch> {
-    let list = |values: &Named| {
-        let measured = values.iter();
-        measured
-            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-            .collect()
-    };
-    rows.iter()
-        .map(|row| Epoch {
-            epoch: row.epoch,
-            train: list(&row.train),
-            validation: row.validation.as_ref().map(list).unwrap_or_default(),
-        })
-        .collect()
 }

@@ -2,16 +2,20 @@
 
 use anyhow::{Result, ensure};
 use plotters::style::{Color, RGBAColor};
+use vae_results::{MetricsRow, Named};
 
+use super::Picture;
 use super::chart::{Chart, Mark, Points, drawable, number, picture};
 use super::tone::{BLUE, INK, VERMILION, color};
-use super::{Epoch, Picture};
 
 /// Size of one chart in pixels.
 pub const SIZE: (u32, u32) = (400, 290);
 
 /// With more epochs than this, lines have no points.
 const FEW: usize = 40;
+
+/// Where a line is interrupted.
+const GAP: f64 = f64::NAN;
 
 /// The quantity that the best epoch is chosen by.
 const LOSS: &str = "loss";
@@ -21,7 +25,7 @@ const LOSS: &str = "loss";
 ///
 /// # Errors
 /// If no epoch has any quantity.
-pub fn curves(history: &[Epoch]) -> Result<Picture> {
+pub fn curves(history: &[MetricsRow]) -> Result<Picture> {
     let names = names(history);
     ensure!(
         !names.is_empty(),
@@ -29,7 +33,7 @@ pub fn curves(history: &[Epoch]) -> Result<Picture> {
     );
     let best = best(history);
     let mut legend = vec![(BLUE, "━━  training".to_owned())];
-    if history.iter().any(|epoch| !epoch.validation.is_empty()) {
+    if history.iter().any(|row| row.validation.is_some()) {
         legend.push((VERMILION, "━━  validation".to_owned()));
     }
     if let Some((epoch, loss)) = best {
@@ -43,14 +47,14 @@ pub fn curves(history: &[Epoch]) -> Result<Picture> {
 }
 
 /// The chart of one quantity, with a mark at the best epoch.
-fn chart(history: &[Epoch], name: &str, best: Option<f64>) -> Chart {
-    let train = values(history, name, |epoch| &epoch.train);
-    let validation = values(history, name, |epoch| &epoch.validation);
+fn chart(history: &[MetricsRow], name: &str, best: Option<f64>) -> Chart {
+    let train = values(history, name, |row| Some(&row.train));
+    let validation = values(history, name, |row| row.validation.as_ref());
     let line = color(INK, 0.35).stroke_width(2);
     let ring = color(INK, 1.0).stroke_width(4);
     let at = |epoch| vec![(epoch, f64::NEG_INFINITY), (epoch, f64::INFINITY)];
     // All charts show all epochs.
-    let epochs = history.iter().map(|epoch| (epoch.epoch as f64, f64::NAN));
+    let epochs = history.iter().map(|row| (row.epoch as f64, GAP));
     let best_epoch = best.map(at).unwrap_or_default();
     let mut marks = vec![Mark(Some(0), line, epochs.collect())];
     marks.push(Mark(None, line, best_epoch));
@@ -63,27 +67,31 @@ fn chart(history: &[Epoch], name: &str, best: Option<f64>) -> Chart {
 }
 
 /// The names of all quantities, the loss first.
-fn names(history: &[Epoch]) -> Vec<&str> {
-    let epochs = history.iter();
-    let values = epochs.flat_map(|epoch| epoch.train.iter().chain(&epoch.validation));
-    let mut names: Vec<&str> = values.map(|(name, _)| &**name).collect();
+fn names(history: &[MetricsRow]) -> Vec<&str> {
+    let both = history
+        .iter()
+        .flat_map(|row| [Some(&row.train), row.validation.as_ref()]);
+    let values = both.flatten().flat_map(Named::iter);
+    let mut names: Vec<&str> = values.map(|(name, _)| name).collect();
     names.sort_unstable_by_key(|name| (*name != LOSS, *name));
     names.dedup();
     names
 }
 
 /// The epoch with the lowest validation loss, the first of several, and that loss.
-fn best(history: &[Epoch]) -> Option<(usize, f64)> {
-    let losses = values(history, LOSS, |epoch| &epoch.validation);
+fn best(history: &[MetricsRow]) -> Option<(usize, f64)> {
+    let losses = values(history, LOSS, |row| row.validation.as_ref());
     let losses = losses.into_iter().filter(|&(_, loss)| drawable(loss));
     let best = losses.min_by(|a, b| a.1.total_cmp(&b.1));
     best.map(|(epoch, loss)| (epoch as usize, loss))
 }
 
 /// The epochs that have a value of this name, and the value.
-fn values(history: &[Epoch], name: &str, of: fn(&Epoch) -> &Vec<(String, f64)>) -> Points {
-    let value = |epoch: &Epoch| of(epoch).iter().find(|(n, _)| n == name).map(|&(_, v)| v);
-    let point = |epoch: &Epoch| Some((epoch.epoch as f64, value(epoch)?));
+fn values(history: &[MetricsRow], name: &str, of: fn(&MetricsRow) -> Option<&Named>) -> Points {
+    let point = |row: &MetricsRow| {
+        let (_, value) = of(row)?.iter().find(|(other, _)| *other == name)?;
+        Some((row.epoch as f64, value.unwrap_or(GAP)))
+    };
     history.iter().filter_map(point).collect()
 }
 

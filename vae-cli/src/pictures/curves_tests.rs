@@ -1,16 +1,12 @@
 use super::*;
 use crate::pictures::decode;
 
-fn named(values: &[(&str, f64)]) -> Vec<(String, f64)> {
-    let owned = |&(name, value): &(&str, f64)| (name.to_owned(), value);
-    values.iter().map(owned).collect()
-}
-
-fn epoch(epoch: usize, train: &[(&str, f64)], validation: &[(&str, f64)]) -> Epoch {
-    Epoch {
+fn epoch(epoch: usize, train: &[(&str, f64)], validation: &[(&str, f64)]) -> MetricsRow {
+    MetricsRow {
         epoch,
-        train: named(train),
-        validation: named(validation),
+        train: train.iter().copied().collect(),
+        validation: (!validation.is_empty()).then(|| validation.iter().copied().collect()),
+        ..MetricsRow::default()
     }
 }
 
@@ -76,7 +72,7 @@ fn one_epoch_is_two_points() {
 
 #[test]
 fn values_that_are_not_finite_are_gaps() {
-    let history: Vec<Epoch> = (0..=100)
+    let history: Vec<MetricsRow> = (0..=100)
         .map(|i| {
             let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY][i % 3];
             epoch(

@@ -52,17 +52,6 @@ pub struct Reconstructions<'a> {
     pub names: &'a [String],
 }
 
-/// What was measured in one epoch. A value that was not measured is left out.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Epoch {
-    /// The number of the epoch.
-    pub epoch: usize,
-    /// Names and values of the training.
-    pub train: Vec<(String, f64)>,
-    /// Names and values of the validation; empty if there was none.
-    pub validation: Vec<(String, f64)>,
-}
-
 /// Draws reconstructions: for images, the first 16 below each other in rows; for tables,
 /// all, as points over their inputs, for each of the first 12 columns.
 ///
