@@ -12,7 +12,7 @@
 //! ```
 //! use vae_variants::prelude::*;
 //!
-//! let numbers: Vec<f32> = (0..600).map(|i| (i as f32 * 0.1).sin()).collect();
+//! let numbers: Vec<f32> = (0..1200).map(|i| (i as f32 * 0.1).sin()).collect();
 //! let rows = MemoryDataset::new(DataShape::flat(6), numbers)?; // or MemoryDataset::try_from(ndarray)
 //! let data = Data::from_source(Source::new("waves", Arc::new(rows)), &DataConfig::default(), 42)?;
 //! let recipe = Recipe::of(Vae::default(), &data, 42)?;

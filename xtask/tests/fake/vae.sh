@@ -100,6 +100,9 @@ fi
 kl=",\"kl\":$((2 * seed))"
 [ "$name" != ae ] || kl=',"penalty":0.5'
 cat >"$out/summary.json" <<END
-{"version": "1", "seed": $seed, "variant": "$name", "seconds": 2, "train_samples_per_second": 1000,
+{"version": "1", "seed": $seed, "variant": "$name", "dataset": "d", "data": "f", "backend": "flex",
+ "ops": "fast", "threads": 1, "binarize": "none", "likelihood": "bernoulli", "ending": "finished",
+ "epochs": 1, "steps": 5, "parameters": 9, "examples": {"train": 3, "validation": 2, "test": 1},
+ "seconds": 2, "process_seconds": 3, "train_samples_per_second": 1000,
  "test": {"loss": $((latent + 2 * seed)), "reconstruction": $latent$kl}}
 END
