@@ -23,6 +23,9 @@ const TEXT: i32 = 24;
 /// Numbers above this are not drawn: differences of larger ones may overflow.
 const LARGEST: f64 = 1e300;
 
+/// An axis whose numbers are all below this is that of 0: plotters finds no ticks for it.
+const SMALLEST: f64 = 1e-12;
+
 /// Points that are drawn in one way: with circles of a radius around those that can be, or,
 /// without one, joined by a line, or, if the style fills it, as the corners of an area that
 /// stands on the axis. A corner at infinity is where an axis ends.
@@ -163,10 +166,10 @@ pub fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
     let (low, high) = bounds.unwrap_or((0.0, 1.0));
     let size = low.abs().max(high.abs());
     let space = match high - low {
+        _ if size < SMALLEST => return -0.5..0.5,
         width if width > size * 1e-4 => width * 0.05,
         // Values that are alike are drawn in the middle.
-        _ if size > 1.0 / LARGEST => size * 0.1,
-        _ => return -0.5..0.5,
+        _ => size * 0.1,
     };
     // What is never negative should not seem to be.
     let least = if low > 0.0 { 0.0 } else { f64::NEG_INFINITY };
@@ -246,7 +249,7 @@ mod tests {
     #[test]
     fn every_axis_has_a_width_and_ticks() {
         let odd = [f64::NAN, f64::INFINITY, f64::MAX];
-        let sets: [&[f64]; 10] = [
+        let sets: [&[f64]; 11] = [
             &[],
             &odd,
             &[0.0],
@@ -254,6 +257,7 @@ mod tests {
             &[1e9, 1e9 + 1e-6],
             &[1e-300],
             &[5e-324],
+            &[0.0, -2.128e-16],
             &[1e300, -1e300],
             &[f64::from(f32::MAX), 0.0],
             &[0.1, 0.1, f64::NAN],
