@@ -4,9 +4,10 @@ mod common;
 
 use common::{Place, SMALL, assert_same_bytes, assert_says};
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "config.toml",
     "curves.png",
+    "curves.svg",
     "metrics.jsonl",
     "model.json",
     "model.safetensors",

@@ -20,7 +20,7 @@ const TRAIN: [&str; 2] = ["variant.name=beta", "train.max_steps=50"];
 const STEPS: u64 = 50;
 
 /// What the end-to-end check expects in a run folder.
-const RUN_FILES: [&str; 10] = [
+const RUN_FILES: [&str; 11] = [
     "config.toml",
     "metrics.jsonl",
     "summary.json",
@@ -29,6 +29,7 @@ const RUN_FILES: [&str; 10] = [
     "reconstructions.png",
     "samples.png",
     "curves.png",
+    "curves.svg",
     "checkpoints/last.ckpt",
     "checkpoints/best.ckpt",
 ];
