@@ -44,8 +44,9 @@ impl Trained {
     /// Opens the model in `folder`: that of a run, or one with the two files that [`Trained::save`] writes.
     ///
     /// # Errors
-    /// [`Error::Io`](vae_core::Error::Io) if a file cannot be read, [`Error::Corrupt`](vae_core::Error::Corrupt) if one is damaged, of a later version, or
-    /// of a model with parts that are not ours, [`Error::Unfit`](vae_core::Error::Unfit) if the model is larger than the memory, and
+    /// [`Error::Io`](vae_core::Error::Io) if a file cannot be read, [`Error::Corrupt`](vae_core::Error::Corrupt) if
+    /// one is damaged, of a later version, or of a model with parts that are not ours,
+    /// [`Error::Unfit`](vae_core::Error::Unfit) if the model is larger than the memory, and
     /// [`Error::Setting`](vae_core::Error::Setting) if this build lacks the backend.
     pub fn open(folder: &Path, backend: Backend) -> Result<Self> {
         Self::load(ModelBytes::read(folder)?, folder, backend)
@@ -74,7 +75,8 @@ impl Trained {
     /// A model with fresh weights: what an untrained one would do, and how fast.
     ///
     /// # Errors
-    /// Those of [`Description::build`], and [`Error::Setting`](vae_core::Error::Setting) if this build lacks the backend.
+    /// Those of [`Description::build`], and [`Error::Setting`](vae_core::Error::Setting) if this build lacks the
+    /// backend.
     pub fn fresh(description: &Description, seed: u64, backend: Backend) -> Result<Self> {
         backend::on(backend, Building { description, seed })
     }
