@@ -127,6 +127,13 @@ impl Description {
         }
     }
 
+    /// The name of each feature; those without one are called x0, x1 and so on.
+    pub fn column_names(&self) -> Vec<String> {
+        let named = |at: usize| self.columns.get(at).filter(|name| !name.trim().is_empty());
+        let name = |at| named(at).cloned().unwrap_or_else(|| format!("x{at}"));
+        (0..self.shape.features()).map(name).collect()
+    }
+
     /// Everything that the parts are built from.
     ///
     /// # Errors
@@ -433,6 +440,16 @@ mod tests {
         let data = Data::from_source(source, &DataConfig::default(), 1).unwrap();
         let (variant, model) = (Variant::Vae(Vae::default()), ModelConfig::default());
         Description::new(variant, model, Default::default(), &data, Binarize::None).unwrap()
+    }
+
+    #[test]
+    fn columns_without_a_name_are_numbered() {
+        let columns = vec!["a".to_owned(), " ".to_owned()];
+        let described = Description {
+            columns,
+            ..description()
+        };
+        assert_eq!(described.column_names(), ["a", "x1", "x2"]);
     }
 
     #[test]

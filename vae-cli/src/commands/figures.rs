@@ -3,7 +3,7 @@
 use anyhow::Result;
 use vae_data::{Data, Subset};
 use vae_results::RunWriter;
-use vae_variants::{Description, Examples, Reconstructions, Trained};
+use vae_variants::{Examples, Trained};
 
 use crate::pictures::{self, Picture};
 
@@ -35,23 +35,8 @@ pub fn write(folder: &RunWriter, model: &Trained, data: &Data, seed: u64) -> Res
     let subsets = [&data.test, &data.validation, &data.train];
     if let Some(subset) = subsets.into_iter().find(|subset| !subset.is_empty()) {
         let examples = first(subset, if is_image { COLUMNS } else { ROWS })?.corrupted();
-        let Reconstructions {
-            target,
-            corrupted,
-            reconstructed,
-        } = model
-            .reconstruct(&examples)
-            .next()
-            .transpose()?
-            .unwrap_or_default();
-        let picture = pictures::reconstructions(&pictures::Reconstructions {
-            shape: &shown.shape,
-            input: &target,
-            corrupted: corrupted.as_deref(),
-            reconstructed: &reconstructed,
-            range: range(shown, &target),
-            names: &shown.columns,
-        })?;
+        let reconstructed = model.reconstruct(&examples).next().transpose()?;
+        let picture = pictures::reconstructions(&reconstructed.unwrap_or_default(), shown)?;
         save(folder, "reconstructions", &picture)?;
         if is_image && has_rows {
             let examples = first(subset, PER_CLASS)?.corrupted();
@@ -67,7 +52,11 @@ pub fn write(folder: &RunWriter, model: &Trained, data: &Data, seed: u64) -> Res
             }
             let names = ["input".to_owned()].into_iter();
             let names: Vec<_> = names.chain(classes.iter().cloned()).collect();
-            save(folder, "styles", &samples(&values, &names, shown)?)?;
+            save(
+                folder,
+                "styles",
+                &pictures::samples(&values, shown, &names)?,
+            )?;
         }
     }
 
@@ -87,24 +76,16 @@ pub fn write(folder: &RunWriter, model: &Trained, data: &Data, seed: u64) -> Res
     };
     let values = model.sample(count, &conditions, seed)?;
     let picture = if is_image {
-        samples(&values, rows, shown)?
+        pictures::samples(&values, shown, rows)?
     } else {
         let originals = model
             .reconstruct(&first(&data.train, ROWS)?)
             .next()
             .transpose()?;
         let originals = originals.unwrap_or_default().target;
-        pictures::sample_histograms(&originals, &values, &shown.shape, &shown.columns)?
+        pictures::histograms(&originals, &values, shown)?
     };
     save(folder, "samples", &picture)
-}
-
-/// A picture of sampled images, one row for each label.
-///
-/// # Errors
-/// If the samples are not images.
-pub fn samples(values: &[f32], labels: &[String], shown: &Description) -> Result<Picture> {
-    pictures::samples(values, &shown.shape, range(shown, values), labels)
 }
 
 /// Writes a picture as PNG and, if it is a chart, as SVG.
@@ -114,14 +95,4 @@ fn save(folder: &RunWriter, name: &str, picture: &Picture) -> Result<()> {
         folder.write(&format!("{name}.svg"), svg.as_bytes())?;
     }
     Ok(())
-}
-
-/// The values that are black and white: those of the data, which are known where they were not scaled.
-fn range(shown: &Description, values: &[f32]) -> (f32, f32) {
-    if shown.scaler.is_none() {
-        return shown.range;
-    }
-    let finite = values.iter().copied().filter(|value| value.is_finite());
-    let wider = |(low, high): (f32, f32), value: f32| (low.min(value), high.max(value));
-    finite.fold((f32::INFINITY, f32::NEG_INFINITY), wider)
 }

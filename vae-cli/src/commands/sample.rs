@@ -16,7 +16,7 @@ use vae_results::RunFolder;
 use vae_variants::{Condition, Description, Trained, prepare};
 
 use crate::{
-    commands::figures,
+    pictures,
     settings::{Backend, Entry, LayerArgs, resolve, resolve_run},
 };
 
@@ -141,7 +141,7 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
                 None if conditions.len() == classes.len() => classes,
                 _ => &[],
             };
-            figures::samples(&values, labels, shown)?.png
+            pictures::samples(&values, shown, labels)?.png
         }
     };
     write_atomically(&path, |file| file.write_all(&bytes))?;
@@ -202,12 +202,7 @@ impl Form {
 /// Comma-separated values; columns without a name are numbered.
 fn table(values: &[f32], shown: &Description) -> Vec<u8> {
     let features = shown.shape.features();
-    let numbered = || (0..features).map(|i| format!("x{i}")).collect::<Vec<_>>();
-    let names = match shown.columns.is_empty() {
-        true => numbered(),
-        false => shown.columns.clone(),
-    };
-    let mut text = names.join(",") + "\n";
+    let mut text = shown.column_names().join(",") + "\n";
     for row in values.chunks(features) {
         let cells: Vec<String> = row.iter().map(f32::to_string).collect();
         text += &cells.join(",");

@@ -4,13 +4,14 @@
 use std::ops::Range;
 
 use anyhow::Result;
+use image::imageops::thumbnail;
 use plotters::coord::ranged1d::BoldPoints;
 use plotters::coord::{Shift, types::RangedCoordf64};
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::tone::{INK, MESH, Rgb, color};
-use super::{Picture, png, smooth, text};
+use super::{Picture, blank, text};
 
 /// Height of the legend, and space between its texts.
 const LEGEND: i32 = 72;
@@ -56,43 +57,39 @@ pub fn picture(charts: &[Chart], size: (u32, u32), legend: &Legend) -> Result<Pi
         count @ ..=9 => count.min(3),
         _ => 4,
     };
-    let shape = (charts.len().div_ceil(columns), columns);
-    let mut end = 40;
-    for (_, text) in legend {
+    let rows = charts.len().div_ceil(columns);
+    let (mut end, mut texts) = (40, Vec::new());
+    for (color, text) in legend {
+        texts.push((text, text::style(TEXT, HPos::Left, *color)?, end));
         end += text::width(text, TEXT)? + SPACE;
     }
     let width = (columns as u32 * size.0 * 2).max(end as u32);
-    let height = shape.0 as u32 * size.1 * 2 + LEGEND as u32;
-    let image = smooth((width, height), [255; 3], |area| {
-        draw(area, charts, shape, legend)
-    })?;
+    let height = rows as u32 * size.1 * 2 + LEGEND as u32;
+    let mut image = blank(width as usize, height as usize, [255; 3])?;
+    let backend = BitMapBackend::with_buffer(&mut image, (width, height));
+    draw(backend, charts, (rows, columns), &texts)?;
     let mut svg = String::new();
     let backend = SVGBackend::with_string(&mut svg, (width, height));
-    draw(&backend.into_drawing_area(), charts, shape, legend)?;
+    draw(backend, charts, (rows, columns), &texts)?;
     let pixels = |part| format!("width=\"{}\" height=\"{}\"", width / part, height / part);
-    let svg = Some(svg.replacen(&pixels(1), &pixels(2), 1));
-    let png = png(&image)?;
-    Ok(Picture { png, svg })
+    let svg = svg.replacen(&pixels(1), &pixels(2), 1);
+    Picture::new(&thumbnail(&image, width / 2, height / 2), Some(svg))
 }
 
-fn draw<D: DrawingBackend<ErrorType: 'static>>(
-    area: &Area<D>,
+fn draw(
+    backend: impl DrawingBackend<ErrorType: 'static>,
     charts: &[Chart],
     shape: (usize, usize),
-    legend: &Legend,
+    texts: &[(&String, TextStyle<'_>, i32)],
 ) -> Result<()> {
+    let area = backend.into_drawing_area();
     area.fill(&WHITE)?;
-    let mut x = 40;
-    for (color, text) in legend {
-        let style = text::style(TEXT, HPos::Left, *color)?;
-        area.draw_text(text, &style, (x, LEGEND / 2 + 4))?;
-        x += text::width(text, TEXT)? + SPACE;
+    for (text, style, x) in texts {
+        area.draw_text(text, style, (*x, LEGEND / 2 + 4))?;
     }
     let areas = area.split_vertically(LEGEND).1.split_evenly(shape);
-    for (chart, area) in charts.iter().zip(areas) {
-        chart.draw(&area)?;
-    }
-    Ok(area.present()?)
+    let mut areas = charts.iter().zip(areas);
+    areas.try_for_each(|(chart, area)| chart.draw(&area))
 }
 
 impl Chart {
@@ -104,17 +101,15 @@ impl Chart {
         }
         let x = range(points().map(|at| at.0));
         let mut y = range(points().map(|at| at.1));
-        let is_area = |mark: &Mark| mark.0.is_none() && mark.1.filled;
-        if marks.iter().any(is_area) {
+        if marks.iter().any(|mark| mark.0.is_none() && mark.1.filled) {
             y.start = 0.0;
         }
         let (x_written, (ticks, y_written)) = (written(&x, across.1).1, written(&y, up.1));
         let digits = ticks.iter().map(|tick| y_written(tick).chars().count());
         let beside = 15 * digits.max().unwrap_or(0) as i32;
         let mut chart = ChartBuilder::on(area)
-            .margin(16)
+            .margin(24)
             .margin_top(56)
-            .margin_right(32)
             .x_label_area_size(if across.0.is_empty() { 41 } else { 77 })
             .y_label_area_size(beside + if up.0.is_empty() { 25 } else { 61 })
             .build_cartesian_2d(x, y)?;
@@ -123,8 +118,6 @@ impl Chart {
             .bold_line_style(color(MESH, 1.0).stroke_width(2))
             .light_line_style(TRANSPARENT)
             .axis_style(color(INK, 1.0).stroke_width(2))
-            .set_all_tick_mark_size(8)
-            .y_label_offset(4)
             .label_style(text::style(TEXT, HPos::Center, INK)?)
             .x_labels(across.1)
             .y_labels(up.1)
@@ -142,14 +135,9 @@ impl Chart {
                 None => chart.draw_series([PathElement::new(&points[..], *style)])?,
             };
         }
-        // In the middle of the chart without its labels, if there is room.
-        let (width, left) = (area.dim_in_pixel().0 as i32, area.get_base_pixel().0);
-        let title = text::shorten(title, TITLE, width - 48)?;
-        let inner = chart.plotting_area().get_pixel_range().0;
-        let middle = i32::midpoint(inner.start, inner.end) - left;
-        let x = middle.min(width - 16 - text::width(&title, TITLE)? / 2);
-        let style = text::style(TITLE, HPos::Center, INK)?;
-        Ok(area.draw_text(&title, &style, (x, 26))?)
+        let left = chart.plotting_area().get_pixel_range().0.start - area.get_base_pixel().0;
+        let title = text::shorten(title, TITLE, area.dim_in_pixel().0 as i32 - left - 16)?;
+        Ok(area.draw_text(&title, &text::style(TITLE, HPos::Left, INK)?, (left, 26))?)
     }
 }
 
@@ -160,10 +148,9 @@ pub fn drawable(value: f64) -> bool {
 
 /// The ends of an axis that shows all values that can be drawn, with a little space.
 pub fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
-    let drawn = values.filter(|&value| drawable(value));
-    let wider = |a: (f64, f64), b: (f64, f64)| (a.0.min(b.0), a.1.max(b.1));
-    let bounds = drawn.map(|value| (value, value)).reduce(wider);
-    let (low, high) = bounds.unwrap_or((0.0, 1.0));
+    let drawn: Vec<f64> = values.filter(|&value| drawable(value)).collect();
+    let end = |end: fn(f64, f64) -> f64, none| drawn.iter().copied().reduce(end).unwrap_or(none);
+    let (low, high) = (end(f64::min, 0.0), end(f64::max, 1.0));
     let size = low.abs().max(high.abs());
     let space = match high - low {
         _ if size < SMALLEST => return -0.5..0.5,

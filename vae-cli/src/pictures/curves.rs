@@ -27,10 +27,7 @@ const LOSS: &str = "loss";
 /// If no epoch has any quantity.
 pub fn curves(history: &[MetricsRow]) -> Result<Picture> {
     let names = names(history);
-    ensure!(
-        !names.is_empty(),
-        "no epoch has been trained yet: there is nothing to draw"
-    );
+    ensure!(!names.is_empty(), "no epoch has been trained yet");
     let best = best(history);
     let mut legend = vec![(BLUE, "━━  training".to_owned())];
     if history.iter().any(|row| row.validation.is_some()) {
@@ -41,7 +38,7 @@ pub fn curves(history: &[MetricsRow]) -> Result<Picture> {
         let text = format!("○ best validation loss: {loss} in epoch {epoch}");
         legend.push((INK, text));
     }
-    let chart = |name| chart(history, name, best.map(|best| best.0 as f64));
+    let chart = |name| chart(history, name, best.map(|best| best.0));
     let charts: Vec<Chart> = names.into_iter().map(chart).collect();
     picture(&charts, SIZE, &legend)
 }
@@ -55,9 +52,8 @@ fn chart(history: &[MetricsRow], name: &str, best: Option<f64>) -> Chart {
     let at = |epoch| vec![(epoch, f64::NEG_INFINITY), (epoch, f64::INFINITY)];
     // All charts show all epochs.
     let epochs = history.iter().map(|row| (row.epoch as f64, GAP));
-    let best_epoch = best.map(at).unwrap_or_default();
     let mut marks = vec![Mark(Some(0), line, epochs.collect())];
-    marks.push(Mark(None, line, best_epoch));
+    marks.push(Mark(None, line, best.map(at).unwrap_or_default()));
     marks.extend(curve(&train, color(BLUE, 1.0)));
     marks.extend(curve(&validation, color(VERMILION, 1.0)));
     let at_best = validation.into_iter().filter(|point| Some(point.0) == best);
@@ -68,22 +64,19 @@ fn chart(history: &[MetricsRow], name: &str, best: Option<f64>) -> Chart {
 
 /// The names of all quantities, the loss first.
 fn names(history: &[MetricsRow]) -> Vec<&str> {
-    let both = history
-        .iter()
-        .flat_map(|row| [Some(&row.train), row.validation.as_ref()]);
-    let values = both.flatten().flat_map(Named::iter);
-    let mut names: Vec<&str> = values.map(|(name, _)| name).collect();
+    let named = |row: usize| [Some(&history[row].train), history[row].validation.as_ref()];
+    let named = (0..history.len()).flat_map(named).flatten();
+    let mut names: Vec<&str> = named.flat_map(Named::iter).map(|(name, _)| name).collect();
     names.sort_unstable_by_key(|name| (*name != LOSS, *name));
     names.dedup();
     names
 }
 
 /// The epoch with the lowest validation loss, the first of several, and that loss.
-fn best(history: &[MetricsRow]) -> Option<(usize, f64)> {
+fn best(history: &[MetricsRow]) -> Option<(f64, f64)> {
     let losses = values(history, LOSS, |row| row.validation.as_ref());
     let losses = losses.into_iter().filter(|&(_, loss)| drawable(loss));
-    let best = losses.min_by(|a, b| a.1.total_cmp(&b.1));
-    best.map(|(epoch, loss)| (epoch as usize, loss))
+    losses.min_by(|a, b| a.1.total_cmp(&b.1))
 }
 
 /// The epochs that have a value of this name, and the value.
@@ -97,15 +90,12 @@ fn values(history: &[MetricsRow], name: &str, of: fn(&MetricsRow) -> Option<&Nam
 
 /// A line that is interrupted where a value cannot be drawn, with points if they are few.
 fn curve(values: &[(f64, f64)], color: RGBAColor) -> Vec<Mark> {
-    let mut marks = Vec::new();
-    for part in values.split(|&(_, value)| !drawable(value)) {
-        marks.push(Mark(None, color.stroke_width(4), part.to_vec()));
-        if part.len() == 1 || values.len() <= FEW {
-            let radius = if values.len() == 1 { 9 } else { 6 };
-            marks.push(Mark(Some(radius), color.filled(), part.to_vec()));
-        }
-    }
-    marks
+    // Without an edge, a line of one point shows nothing: its circle is as wide as the line.
+    let radius = if values.len() <= FEW { 6 } else { 2 };
+    let parts = values.split(|&(_, value)| !drawable(value));
+    let line = |part: &[_]| Mark(None, color.stroke_width(4), part.to_vec());
+    let points = Mark(Some(radius), color.filled(), values.to_vec());
+    parts.map(line).chain([points]).collect()
 }
 
 /// What a quantity is called above its chart.
@@ -123,7 +113,6 @@ fn unit(name: &str) -> &'static str {
         "perplexity" => "codes in use",
         _ if name.ends_with("fraction") => "fraction",
         _ if name.ends_with("weight") => "weight",
-        _ if name.ends_with("learning_rate") => "learning rate",
         _ => "nats per example",
     }
 }

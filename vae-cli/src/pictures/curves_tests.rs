@@ -1,5 +1,5 @@
 use super::*;
-use crate::pictures::decode;
+use crate::pictures::tests::decode;
 
 fn epoch(epoch: usize, train: &[(&str, f64)], validation: &[(&str, f64)]) -> MetricsRow {
     MetricsRow {
@@ -52,7 +52,7 @@ fn the_loss_is_first() {
 fn the_best_epoch_is_the_first_with_the_lowest_validation_loss() {
     let loss = |number, value| epoch(number, &[("loss", 0.0)], &[("loss", value)]);
     let history = [loss(3, 2.0), loss(4, f64::NAN), loss(5, 1.0), loss(6, 1.0)];
-    assert_eq!(best(&history), Some((5, 1.0)));
+    assert_eq!(best(&history), Some((5.0, 1.0)));
     assert_eq!(best(&[loss(1, f64::NEG_INFINITY)]), None);
     assert_eq!(best(&[epoch(1, &[("loss", 1.0)], &[])]), None);
 }

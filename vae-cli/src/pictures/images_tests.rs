@@ -1,8 +1,10 @@
 use vae_data::DataShape;
+use vae_variants::{Description, Reconstructions};
 
-use super::{BACKGROUND, label, size, tile};
+use super::{BACKGROUND, size, tile};
+use crate::pictures::tests::{decode, described};
 use crate::pictures::tone::{BLUE, NOT_FINITE, VERMILION};
-use crate::pictures::{Reconstructions, decode, reconstructions, samples};
+use crate::pictures::{reconstructions, samples};
 
 /// Images of one value each.
 fn plain(values: &[f32], features: usize) -> Vec<f32> {
@@ -14,13 +16,17 @@ fn ramp(count: usize) -> Vec<f32> {
     (0..count).map(|i| i as f32 / (count - 1) as f32).collect()
 }
 
-fn digits() -> DataShape {
-    DataShape::new([1, 28, 28]).unwrap()
+fn images(shape: [usize; 3], range: (f32, f32)) -> Description {
+    described(DataShape::new(shape).unwrap(), range, &[])
+}
+
+fn digits() -> Description {
+    images([1, 28, 28], (0.0, 1.0))
 }
 
 #[test]
 fn samples_are_in_a_square_and_all_are_shown() {
-    let picture = samples(&plain(&ramp(64), 784), &digits(), (0.0, 1.0), &[]).unwrap();
+    let picture = samples(&plain(&ramp(64), 784), &digits(), &[]).unwrap();
     let image = decode(&picture.png);
     // Eight images of 3 * 28 pixels, seven gaps of 4, two margins of 12.
     assert_eq!(image.dimensions(), (724, 724));
@@ -37,8 +43,8 @@ fn samples_are_in_a_square_and_all_are_shown() {
 
 #[test]
 fn a_square_may_be_incomplete() {
-    let one = DataShape::new([1, 1, 1]).unwrap();
-    let image = decode(&samples(&[1.0; 5], &one, (0.0, 1.0), &[]).unwrap().png);
+    let one = images([1, 1, 1], (0.0, 1.0));
+    let image = decode(&samples(&[1.0; 5], &one, &[]).unwrap().png);
     assert_eq!(image.dimensions(), (3 * 96 + 2 * 4 + 24, 2 * 96 + 4 + 24));
     let white = image.pixels().filter(|pixel| pixel.0 == [255; 3]).count();
     assert_eq!(white, 5 * 96 * 96);
@@ -47,7 +53,7 @@ fn a_square_may_be_incomplete() {
 #[test]
 fn rows_have_labels() {
     let rows: Vec<String> = (0..10).map(|class| format!("class {class}")).collect();
-    let picture = samples(&plain(&ramp(30), 784), &digits(), (0.0, 1.0), &rows).unwrap();
+    let picture = samples(&plain(&ramp(30), 784), &digits(), &rows).unwrap();
     let image = decode(&picture.png);
     assert_eq!(image.height(), 10 * 84 + 9 * 4 + 24);
     let left = image.width() - (3 * 84 + 2 * 4 + 12);
@@ -66,32 +72,26 @@ fn rows_have_labels() {
         }
         assert!(ink > 50, "row {row}: {ink}");
     }
-    assert!(samples(&plain(&ramp(31), 784), &digits(), (0.0, 1.0), &rows).is_err());
+    assert!(samples(&plain(&ramp(31), 784), &digits(), &rows).is_err());
 }
 
 #[test]
 fn labels_of_flat_images_do_not_overlap() {
-    let flat = DataShape::new([1, 1, 96]).unwrap();
+    let flat = images([1, 1, 96], (0.0, 1.0));
     let rows = ["a".to_owned(), "b".to_owned()];
-    let image = decode(
-        &samples(&[0.0; 2 * 96], &flat, (0.0, 1.0), &rows)
-            .unwrap()
-            .png,
-    );
+    let image = decode(&samples(&[0.0; 2 * 96], &flat, &rows).unwrap().png);
     // A label of size 15 is 18 pixels high.
     assert_eq!(image.height(), 2 * 18 + 4 + 24);
 }
 
 fn pictured(input: &[f32], corrupted: Option<&[f32]>, output: &[f32]) -> image::RgbImage {
     let of = Reconstructions {
-        shape: &digits(),
-        input,
-        corrupted,
-        reconstructed: output,
-        range: (-1.0, 1.0),
-        names: &[],
+        target: input.to_vec(),
+        corrupted: corrupted.map(<[f32]>::to_vec),
+        reconstructed: output.to_vec(),
     };
-    decode(&reconstructions(&of).unwrap().png)
+    let data = images([1, 28, 28], (-1.0, 1.0));
+    decode(&reconstructions(&of, &data).unwrap().png)
 }
 
 #[test]
@@ -123,25 +123,22 @@ fn the_first_sixteen_reconstructions_are_shown() {
 
 #[test]
 fn what_cannot_be_drawn_is_an_error() {
-    let (shape, range) = (digits(), (0.0, 1.0));
-    assert!(samples(&[], &shape, range, &[]).is_err());
-    assert!(samples(&[0.0; 785], &shape, range, &[]).is_err());
-    assert!(samples(&[0.0; 4], &DataShape::flat(2), range, &[]).is_err());
+    assert!(samples(&[], &digits(), &[]).is_err());
+    assert!(samples(&[0.0; 785], &digits(), &[]).is_err());
+    let table = described(DataShape::flat(2), (0.0, 1.0), &[]);
+    assert!(samples(&[0.0; 4], &table, &[]).is_err());
     let pixels = vec![0.0; 10_000];
-    let pixel = DataShape::new([1, 1, 1]).unwrap();
-    assert!(samples(&pixels, &pixel, range, &[]).is_ok());
-    let long = DataShape::new([1, 1, 10_000]).unwrap();
-    assert!(samples(&pixels, &long, (f32::NAN, f32::NAN), &[]).is_ok());
-    let unequal = |input, corrupted, reconstructed| {
-        let (shape, names) = (&pixel, &[][..]);
-        reconstructions(&Reconstructions {
-            shape,
-            input,
-            corrupted,
-            reconstructed,
-            range,
-            names,
-        })
+    let pixel = images([1, 1, 1], (0.0, 1.0));
+    assert!(samples(&pixels, &pixel, &[]).is_ok());
+    let long = images([1, 1, 10_000], (f32::NAN, f32::NAN));
+    assert!(samples(&pixels, &long, &[]).is_ok());
+    let unequal = |input: &[f32], corrupted: Option<&[f32]>, reconstructed: &[f32]| {
+        let of = Reconstructions {
+            target: input.to_vec(),
+            corrupted: corrupted.map(<[f32]>::to_vec),
+            reconstructed: reconstructed.to_vec(),
+        };
+        reconstructions(&of, &pixel)
     };
     assert!(unequal(&[], None, &[]).is_err());
     assert!(unequal(&[1.0], None, &[1.0, 2.0]).is_err());
@@ -151,18 +148,21 @@ fn what_cannot_be_drawn_is_an_error() {
 
 #[test]
 fn a_label_has_ink_in_every_line() {
-    let image = label("Größe ≤ 3\n日本 🙂").unwrap();
-    let ink = |rows: std::ops::Range<u32>| {
-        let mut rows = image
-            .rows()
-            .enumerate()
-            .filter(|(y, _)| rows.contains(&(*y as u32)));
-        rows.any(|(_, mut row)| row.any(|pixel| pixel.0[0] < 128))
+    let labelled = |label: &str| {
+        let flat = images([1, 1, 96], (0.0, 1.0));
+        decode(&samples(&[0.0; 96], &flat, &[label.to_owned()]).unwrap().png)
     };
-    assert_eq!(image.height(), 32);
-    assert!(ink(2..17) && ink(20..32) && !ink(0..2));
-    assert!(label("").is_ok());
-    assert!(label("\n").is_ok());
+    let image = labelled("Größe ≤ 3\n日本 🙂");
+    let left = image.width() - 96 - 12;
+    let ink = |rows: std::ops::Range<u32>| {
+        let mut pixels = rows.flat_map(|y| (0..left).map(move |x| (x, y)));
+        pixels.any(|(x, y)| image.get_pixel(x, y).0[0] < 128)
+    };
+    // Two lines of 18 pixels, between margins of 12.
+    assert_eq!(image.height(), 2 * 18 + 24);
+    assert!(ink(12..30) && ink(30..48) && !ink(0..12) && !ink(48..60));
+    labelled("");
+    labelled("\n");
 }
 
 #[test]

@@ -12,16 +12,14 @@ mod tone;
 use std::io::Cursor;
 
 use anyhow::{Result, ensure};
-use image::{ImageFormat, RgbImage, imageops::thumbnail};
-use plotters::coord::Shift;
-use plotters::prelude::{BitMapBackend, DrawingArea, IntoDrawingArea};
-use vae_data::DataShape;
+use image::{ImageFormat, RgbImage};
+use vae_variants::{Description, Reconstructions};
 
 use tone::Rgb;
 
 pub use curves::curves;
 pub use images::samples;
-pub use table::sample_histograms;
+pub use table::histograms;
 
 /// The most pixels of a picture: 64 million, which is 192 MB of memory.
 const MAX_PIXELS: usize = 64_000_000;
@@ -34,45 +32,36 @@ pub struct Picture {
     pub svg: Option<String>,
 }
 
-/// Some examples, and what an autoencoder made of them.
-#[derive(Clone, Copy, Debug)]
-pub struct Reconstructions<'a> {
-    /// The shape of one example.
-    pub shape: &'a DataShape,
-    /// The examples, `[examples, features]`.
-    pub input: &'a [f32],
-    /// What the model was given instead, `[examples, features]`; `None` if it was given
-    /// the examples themselves.
-    pub corrupted: Option<&'a [f32]>,
-    /// What it gave back, `[examples, features]`.
-    pub reconstructed: &'a [f32],
-    /// For images, the values that are black and white.
-    pub range: (f32, f32),
-    /// For tables, the names of the columns; those without one are numbered.
-    pub names: &'a [String],
+impl Picture {
+    fn new(image: &RgbImage, svg: Option<String>) -> Result<Self> {
+        let mut png = Vec::new();
+        image.write_to(&mut Cursor::new(&mut png), ImageFormat::Png)?;
+        Ok(Self { png, svg })
+    }
 }
 
-/// Draws reconstructions: for images, the first 16 below each other in rows; for tables,
-/// all, as points over their inputs, for each of the first 12 columns.
+/// Draws reconstructions of data: for images, the first 16 below each other in rows; for
+/// tables, all, as points over their inputs, for each of the first 12 columns.
 ///
 /// # Errors
 /// If there are no examples, or not as many of each kind.
-pub fn reconstructions(of: &Reconstructions<'_>) -> Result<Picture> {
-    let (inputs, found) = (of.input.len(), of.reconstructed.len());
-    let corrupted = of.corrupted.map_or(inputs, <[f32]>::len);
+pub fn reconstructions(of: &Reconstructions, data: &Description) -> Result<Picture> {
+    let (inputs, found) = (of.target.len(), of.reconstructed.len());
+    let corrupted = of.corrupted.as_ref().map_or(inputs, Vec::len);
     ensure!(
         found == inputs && corrupted == inputs,
         "{found} reconstructed values and {corrupted} corrupted ones, but {inputs} inputs"
     );
-    match of.shape.image() {
-        Some(shape) => images::reconstructions(of, shape),
-        None => table::reconstructions(of),
+    examples("input", &of.target, data)?;
+    match data.shape.image() {
+        Some(_) => images::reconstructions(of, data),
+        None => table::reconstructions(of, data),
     }
 }
 
 /// The number of examples, of which there must be one at least.
-fn examples(name: &str, values: &[f32], features: usize) -> Result<usize> {
-    let found = values.len();
+fn examples(name: &str, values: &[f32], data: &Description) -> Result<usize> {
+    let (found, features) = (values.len(), data.shape.features());
     ensure!(
         found > 0 && found.is_multiple_of(features),
         "{name}: {found} values are no examples of {features} values"
@@ -95,42 +84,45 @@ fn blank(width: usize, height: usize, color: Rgb) -> Result<RgbImage> {
     Ok(RgbImage::from_pixel(width as u32, height as u32, color))
 }
 
-/// A picture of half this size, drawn at the whole, so that its edges are smooth.
-///
-/// # Errors
-/// Those of [`blank`] and of `draw`.
-fn smooth(
-    (width, height): (u32, u32),
-    color: Rgb,
-    draw: impl FnOnce(&DrawingArea<BitMapBackend<'_>, Shift>) -> Result<()>,
-) -> Result<RgbImage> {
-    let mut image = blank(width as usize, height as usize, color)?;
-    draw(&BitMapBackend::with_buffer(&mut image, (width, height)).into_drawing_area())?;
-    Ok(thumbnail(&image, width / 2, height / 2))
-}
-
-/// A picture as a PNG file.
-fn png(image: &RgbImage) -> Result<Vec<u8>> {
-    let mut file = Vec::new();
-    image.write_to(&mut Cursor::new(&mut file), ImageFormat::Png)?;
-    Ok(file)
-}
-
-/// Reads a picture back.
-#[cfg(test)]
-fn decode(png: &[u8]) -> RgbImage {
-    image::load_from_memory(png).unwrap().to_rgb8()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use vae_data::{Binarize, Data, DataConfig, DataShape, MemoryDataset, Source};
+    use vae_variants::Vae;
+
     use super::*;
+
+    /// Reads a picture back.
+    pub fn decode(png: &[u8]) -> RgbImage {
+        image::load_from_memory(png).unwrap().to_rgb8()
+    }
+
+    /// Data of a shape and a range; the first columns may have names.
+    pub fn described(shape: DataShape, range: (f32, f32), columns: &[&str]) -> Description {
+        let values = vec![0.0; 20 * shape.features()];
+        let rows = MemoryDataset::new(shape, values).unwrap();
+        let source = Source::new("pictured", Arc::new(rows));
+        let data = Data::from_source(source, &DataConfig::default(), 1).unwrap();
+        let (variant, model, objective) = (
+            Vae::default().into(),
+            Default::default(),
+            Default::default(),
+        );
+        let described = Description::new(variant, model, objective, &data, Binarize::None).unwrap();
+        let columns = columns.iter().map(|name| (*name).to_owned()).collect();
+        Description {
+            range,
+            columns,
+            ..described
+        }
+    }
 
     #[test]
     fn a_picture_can_be_read_back() {
         let mut image = blank(3, 2, [9, 8, 7]).unwrap();
         image.put_pixel(2, 1, image::Rgb([1, 2, 3]));
-        let image = decode(&png(&image).unwrap());
+        let image = decode(&Picture::new(&image, None).unwrap().png);
         assert_eq!(image.dimensions(), (3, 2));
         assert_eq!(image.get_pixel(2, 1).0, [1, 2, 3]);
         assert_eq!(image.get_pixel(0, 1).0, [9, 8, 7]);

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use anyhow::Result;
 use plotters::style::Color;
-use vae_data::DataShape;
+use vae_variants::{Description, Reconstructions};
 
 use super::chart::{Chart, Legend, Mark, Points, drawable, picture, range};
 use super::tone::{BLUE, GREY, INK, VERMILION, color};
-use super::{Picture, Reconstructions, examples};
+use super::{Picture, examples};
 
 /// Size of one chart in pixels.
 pub const SIZE: (u32, u32) = (290, 280);
@@ -21,69 +21,58 @@ const BARS: usize = 30;
 
 /// Reconstructions over inputs, for each of the first 12 columns. On the diagonal they
 /// are the same.
-pub fn reconstructions(of: &Reconstructions<'_>) -> Result<Picture> {
-    let features = of.shape.features();
-    let count = examples("input", of.input, features)?;
+pub fn reconstructions(of: &Reconstructions, data: &Description) -> Result<Picture> {
+    let (features, names) = (data.shape.features(), data.column_names());
+    let count = of.target.len() / features;
     // Many points are more transparent.
     let opacity = (12.0 / (count as f64).sqrt()).clamp(0.12, 0.7);
-    let grey = color(GREY, opacity * 0.6).filled();
     let blue = color(BLUE, opacity).filled();
-    let diagonal = color(INK, 0.8).stroke_width(2);
     let radius = Some(if count > 300 { 4 } else { 6 });
+    let corrupted = of.corrupted.as_deref().unwrap_or_default();
     let mut legend = vec![(BLUE, "● reconstruction".to_owned())];
-    if of.corrupted.is_some() {
+    if !corrupted.is_empty() {
         legend.push((GREY, "● corrupted input".to_owned()));
     }
     legend.push((INK, "━━  same as the input".to_owned()));
-    let shown = shown(features, &[of.input, of.reconstructed], &mut legend);
+    let values = [&of.target[..], &of.reconstructed, corrupted];
+    let shown = shown(features, &values, &mut legend);
     let chart = |feature| {
         let column = |values| column(values, features, feature);
-        let (input, output) = (column(of.input), column(of.reconstructed));
-        let corrupted = of.corrupted.map(column).unwrap_or_default();
-        let all = || [&input, &output, &corrupted].into_iter().flatten().copied();
-        let (low, high) = (all().reduce(f64::min), all().reduce(f64::max));
-        let ends = [Some(f64::NEG_INFINITY), low, high, Some(f64::INFINITY)];
-        let ends = ends.into_iter().flatten().map(|at| (at, at)).collect();
-        let over = |outputs: &[f64]| input.iter().copied().zip(outputs.iter().copied()).collect();
+        let all = range(values.into_iter().flat_map(column));
+        let ends = [all.start, all.end].map(|end| (end, end)).to_vec();
+        let over = |values| column(&of.target).into_iter().zip(column(values)).collect();
         let marks = vec![
-            Mark(radius, grey, over(&corrupted)),
-            Mark(radius, blue, over(&output)),
-            Mark(None, diagonal, ends),
+            Mark(radius, color(GREY, opacity * 0.6).filled(), over(corrupted)),
+            Mark(radius, blue, over(&of.reconstructed)),
+            Mark(None, color(INK, 0.8).stroke_width(2), ends),
         ];
-        Chart(name(of.names, feature), [("input", 4), ("", 4)], marks)
+        Chart(names[feature].clone(), [("input", 4), ("", 4)], marks)
     };
     picture(&(0..shown).map(chart).collect::<Vec<_>>(), SIZE, &legend)
 }
 
-/// Draws how the values of `data` and of `samples`, both `[examples, features]`, are
-/// distributed, for each of the first 12 columns. The axes are those of the data; samples
+/// Draws how the values of `originals` and of `samples`, both `[examples, features]`, are
+/// distributed, for each of the first 12 columns. The axes are those of the originals; samples
 /// beyond them count in the first or the last bar.
 ///
 /// # Errors
 /// If there are no examples of either, or their number of values does not fit.
-pub fn sample_histograms(
-    data: &[f32],
-    samples: &[f32],
-    shape: &DataShape,
-    names: &[String],
-) -> Result<Picture> {
-    let features = shape.features();
-    examples("data", data, features)?;
-    examples("samples", samples, features)?;
+pub fn histograms(originals: &[f32], samples: &[f32], data: &Description) -> Result<Picture> {
+    let (features, names) = (data.shape.features(), data.column_names());
+    examples("data", originals, data)?;
+    examples("samples", samples, data)?;
     let line = color(VERMILION, 1.0).stroke_width(4);
     let area = color(BLUE, 0.4).filled();
     let texts = [(BLUE, "■ data"), (VERMILION, "━━  samples")];
     let mut legend = texts.map(|(color, text)| (color, text.to_owned())).to_vec();
-    let shown = shown(features, &[data, samples], &mut legend);
+    let shown = shown(features, &[originals, samples], &mut legend);
     let chart = |feature| {
         let column = |values| column(values, features, feature);
-        let (data, samples) = (column(data), column(samples));
-        let x = range(data.iter().copied());
-        let marks = vec![
-            Mark(None, area, bars(&data, &x)),
-            Mark(None, line, bars(&samples, &x)),
-        ];
-        Chart(name(names, feature), [("", 4), ("fraction", 4)], marks)
+        let x = range(column(originals).into_iter());
+        let mark = |style, values| Mark(None, style, bars(&column(values), &x));
+        let marks = vec![mark(area, originals), mark(line, samples)];
+        let axes = [("", 4), ("fraction", 4)];
+        Chart(names[feature].clone(), axes, marks)
     };
     picture(&(0..shown).map(chart).collect::<Vec<_>>(), SIZE, &legend)
 }
@@ -109,8 +98,7 @@ fn bars(values: &[f64], x: &Range<f64>) -> Points {
 /// values cannot be shown.
 fn shown(features: usize, values: &[&[f32]], legend: &mut Legend) -> usize {
     if features > COLUMNS {
-        let remark = format!("the first {COLUMNS} of {features} columns");
-        legend.push((INK, remark));
+        legend.push((INK, format!("the first {COLUMNS} of {features} columns")));
     }
     let values = values.iter().flat_map(|values| values.iter());
     let missing = values.filter(|value| !value.is_finite()).count();
@@ -125,12 +113,6 @@ fn shown(features: usize, values: &[&[f32]], legend: &mut Legend) -> usize {
 fn column(values: &[f32], features: usize, feature: usize) -> Vec<f64> {
     let rows = values.chunks_exact(features);
     rows.map(|row| f64::from(row[feature])).collect()
-}
-
-/// The name of a column; those without one are called x0, x1 and so on.
-fn name(names: &[String], feature: usize) -> String {
-    let name = names.get(feature).filter(|name| !name.trim().is_empty());
-    name.cloned().unwrap_or_else(|| format!("x{feature}"))
 }
 
 #[cfg(test)]

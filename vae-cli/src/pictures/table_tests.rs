@@ -1,18 +1,20 @@
 use vae_data::DataShape;
 
 use super::*;
-use crate::pictures::{decode, reconstructions, sample_histograms};
+use crate::pictures::tests::{decode, described};
+use crate::pictures::{histograms, reconstructions};
+
+fn table(features: usize) -> Description {
+    described(DataShape::flat(features), (0.0, 1.0), &["first"])
+}
 
 fn pictured(features: usize, input: &[f32], output: &[f32]) -> image::RgbImage {
     let of = Reconstructions {
-        shape: &DataShape::flat(features),
-        input,
+        target: input.to_vec(),
         corrupted: None,
-        reconstructed: output,
-        range: (0.0, 1.0),
-        names: &["first".to_owned()],
+        reconstructed: output.to_vec(),
     };
-    decode(&reconstructions(&of).unwrap().png)
+    decode(&reconstructions(&of, &table(features)).unwrap().png)
 }
 
 /// Whether a pixel is more blue than red: a point, or several.
@@ -78,10 +80,9 @@ fn fractions_are_of_all_finite_values() {
 
 #[test]
 fn histograms_show_data_and_samples() {
-    let shape = DataShape::flat(3);
     let data: Vec<f32> = (0..300).map(|i| (i as f32).sin()).collect();
     let samples: Vec<f32> = (0..90).map(|i| (i as f32).cos() * 3.0).collect();
-    let image = decode(&sample_histograms(&data, &samples, &shape, &[]).unwrap().png);
+    let image = decode(&histograms(&data, &samples, &table(3)).unwrap().png);
     assert_eq!(image.dimensions(), (870, 316));
     for chart in 0..3_u32 {
         let inside = |x: u32, y: u32| x / 290 == chart && y > 36;
@@ -94,14 +95,14 @@ fn histograms_show_data_and_samples() {
 
 #[test]
 fn odd_tables_have_a_picture_or_an_error() {
-    let shape = DataShape::flat(2);
-    assert!(sample_histograms(&[], &[0.0; 2], &shape, &[]).is_err());
-    assert!(sample_histograms(&[0.0; 2], &[], &shape, &[]).is_err());
-    assert!(sample_histograms(&[0.0; 2], &[0.0; 3], &shape, &[]).is_err());
+    let data = table(2);
+    assert!(histograms(&[], &[0.0; 2], &data).is_err());
+    assert!(histograms(&[0.0; 2], &[], &data).is_err());
+    assert!(histograms(&[0.0; 2], &[0.0; 3], &data).is_err());
     for value in [0.0, f32::NAN, f32::INFINITY, f32::MAX, f32::MIN_POSITIVE] {
         let values = [value, -value, 1.0, value];
-        assert!(sample_histograms(&values, &values, &shape, &[]).is_ok());
-        assert!(sample_histograms(&values, &[0.0; 2], &shape, &[]).is_ok());
+        assert!(histograms(&values, &values, &data).is_ok());
+        assert!(histograms(&values, &[0.0; 2], &data).is_ok());
         pictured(2, &values, &values);
         pictured(1, &[value], &[1.0]);
     }
@@ -121,11 +122,4 @@ fn the_legend_says_what_is_not_shown() {
         "the first 12 of 13 columns",
     ];
     assert_eq!(remarks, expected);
-}
-
-#[test]
-fn columns_without_a_name_are_numbered() {
-    let names = ["a".to_owned(), " ".to_owned()];
-    let shown = [0, 1, 2].map(|column| name(&names, column));
-    assert_eq!(shown, ["a", "x1", "x2"]);
 }

@@ -2,12 +2,15 @@
 
 use anyhow::{Result, anyhow};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontFamily, FontStyle, IntoFont, TextStyle, register_font};
+use plotters::style::{FontStyle, IntoFont, TextStyle, register_font};
 
 use super::tone::{self, INK, Rgb};
 
 /// A part of DejaVu Sans; see `assets/LICENSE-DejaVuSans.txt`.
 const FONT: &[u8] = include_bytes!("../../assets/DejaVuSans-subset.ttf");
+
+/// The name that it is asked for by, here and in SVG files.
+const NAME: &str = "sans-serif";
 
 /// How text of a size in pixels and a colour looks; in an SVG file it is in the viewer's own
 /// sans-serif font. Its middle is at the height of the point it is drawn at; `side` says
@@ -16,10 +19,9 @@ const FONT: &[u8] = include_bytes!("../../assets/DejaVuSans-subset.ttf");
 /// # Errors
 /// If the font of the program cannot be read.
 pub fn style(size: i32, side: HPos, color: Rgb) -> Result<TextStyle<'static>> {
-    let family = FontFamily::SansSerif;
-    register_font(family.as_str(), FontStyle::Normal, FONT)
+    register_font(NAME, FontStyle::Normal, FONT)
         .map_err(|_| anyhow!("the font of the program cannot be read"))?;
-    let style = (family, size).into_font().color(&tone::color(color, 1.0));
+    let style = (NAME, size).into_font().color(&tone::color(color, 1.0));
     Ok(style.pos(Pos::new(side, VPos::Center)))
 }
 

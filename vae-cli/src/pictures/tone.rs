@@ -1,6 +1,7 @@
 //! Colours, and how values become colours.
 
 use plotters::style::RGBAColor;
+use vae_variants::Description;
 
 /// A colour, as red, green and blue.
 pub type Rgb = [u8; 3];
@@ -37,6 +38,17 @@ pub struct Tone {
 }
 
 impl Tone {
+    /// The tone of values of data: it goes from their lowest to their highest, which are
+    /// known unless they were scaled; then those of `values` are taken.
+    pub fn of(data: &Description, values: &[f32]) -> Self {
+        if data.scaler.is_none() {
+            return Self::new(data.range);
+        }
+        let finite = values.iter().copied().filter(|value| value.is_finite());
+        let wider = |(low, high): (f32, f32), value: f32| (low.min(value), high.max(value));
+        Self::new(finite.fold((f32::INFINITY, f32::NEG_INFINITY), wider))
+    }
+
     /// A tone for values in a range. A range without width, or with an end that is not
     /// finite, becomes one of width 1 around its lower end, or around 0.
     pub fn new((low, high): (f32, f32)) -> Self {
