@@ -161,13 +161,14 @@ fn a_finished_run_has_nothing_to_resume() {
     assert_eq!(before, place.bytes("whole/summary.json"));
 }
 
-/// The folder `earlier` holds runs that version 0.1 had been stopped in, the end that it came to without
+/// The folder `earlier` holds runs that earlier versions had been stopped in (`batchnorm` of checkpoints of
+/// the second kind, the others of the first), the end that it came to without
 /// the break, and what it drew from a model.
 #[test]
 fn runs_of_an_earlier_version_go_on_to_the_same_end() {
     let place = Place::new();
     place.copy("earlier", "");
-    for variant in ["beta", "dae", "semi", "vaegan"] {
+    for variant in ["beta", "dae", "semi", "vaegan", "batchnorm"] {
         place.run(&format!("--resume {variant} --quiet"));
         let found = &place.json(&format!("{variant}/summary.json"))["test"];
         for (name, expected) in place.json(&format!("{variant}.json")).as_object().unwrap() {

@@ -1,11 +1,18 @@
 //! Files that are either whole or absent, and the parameters of a model as such a file.
 
-use std::{io::Write, path::Path};
+use std::{collections::BTreeMap, io::Write, path::Path};
 
-use burn::{module::Module, tensor::backend::Backend};
+use burn::{
+    module::Module,
+    tensor::{DType, TensorData, backend::Backend},
+};
 use burn_store::{ModuleSnapshot, SafetensorsStore};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    optimizer::Names,
+};
 
 /// Writes a file under a temporary name in the same folder, flushes it to the disk and renames it,
 /// so that `path` is always either the old file or the whole new one.
@@ -47,6 +54,47 @@ pub fn parameters_to_bytes<B: Backend, M: Module<B>>(model: &M) -> Result<Vec<u8
             format!("cannot be encoded: {error}"),
         )
     })
+}
+
+/// The names that [`parameters_to_bytes`] gives.
+pub(crate) fn parameter_names<B: Backend>(model: &impl Module<B>) -> Names {
+    let parameters = model.collect(None, None, true).into_iter();
+    let name = |of: burn_store::TensorSnapshot| Some((of.full_path(), of.tensor_id?));
+    parameters.filter_map(name).collect()
+}
+
+/// Tensors in the safetensors format.
+///
+/// # Errors
+/// [`Error::Corrupt`] if one is not of 32-bit numbers.
+pub(crate) fn tensors_to_bytes(tensors: BTreeMap<String, TensorData>) -> Result<Vec<u8>> {
+    let problem = |error: String| Error::corrupt(Path::new("the model"), error);
+    let views = tensors.iter().map(|(name, data)| match data.dtype {
+        DType::F32 => TensorView::new(Dtype::F32, data.shape.to_vec(), data.as_bytes())
+            .map(|view| (name, view))
+            .map_err(|error| problem(format!("cannot be encoded: {error}"))),
+        other => Err(problem(format!("has {other:?} numbers in {name}"))),
+    });
+    let views: Vec<_> = views.collect::<Result<_>>()?;
+    let written = safetensors::serialize(views, None);
+    written.map_err(|error| problem(format!("cannot be encoded: {error}")))
+}
+
+/// What [`tensors_to_bytes`] wrote.
+///
+/// # Errors
+/// What is wrong, in words.
+pub(crate) fn tensors_from_bytes(bytes: &[u8]) -> Result<BTreeMap<String, TensorData>, String> {
+    let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+    let tensors = file.iter().map(|(name, view)| match view.dtype() {
+        Dtype::F32 => {
+            let shape = view.shape().to_vec();
+            let data = TensorData::from_bytes_vec(view.data().to_vec(), shape, DType::F32);
+            Ok((name.to_owned(), data))
+        }
+        other => Err(format!("{name} has {other:?} numbers")),
+    });
+    tensors.collect()
 }
 
 /// Regular expressions of names, and what takes the place of a match, one after another.

@@ -1,14 +1,14 @@
 //! Optimizers and gradient clipping.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use burn::{
-    module::{Module, ModuleVisitor, Param, ParamId},
-    optim::{GradientsParams, SimpleOptimizer, adaptor::OptimizerAdaptor},
-    record::Record,
+    module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
+    optim::GradientsParams,
     tensor::{
-        ElementConversion, Tensor,
+        ElementConversion, Shape, Tensor, TensorData, TensorMetadata, TensorPrimitive,
         backend::{AutodiffBackend, Backend},
+        ops::FloatTensor,
     },
 };
 use garde::Validate;
@@ -127,61 +127,155 @@ impl OptimizerConfig {
     }
 }
 
-/// An optimizer over the parameters of a module.
-pub type ModuleOptimizer<M, B> = OptimizerAdaptor<Optimizer, M, B>;
-
-/// One parameter's optimizer; [`ModuleOptimizer`] holds its state for each.
+/// An optimizer of the parameters of a module, with what it remembers of each.
 #[derive(Debug, Clone)]
-pub struct Optimizer {
+pub struct Optimizer<B: AutodiffBackend> {
     config: OptimizerConfig,
+    memories: HashMap<ParamId, Memory<B::InnerBackend>>,
 }
 
-impl Optimizer {
+impl<B: AutodiffBackend> Optimizer<B> {
     /// Uses the given rule.
     pub fn new(config: OptimizerConfig) -> Self {
-        Self { config }
+        let memories = HashMap::new();
+        Self { config, memories }
+    }
+
+    /// Moves the parameters that have gradients.
+    #[must_use]
+    pub fn step<M: Module<B>>(&mut self, lr: f64, module: M, gradients: GradientsParams) -> M {
+        module.map(&mut Move {
+            optimizer: self,
+            lr,
+            gradients,
+        })
+    }
+
+    /// What it remembers of each parameter that has a name.
+    pub(crate) fn recall(&self, names: &Names) -> BTreeMap<String, StoredMemory> {
+        let memories = names.iter().map(|(name, id)| (name, self.memories.get(id)));
+        memories
+            .filter_map(|(name, memory)| Some((name.clone(), memory?.store())))
+            .collect()
+    }
+
+    /// Remembers what [`Optimizer::recall`] gave. Names that are no parameters are left out.
+    pub(crate) fn remember(
+        &mut self,
+        mut stored: BTreeMap<String, StoredMemory>,
+        names: &Names,
+        device: &B::Device,
+    ) {
+        let memories = names.iter().filter_map(|(name, id)| {
+            let memory = stored.remove(name)?;
+            Some((*id, memory.restore::<B::InnerBackend>(device)))
+        });
+        self.memories = memories.collect();
     }
 }
 
-/// State of an optimizer for one parameter.
-#[derive(Record, Clone)]
-pub struct OptimizerState<B: Backend, const D: usize> {
+/// Names of parameters, as in files.
+pub(crate) type Names = Vec<(String, ParamId)>;
+
+/// What an optimizer remembers of one parameter.
+#[derive(Debug, Clone)]
+pub struct Memory<B: Backend> {
     /// Steps taken.
-    pub time: usize,
+    time: usize,
     /// First moment (Adam) or last update (momentum).
-    pub first: Option<Tensor<B, D>>,
+    first: Option<FloatTensor<B>>,
     /// Second moment.
-    pub second: Option<Tensor<B, D>>,
+    second: Option<FloatTensor<B>>,
 }
 
-impl<B: Backend> SimpleOptimizer<B> for Optimizer {
-    type State<const D: usize> = OptimizerState<B, D>;
+/// A [`Memory`] outside of a backend.
+#[derive(Debug)]
+pub(crate) struct StoredMemory {
+    pub time: usize,
+    pub first: Option<TensorData>,
+    pub second: Option<TensorData>,
+}
 
-    fn step<const D: usize>(
+impl<B: Backend> Memory<B> {
+    fn store(&self) -> StoredMemory {
+        let data = |tensor: &FloatTensor<B>| {
+            let shape = tensor.shape();
+            let flat = B::float_reshape(tensor.clone(), Shape::new([shape.num_elements()]));
+            let flat = Tensor::<B, 1>::from_primitive(TensorPrimitive::Float(flat));
+            TensorData {
+                shape,
+                ..flat.into_data()
+            }
+        };
+        StoredMemory {
+            time: self.time,
+            first: self.first.as_ref().map(data),
+            second: self.second.as_ref().map(data),
+        }
+    }
+}
+
+impl StoredMemory {
+    fn restore<B: Backend>(self, device: &B::Device) -> Memory<B> {
+        let tensor = |data| B::float_from_data(data, device);
+        Memory {
+            time: self.time,
+            first: self.first.map(tensor),
+            second: self.second.map(tensor),
+        }
+    }
+}
+
+struct Move<'a, B: AutodiffBackend> {
+    optimizer: &'a mut Optimizer<B>,
+    lr: f64,
+    gradients: GradientsParams,
+}
+
+impl<B: AutodiffBackend> ModuleMapper<B> for Move<'_, B> {
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        let (id, tensor, mapper) = parameter.consume();
+        let Some(gradient) = self.gradients.remove::<B::InnerBackend, D>(id) else {
+            return Param::from_mapped_value(id, tensor, mapper);
+        };
+        let is_required = tensor.is_require_grad();
+        let Optimizer { config, memories } = &mut *self.optimizer;
+        let (moved, memory) = config.step(self.lr, tensor.inner(), gradient, memories.remove(&id));
+        memories.insert(id, memory);
+        let moved = Tensor::from_inner(moved).set_require_grad(is_required);
+        Param::from_mapped_value(id, moved, mapper)
+    }
+}
+
+impl OptimizerConfig {
+    /// One parameter after a step, and what is to be remembered of it.
+    pub fn step<B: Backend, const D: usize>(
         &self,
         lr: f64,
         parameter: Tensor<B, D>,
         gradient: Tensor<B, D>,
-        state: Option<Self::State<D>>,
-    ) -> (Tensor<B, D>, Option<Self::State<D>>) {
-        let (time, first, second) = match state {
-            Some(state) => (state.time + 1, state.first, state.second),
+        memory: Option<Memory<B>>,
+    ) -> (Tensor<B, D>, Memory<B>) {
+        let remembered = |tensor| Tensor::<B, D>::from_primitive(TensorPrimitive::Float(tensor));
+        let (time, first, second) = match memory {
+            Some(memory) => (memory.time + 1, memory.first, memory.second),
             None => (1, None, None),
         };
-        let (parameter, first, second) = match self.config {
-            OptimizerConfig::Adam {
+        let (first, second) = (first.map(remembered), second.map(remembered));
+        let (parameter, first, second) = match *self {
+            Self::Adam {
                 beta1,
                 beta2,
                 epsilon,
                 weight_decay,
             }
-            | OptimizerConfig::AdamW {
+            | Self::AdamW {
                 beta1,
                 beta2,
                 epsilon,
                 weight_decay,
             } => {
-                let decoupled = matches!(self.config, OptimizerConfig::AdamW { .. });
+                let decoupled = matches!(self, Self::AdamW { .. });
                 let [decay, decoupled_decay] = match decoupled {
                     true => [0.0, weight_decay],
                     false => [weight_decay, 0.0],
@@ -200,7 +294,7 @@ impl<B: Backend> SimpleOptimizer<B> for Optimizer {
                 let [parameter, first, second] = adam([parameter, first, second], gradient, &step);
                 (parameter, Some(first), Some(second))
             }
-            OptimizerConfig::Sgd {
+            Self::Sgd {
                 momentum,
                 weight_decay,
             } => {
@@ -209,38 +303,24 @@ impl<B: Backend> SimpleOptimizer<B> for Optimizer {
                     Some(last) => last.mul_scalar(momentum) + gradient,
                     None => gradient,
                 };
-                (
-                    parameter - update.clone().mul_scalar(lr),
-                    Some(update),
-                    None,
-                )
+                let parameter = parameter - update.clone().mul_scalar(lr);
+                (parameter, Some(update), None)
             }
-            OptimizerConfig::RmsProp { rho, epsilon } => {
+            Self::RmsProp { rho, epsilon } => {
                 let second = average(second, gradient.clone().square(), rho);
                 let scale = second.clone().sqrt().add_scalar(epsilon);
-                (
-                    parameter - (gradient / scale).mul_scalar(lr),
-                    None,
-                    Some(second),
-                )
+                let parameter = parameter - (gradient / scale).mul_scalar(lr);
+                (parameter, None, Some(second))
             }
         };
-        (
-            parameter,
-            Some(OptimizerState {
-                time,
-                first,
-                second,
-            }),
-        )
-    }
-
-    fn to_device<const D: usize>(state: Self::State<D>, device: &B::Device) -> Self::State<D> {
-        OptimizerState {
-            time: state.time,
-            first: state.first.map(|tensor| tensor.to_device(device)),
-            second: state.second.map(|tensor| tensor.to_device(device)),
-        }
+        let kept = |tensor: Tensor<B, D>| tensor.into_primitive().tensor();
+        let (first, second) = (first.map(kept), second.map(kept));
+        let memory = Memory {
+            time,
+            first,
+            second,
+        };
+        (parameter, memory)
     }
 }
 

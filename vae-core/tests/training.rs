@@ -1,12 +1,11 @@
 //! The training loop: exact resume, early stopping, several optimizers, clipping.
 
-mod toy;
-
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 
+use super::toy::{FEATURES, ToyVae, data, toy_vae, weights};
 use burn::{
     module::{AutodiffModule, Module, Param},
     tensor::{Tensor, backend::Backend},
@@ -14,7 +13,6 @@ use burn::{
 use burn_autodiff::Autodiff;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use toy::{FEATURES, ToyVae, data, toy_vae, weights};
 use vae_core::{
     Batch, Loss, Objective, Player, Portion, Position, Result, StepContext, Update, Updates,
     train::{

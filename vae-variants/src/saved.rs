@@ -20,13 +20,20 @@ use vae_results::RunFolder;
 use crate::{
     Model, Variant,
     memory::{Purpose, check_memory, tensors},
-    upgrade::RENAMED,
 };
 
 const PARAMETERS: &str = "model.safetensors";
 const DESCRIPTION: &str = "model.json";
 /// In format 1 the parameters had other names.
 const FORMAT: u32 = 2;
+
+/// Patterns of names of parameters in files of format 1, and what they are called now.
+pub const RENAMED: Renaming<'static> = &[
+    (r"^(?:vae|ae|cvae)\.", ""),
+    (r"^nets\.", "parts.networks."),
+    (r"^likelihood\.", "parts.likelihood."),
+    (r"^(discriminator|classifier|baseline)\.", "method.$1."),
+];
 
 /// What `model.json` says: how the model is built, and how data are brought to its scale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -381,7 +388,7 @@ impl ModelBytes {
     ) -> Result<(Model<B, A>, Description)> {
         let model = description.build_with(0, device, assemble)?;
         let renamed: Renaming<'_> = match description.format {
-            1 => &RENAMED,
+            1 => RENAMED,
             _ => &[],
         };
         let path = folder.join(PARAMETERS);

@@ -16,7 +16,7 @@ use serde::Serialize;
 use vae_core::train::{CheckpointStore, Ending, Evaluation, State};
 use vae_data::{Data, Progress, Subset, fingerprint};
 use vae_results::{Error as FolderError, Examples, Origin, RunFolder, RunWriter, Scores, Summary};
-use vae_variants::{Description, Recipe, Trained, is_model, prepare, upgrade_checkpoint};
+use vae_variants::{Description, RENAMED, Recipe, Trained, is_model, prepare};
 
 use crate::{
     closing::closing,
@@ -154,8 +154,8 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
         model.save(&folder.codes_of())?;
     }
 
-    let store = CheckpointStore::new(folder.checkpoints(), model_name(&description))
-        .with_upgrade(upgrade_checkpoint);
+    let store =
+        CheckpointStore::new(folder.checkpoints(), model_name(&description)).with_renamed(RENAMED);
     let session = session
         .with_stop_flag(stop_on_ctrl_c()?)
         .with_checkpoints(store)?;

@@ -1,31 +1,38 @@
 //! Checkpoints: one file with everything a run needs to go on exactly where it stood.
 //!
-//! Layout: the magic `VAECKPT2`, the header's length (u64, little endian), the header (JSON), the
-//! parameters and optimizer states (MessagePack by Burn's recorder), and the SHA-256 of all before.
+//! Layout: the magic `VAECKPT3`, the header's length (u64, little endian), the header (JSON), the
+//! parameters and what the optimizers remember (both safetensors), and the SHA-256 of all before.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
 use burn::{
-    module::AutodiffModule,
-    record::{FullPrecisionSettings, NamedMpkBytesRecorder, Recorder},
-    tensor::backend::AutodiffBackend,
+    module::{AutodiffModule, Module},
+    tensor::{
+        TensorData,
+        backend::{AutodiffBackend, Backend},
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Meter, ModuleOptimizer};
+use super::{Meter, Optimizer, earlier};
 use crate::{
     error::{Error, Result},
-    files::write_atomically,
+    files::{
+        Renaming, parameter_names, parameters_from_bytes, parameters_to_bytes, tensors_from_bytes,
+        tensors_to_bytes, write_atomically,
+    },
+    optimizer::StoredMemory,
 };
 
-const MAGIC: &[u8; 8] = b"VAECKPT2";
-/// Of an earlier version, whose records may have another structure.
-const EARLIER: &[u8; 8] = b"VAECKPT1";
+const MAGIC: &[u8; 8] = b"VAECKPT3";
+/// Of earlier versions, whose parameters may have other names.
+const EARLIER: [&[u8; 8]; 2] = [b"VAECKPT1", b"VAECKPT2"];
 const DIGEST: usize = 32;
 
 /// Where a run stands, apart from parameters and optimizer states. Noise and data order are pure
@@ -67,24 +74,27 @@ pub struct State {
     pub main_best: Option<(f64, u64)>,
 }
 
-/// What a checkpoint holds: parameters, optimizer states, and where the run stands.
-pub(super) struct Loaded<B: AutodiffBackend, M: AutodiffModule<B>> {
+/// What a checkpoint holds.
+pub(super) struct Loaded<M> {
     pub model: M,
-    /// To be loaded into optimizers.
-    pub optimizers: Vec<OptimizerRecord<B, M>>,
+    pub memories: Vec<Memories>,
     pub state: State,
 }
 
-type OptimizerRecord<B, M> = <ModuleOptimizer<M, B> as burn::optim::Optimizer<M, B>>::Record;
-
-/// Brings the record of an earlier version, in MessagePack, to the structure of today's model.
-pub type Upgrade = fn(&[u8]) -> Result<Vec<u8>, String>;
+/// What an optimizer remembers of each parameter, by the parameter's name.
+pub(super) type Memories = BTreeMap<String, StoredMemory>;
 
 #[derive(Serialize, Deserialize)]
 struct Header {
     model: String,
     state: State,
     payload: u64,
+    /// Bytes of the payload that are parameters.
+    #[serde(default)]
+    parameters: usize,
+    /// Steps that each optimizer has taken with each parameter.
+    #[serde(default)]
+    times: Vec<BTreeMap<String, usize>>,
 }
 
 /// A folder with the checkpoints `last.ckpt` and `best.ckpt` of one run.
@@ -92,7 +102,7 @@ struct Header {
 pub struct CheckpointStore {
     folder: PathBuf,
     model: String,
-    upgrade: Option<Upgrade>,
+    renamed: Renaming<'static>,
 }
 
 impl CheckpointStore {
@@ -102,17 +112,14 @@ impl CheckpointStore {
         Self {
             folder: folder.into(),
             model: model.into(),
-            upgrade: None,
+            renamed: &[],
         }
     }
 
-    /// Reads checkpoints of earlier versions too, as `upgrade` changes them.
+    /// Reads checkpoints of earlier versions too, whose parameters had other names.
     #[must_use]
-    pub fn with_upgrade(self, upgrade: Upgrade) -> Self {
-        Self {
-            upgrade: Some(upgrade),
-            ..self
-        }
+    pub fn with_renamed(self, renamed: Renaming<'static>) -> Self {
+        Self { renamed, ..self }
     }
 
     /// The checkpoint to resume from.
@@ -126,21 +133,25 @@ impl CheckpointStore {
     }
 
     /// Writes a checkpoint to a temporary name, flushes it to the disk and renames it.
-    pub(super) fn save<B: AutodiffBackend, M: AutodiffModule<B>>(
+    pub(super) fn save<'a, B: AutodiffBackend>(
         &self,
         path: &Path,
-        model: &M,
-        optimizers: Vec<OptimizerRecord<B, M>>,
+        model: &impl AutodiffModule<B>,
+        optimizers: impl Iterator<Item = &'a Optimizer<B>>,
         state: &State,
     ) -> Result<()> {
-        let recorder = NamedMpkBytesRecorder::<FullPrecisionSettings>::default();
-        let payload =
-            Recorder::<B>::record(&recorder, (model.clone().into_record(), optimizers), ())
-                .map_err(|error| Error::corrupt(path, format!("cannot be encoded: {error}")))?;
+        // Batch normalisation collects its running means first.
+        let model = model.valid();
+        let names = parameter_names(&model);
+        let memories = optimizers.map(|optimizer| optimizer.recall(&names));
+        let (times, memories) = split(memories.collect());
+        let (parameters, memories) = (parameters_to_bytes(&model)?, tensors_to_bytes(memories)?);
         let header = serde_json::to_vec(&Header {
             model: self.model.clone(),
             state: state.clone(),
-            payload: payload.len() as u64,
+            payload: (parameters.len() + memories.len()) as u64,
+            parameters: parameters.len(),
+            times,
         })
         .map_err(|error| Error::corrupt(path, format!("cannot be encoded: {error}")))?;
 
@@ -148,7 +159,7 @@ impl CheckpointStore {
         write_atomically(path, |file| {
             let mut hash = Sha256::new();
             let length = (header.len() as u64).to_le_bytes();
-            for part in [&MAGIC[..], &length, &header, &payload] {
+            for part in [&MAGIC[..], &length, &header, &parameters, &memories] {
                 hash.update(part);
                 file.write_all(part)?;
             }
@@ -160,22 +171,16 @@ impl CheckpointStore {
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Corrupt`] if it is damaged or of another model.
-    pub(super) fn load<B: AutodiffBackend, M: AutodiffModule<B>>(
+    pub(super) fn load<B: Backend, M: Module<B>>(
         &self,
         path: &Path,
         model: M,
-        device: &B::Device,
-    ) -> Result<Loaded<B, M>> {
+    ) -> Result<Loaded<M>> {
         let Contents {
             header,
-            payload,
+            mut payload,
             is_earlier,
         } = read(path)?;
-        let payload = match self.upgrade {
-            Some(upgrade) if is_earlier => upgrade(&payload)
-                .map_err(|why| Error::corrupt(path, format!("is of an earlier version: {why}")))?,
-            _ => payload,
-        };
         if header.model != self.model {
             return Err(Error::corrupt(
                 path,
@@ -185,17 +190,67 @@ impl CheckpointStore {
                 ),
             ));
         }
-        let recorder = NamedMpkBytesRecorder::<FullPrecisionSettings>::default();
-        let (parameters, optimizers): (M::Record, Vec<_>) =
-            Recorder::<B>::load(&recorder, payload, device).map_err(|error| {
-                Error::corrupt(path, format!("does not fit the model: {error}"))
-            })?;
+        let (parameters, memories) = if is_earlier {
+            let unknown = |why| Error::corrupt(path, format!("is of an earlier version: {why}"));
+            earlier::read(&payload, self.renamed).map_err(unknown)?
+        } else {
+            let whole = header.parameters <= payload.len();
+            let damaged =
+                |why: &str| Error::corrupt(path, format!("has no whole optimizers: {why}"));
+            let memories = whole.then(|| payload.split_off(header.parameters));
+            let memories = memories.ok_or_else(|| damaged("the file is too short"))?;
+            let tensors = tensors_from_bytes(&memories).map_err(|error| damaged(&error))?;
+            (payload, joined(header.times, tensors))
+        };
         Ok(Loaded {
-            model: model.load_record(parameters),
-            optimizers,
+            model: parameters_from_bytes(model, parameters, path, &[])?,
+            memories,
             state: header.state,
         })
     }
+}
+
+/// Tensors under names.
+type Tensors = BTreeMap<String, TensorData>;
+
+/// The number of steps and the tensors of what optimizers remember.
+fn split(memories: Vec<Memories>) -> (Vec<BTreeMap<String, usize>>, Tensors) {
+    let mut tensors = Tensors::new();
+    let mut times = Vec::new();
+    for (optimizer, memories) in memories.into_iter().enumerate() {
+        let mut of_this = BTreeMap::new();
+        for (name, memory) in memories {
+            for (which, tensor) in [("first", memory.first), ("second", memory.second)] {
+                tensors.extend(tensor.map(|tensor| (key(optimizer, &name, which), tensor)));
+            }
+            of_this.insert(name, memory.time);
+        }
+        times.push(of_this);
+    }
+    (times, tensors)
+}
+
+/// What [`split`] took apart.
+fn joined(times: Vec<BTreeMap<String, usize>>, mut tensors: Tensors) -> Vec<Memories> {
+    let optimizers = times.into_iter().enumerate();
+    let memories = optimizers.map(|(optimizer, times)| {
+        let memory = times.into_iter().map(|(name, time)| {
+            let mut tensor = |which| tensors.remove(&key(optimizer, &name, which));
+            let (first, second) = (tensor("first"), tensor("second"));
+            let memory = StoredMemory {
+                time,
+                first,
+                second,
+            };
+            (name, memory)
+        });
+        memory.collect()
+    });
+    memories.collect()
+}
+
+fn key(optimizer: usize, name: &str, which: &str) -> String {
+    format!("{optimizer}.{name}.{which}")
 }
 
 /// The state in a checkpoint, without its parameters.
@@ -225,7 +280,7 @@ fn read(path: &Path) -> Result<Contents> {
         )
     };
     let prefix = MAGIC.len() + size_of::<u64>();
-    let is_earlier = bytes.starts_with(EARLIER);
+    let is_earlier = EARLIER.iter().any(|magic| bytes.starts_with(*magic));
     if bytes.len() < prefix + DIGEST || !(bytes.starts_with(MAGIC) || is_earlier) {
         return Err(damaged("its start is not that of a checkpoint"));
     }

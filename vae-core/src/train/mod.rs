@@ -1,6 +1,7 @@
 //! Training: the loop, its settings, evaluation and checkpoints.
 
 mod checkpoint;
+mod earlier;
 mod evaluate;
 mod observer;
 mod settings;
@@ -8,7 +9,7 @@ mod trainer;
 
 pub use crate::{
     evaluation::{ACTIVE_VARIANCE, Evaluation, LatentDiagnostics},
-    optimizer::{ModuleOptimizer, Optimizer, OptimizerConfig, OptimizerState},
+    optimizer::{Memory, Optimizer, OptimizerConfig},
     readings::{Meter, Readings},
     step::Position,
 };

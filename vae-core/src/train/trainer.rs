@@ -1,6 +1,7 @@
 //! The training loop.
 
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,18 +11,19 @@ use std::{
 
 use burn::{
     module::{AutodiffModule, ParamId},
-    optim::{GradientsAccumulator, GradientsParams, Optimizer as _},
+    optim::{GradientsAccumulator, GradientsParams},
     tensor::{Tensor, backend::AutodiffBackend},
 };
 use vae_data::Batcher;
 
 use super::{
-    CheckpointStore, EpochReport, Evaluation, Meter, ModuleOptimizer, Observer, Optimizer,
-    Readings, State, StepReport, TrainConfig, checkpoint::Loaded, evaluate,
+    CheckpointStore, EpochReport, Evaluation, Meter, Observer, Optimizer, Readings, State,
+    StepReport, TrainConfig, checkpoint::Loaded, evaluate,
 };
 use crate::{
     Batch, Code, Loss, Objective, Pace, StepContext,
     error::{Error, Result},
+    files::{parameter_names, parameters_from_bytes, parameters_to_bytes},
     optimizer::{clip_by_norm, clip_by_value},
     step::Position,
 };
@@ -66,21 +68,21 @@ pub struct Outcome<M> {
 pub struct Trainer<B: AutodiffBackend, M: AutodiffModule<B>> {
     /// Taken out only while an optimizer moves the parameters, so that it holds the sole copy.
     model: Option<M>,
-    updates: Vec<Part<B, M>>,
+    updates: Vec<Part<B>>,
     pace: Box<dyn Pace>,
     config: TrainConfig,
     seed: u64,
     device: B::Device,
     state: State,
     checkpoints: Option<CheckpointStore>,
-    /// The parameters of the best model so far, where early stopping asks for them and no store has them.
-    best: Option<M::Record>,
+    /// The parameters of the best model so far, where early stopping asks for it and no store has it.
+    best: Option<Vec<u8>>,
     stop: Arc<AtomicBool>,
 }
 
 /// An optimizer, and what it moves.
-struct Part<B: AutodiffBackend, M: AutodiffModule<B>> {
-    optimizer: ModuleOptimizer<M, B>,
+struct Part<B: AutodiffBackend> {
+    optimizer: Optimizer<B>,
     parameters: Vec<ParamId>,
     /// Factor of the learning rate.
     rate: f64,
@@ -118,7 +120,7 @@ where
     fn renew_updates(&mut self) {
         let updates = self.model().updates(self.state.stage);
         let parts = updates.parts.iter().map(|update| Part {
-            optimizer: Optimizer::new(update.optimizer.unwrap_or(self.config.optimizer)).into(),
+            optimizer: Optimizer::new(update.optimizer.unwrap_or(self.config.optimizer)),
             parameters: update.parameters(self.model()),
             rate: update.rate,
         });
@@ -151,15 +153,16 @@ where
         let path = store.last();
         if path.exists() {
             let model = self.model.take().expect(HELD);
-            let loaded: Loaded<B, M> = store.load(&path, model, &self.device)?;
+            let loaded: Loaded<M> = store.load(&path, model)?;
             (self.model, self.state) = (Some(loaded.model), loaded.state);
             self.renew_updates();
             let damaged = |why: String| Error::corrupt(&path, why);
-            if loaded.optimizers.len() != self.updates.len() {
+            if loaded.memories.len() != self.updates.len() {
                 return Err(damaged("has the optimizers of another model".into()));
             }
-            for (part, record) in self.updates.iter_mut().zip(loaded.optimizers) {
-                part.optimizer = part.optimizer.clone().load_record(record);
+            let names = parameter_names(self.model());
+            for (part, memories) in self.updates.iter_mut().zip(loaded.memories) {
+                part.optimizer.remember(memories, &names, &self.device);
             }
             if !self.state.pace.is_null() {
                 let recalled = self.pace.recall(&self.state.pace);
@@ -380,7 +383,7 @@ where
         let parts = &self.updates;
         let split = |total: Tensor<B, 1>| -> Vec<GradientsParams> {
             let mut all = total.backward();
-            let of = |part: &Part<B, M>| {
+            let of = |part: &Part<B>| {
                 GradientsParams::from_params(&mut all, self.model(), &part.parameters)
             };
             parts.iter().map(of).collect()
@@ -462,14 +465,14 @@ where
         self.state.pace = self.pace.memory();
         let Some(store) = &self.checkpoints else {
             if is_best && self.config.patience.is_some() {
-                self.best = Some(self.model().clone().into_record());
+                self.best = Some(parameters_to_bytes(&self.model().valid())?);
             }
             return Ok(());
         };
         let paths = is_best.then(|| store.best()).into_iter();
         for path in paths.chain([store.last()]) {
-            let optimizers = self.updates.iter().map(|part| part.optimizer.to_record());
-            store.save::<B, M>(&path, self.model(), optimizers.collect(), &self.state)?;
+            let optimizers = self.updates.iter().map(|part| &part.optimizer);
+            store.save(&path, self.model(), optimizers, &self.state)?;
             observer.checkpoint(&path, self.state.step);
         }
         Ok(())
@@ -482,9 +485,13 @@ where
         }
         let last = self.model().clone();
         let Some(store) = &self.checkpoints else {
-            return Ok(self.best.take().map(|record| last.load_record(record)));
+            let best = self
+                .best
+                .take()
+                .map(|bytes| parameters_from_bytes(last, bytes, Path::new("the best model"), &[]));
+            return best.transpose();
         };
-        let best: Loaded<B, M> = store.load(&store.best(), last, &self.device)?;
+        let best: Loaded<M> = store.load(&store.best(), last)?;
         Ok(Some(best.model))
     }
 

@@ -1,6 +1,6 @@
 """Principal component analysis of the data of tests/pca.rs, by singular value decomposition.
 
-    PCA_DATA=../target/pca.csv cargo test -p vae-variants --test pca -- --ignored
+    PCA_DATA=../target/pca.csv cargo test -p vae-variants --test models pca -- --ignored
     python vae-variants/tests/pca/pca.py target/pca.csv
 
 Writes expected.json beside

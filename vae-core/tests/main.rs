@@ -1,0 +1,6 @@
+//! One program, so that training is compiled once.
+
+mod evidence;
+mod optimizers;
+mod toy;
+mod training;

@@ -1,0 +1,9 @@
+//! One program, so that the models are compiled once.
+
+mod bound;
+mod every_variant;
+mod own_parts;
+mod parity;
+mod pca;
+mod semi;
+mod trained;
