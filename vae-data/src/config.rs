@@ -371,6 +371,38 @@ mod tests {
         assert!(bad(|c| c.limit = Some(0)).contains("`limit` is `0`"));
         assert!(bad(|c| c.mirror = Some("x".into())).contains("http://"));
         assert!(bad(|c| c.condition = vec!["a".into(), "a".into()]).contains("`a`"));
+        assert_eq!(
+            bad(|c| {
+                c.label = Some("kind".into());
+                c.drop = vec!["id".into(), "kind".into()];
+            }),
+            "`drop` is `kind`, but `label` (--label) names the same column: name it in one of the two"
+        );
+        assert_eq!(
+            bad(|c| {
+                c.categorical = vec!["zip".into()];
+                c.drop = vec!["zip".into()];
+            }),
+            "`drop` is `zip`, but `categorical` (--categorical) names the same column: name it in one of \
+             the two"
+        );
+        assert!(
+            bad(|c| {
+                c.label = Some("zip".into());
+                c.categorical = vec!["zip".into()];
+            })
+            .starts_with("`categorical` is `zip`, but `label`")
+        );
+        assert!(
+            bad(|c| {
+                c.condition = vec!["zip".into()];
+                c.drop = vec!["zip".into()];
+            })
+            .starts_with("`drop` is `zip`, but `condition`")
+        );
+        assert!(
+            bad(|c| c.drop = vec!["a".into(), "a".into()]).ends_with("must name each column once")
+        );
         assert!(
             bad(|c| {
                 c.binarize = Binarize::Static;
