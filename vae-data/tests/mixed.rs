@@ -13,7 +13,7 @@ use vae_data::{
 /// `size` (a gap in each third row), `kind`, `born` and the class `class`, in 60 rows.
 fn write(dir: &Path) -> DataConfig {
     let row = |i: usize| {
-        let size = if i % 3 == 0 {
+        let size = if i.is_multiple_of(3) {
             String::new()
         } else {
             i.to_string()
