@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
+use super::blocks::Blocks;
 use crate::{ColumnKind, DateUnit, date};
 
 /// Levels that a category may have.
@@ -177,9 +178,9 @@ pub(super) struct Cells {
 enum State {
     /// So many cells, all of them missing.
     Missing(usize),
-    Numbers(Vec<f32>),
+    Numbers(Blocks<f32>),
     /// In seconds since 1970-01-01.
-    Dates(Vec<f64>),
+    Dates(Blocks<f64>),
     Levels(Levels),
     /// To be read once more.
     Mixed,
@@ -187,42 +188,35 @@ enum State {
 
 /// The values of a column, as a dataset gives them.
 pub(super) enum Values {
-    Numbers(Vec<f32>),
+    Numbers(Blocks<f32>),
     /// In seconds since 1970-01-01, and the day to count from.
-    Dates(Vec<f64>, i32),
+    Dates(Blocks<f64>, i32),
     /// Codes, and the index of the level for each.
-    Levels(Vec<u32>, Vec<u32>),
+    Levels(Blocks<u32>, Vec<u32>),
 }
 
 impl Values {
-    /// The value of a row; NaN if it is missing.
-    pub fn get(&self, row: usize) -> f32 {
+    /// Takes the values of a block of rows away; NaN where they are missing.
+    pub fn take(&mut self, block: usize) -> Vec<f32> {
         match self {
-            Self::Numbers(numbers) => numbers[row],
-            Self::Dates(seconds, origin) => (seconds[row] / date::DAY - f64::from(*origin)) as f32,
+            Self::Numbers(numbers) => numbers.take(block),
+            Self::Dates(seconds, origin) => {
+                let days = |second: f64| (second / date::DAY - f64::from(*origin)) as f32;
+                seconds.take(block).into_iter().map(days).collect()
+            }
             Self::Levels(codes, indices) => {
-                let index = indices.get(codes[row] as usize);
-                index.map_or(f32::NAN, |&index| index as f32)
+                let index = |code: u32| indices.get(code as usize).map_or(f32::NAN, |&i| i as f32);
+                codes.take(block).into_iter().map(index).collect()
             }
         }
-    }
-
-    /// The index of the level of each row; none unless it is a category.
-    pub fn levels(&self) -> impl Iterator<Item = Option<usize>> {
-        let (codes, indices) = match self {
-            Self::Levels(codes, indices) => (&codes[..], &indices[..]),
-            Self::Numbers(_) | Self::Dates(..) => Default::default(),
-        };
-        let index = |&code: &u32| indices.get(code as usize).map(|&index| index as usize);
-        codes.iter().map(index)
     }
 
     /// Whether a cell is missing.
     pub fn has_gaps(&self) -> bool {
         match self {
-            Self::Numbers(numbers) => numbers.iter().any(|number| number.is_nan()),
-            Self::Dates(seconds, _) => seconds.iter().any(|second| second.is_nan()),
-            Self::Levels(codes, _) => codes.contains(&MISSING),
+            Self::Numbers(numbers) => numbers.iter().any(f32::is_nan),
+            Self::Dates(seconds, _) => seconds.iter().any(f64::is_nan),
+            Self::Levels(codes, _) => codes.iter().any(|code| code == MISSING),
         }
     }
 }
@@ -335,7 +329,7 @@ impl Cells {
             State::Missing(_) | State::Mixed => return None,
             State::Numbers(numbers) => (ColumnKind::Number, Values::Numbers(numbers)),
             State::Dates(seconds) => {
-                let observed = seconds.iter().copied().filter(|second| !second.is_nan());
+                let observed = seconds.iter().filter(|second| !second.is_nan());
                 let unit = date::unit(observed.clone());
                 let first = observed.fold(f64::INFINITY, f64::min);
                 let origin = match unit {
@@ -369,18 +363,18 @@ impl State {
         match value {
             Value::Missing => Self::Missing(count + 1),
             Value::Number(number) => {
-                let mut numbers = vec![f32::NAN; count];
+                let mut numbers = Blocks::filled(count, f32::NAN);
                 numbers.push(number);
                 Self::Numbers(numbers)
             }
             Value::Date(second) => {
-                let mut seconds = vec![f64::NAN; count];
+                let mut seconds = Blocks::filled(count, f64::NAN);
                 seconds.push(second);
                 Self::Dates(seconds)
             }
             Value::Text(text) => {
                 let mut levels = Levels {
-                    codes: vec![MISSING; count],
+                    codes: Blocks::filled(count, MISSING),
                     places: HashMap::new(),
                 };
                 levels.push(Some(&text));
@@ -393,7 +387,7 @@ impl State {
 /// A code for each cell, and the level of each code.
 #[derive(Default)]
 struct Levels {
-    codes: Vec<u32>,
+    codes: Blocks<u32>,
     places: HashMap<Box<str>, u32>,
 }
 

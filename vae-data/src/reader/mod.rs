@@ -1,5 +1,6 @@
 //! The readers: each reads one kind of file or folder.
 
+mod blocks;
 mod builtin;
 mod cells;
 mod csv;

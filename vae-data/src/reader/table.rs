@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::blocks::BLOCK;
 use super::cells::{Cell, Cells, FINITE, LEAVE_OUT, TOO_MANY, Values};
 use crate::text::{nearest, quoted};
 use crate::{
@@ -178,10 +179,13 @@ impl<'a> Table<'a> {
             values.push(of);
         }
         let has_gaps = values.iter().any(Values::has_gaps);
-        let rows = (0..count).flat_map(|row| values.iter().map(move |column| column.get(row)));
         let mut all = Vec::with_capacity(count * features.len());
-        all.extend(rows);
-        drop(values);
+        for block in 0..count.div_ceil(BLOCK) {
+            let columns: Vec<Vec<f32>> = values.iter_mut().map(|of| of.take(block)).collect();
+            for row in 0..columns[0].len() {
+                all.extend(columns.iter().map(|column| column[row]));
+            }
+        }
         let table = MemoryDataset::new(DataShape::new([features.len()])?, all)?;
         let names = features.iter().map(|&column| self.names[column].clone());
         let table = table.with_columns(names.collect())?;
@@ -256,7 +260,9 @@ impl<'a> Table<'a> {
             return Ok(table);
         };
         let cells = std::mem::replace(&mut self.cells[label], Cells::new());
-        let Some((ColumnKind::Category { levels }, values)) = cells.finish() else {
+        let Some((ColumnKind::Category { levels }, Values::Levels(codes, indices))) =
+            cells.finish()
+        else {
             return Err(DataError::Column {
                 path: self.path.to_owned(),
                 problem: "no row has a class in column",
@@ -273,8 +279,11 @@ impl<'a> Table<'a> {
         for (class, &level) in order.iter().enumerate() {
             classes[level] = class as i32;
         }
-        let class = |level: Option<usize>| level.map_or(UNLABELLED, |level| classes[level]);
-        let labels = values.levels().map(class).collect();
+        let class = |code: u32| {
+            let level = indices.get(code as usize);
+            level.map_or(UNLABELLED, |&level| classes[level as usize])
+        };
+        let labels = codes.iter().map(class).collect();
         let names = order.iter().map(|&level| levels[level].clone()).collect();
         table.with_labels(names, labels)
     }
