@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::column::level_of;
+use crate::column::{index as index_of, level_of};
 use crate::columns::{OTHER, kinds_of, name_of};
 use crate::memory::check_len;
 use crate::text::{nearest, quoted};
@@ -227,7 +227,8 @@ impl Recode {
                 Change::Days(shift) if *shift == 0.0 => {}
                 Change::Days(shift) => *value = (f64::from(*value) + shift) as f32,
                 Change::Levels(levels, indices) => {
-                    let index_in_table = indices.get(*value as usize).copied().flatten();
+                    let index_in_table =
+                        index_of(*value).and_then(|index| indices.get(index).copied().flatten());
                     *value = index_in_table.ok_or_else(|| DataError::UnseenLevel {
                         row: index + 1,
                         column: name_of(&self.names, column),

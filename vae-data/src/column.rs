@@ -83,8 +83,12 @@ impl ColumnKind {
     }
 }
 
+/// The index that a value is; `None` for what is missing or negative.
+pub(crate) fn index(value: f32) -> Option<usize> {
+    (value >= 0.0).then_some(value.round() as usize)
+}
+
 /// The level whose index is `value`.
 pub(crate) fn level_of(levels: &[String], value: f32) -> Option<&String> {
-    // A negative number would become 0.
-    (value >= 0.0).then(|| levels.get(value.round() as usize))?
+    levels.get(index(value)?)
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::column::level_of;
+use crate::column::index;
 use crate::{ColumnKind, DataError, Dataset, Unseen};
 
 /// The level that stands for those that were not seen.
@@ -88,8 +88,8 @@ impl Columns {
                 places.fill(value);
             } else {
                 places.fill(0.0);
-                if level_of(kind.levels(), value).is_some() {
-                    places[value.round() as usize] = 1.0;
+                if let Some(place) = index(value).and_then(|index| places.get_mut(index)) {
+                    *place = 1.0;
                 }
             }
             out = rest;
@@ -234,12 +234,16 @@ fn largest(places: &[f32]) -> f32 {
     best as f32
 }
 
+/// Rows that have a level.
+#[derive(Clone, Copy, Default)]
+struct LevelCounts {
+    rows: u64,
+    in_training: u64,
+}
+
 /// What is counted in a column.
 struct Counts {
-    /// Cells with each level, in all rows.
-    of_level: Vec<u64>,
-    /// The same, in training rows.
-    in_training: Vec<u64>,
+    levels: Vec<LevelCounts>,
     observed: u64,
     observed_in_training: u64,
     missing: u64,
@@ -247,10 +251,8 @@ struct Counts {
 
 impl Counts {
     fn new(kind: &ColumnKind) -> Self {
-        let levels = kind.levels().len();
         Self {
-            of_level: vec![0; levels],
-            in_training: vec![0; levels],
+            levels: vec![LevelCounts::default(); kind.levels().len()],
             observed: 0,
             observed_in_training: 0,
             missing: 0,
@@ -264,15 +266,15 @@ impl Counts {
         }
         self.observed += 1;
         self.observed_in_training += u64::from(is_training);
-        if let Some(count) = self.of_level.get_mut(value as usize) {
-            *count += 1;
-            self.in_training[value as usize] += u64::from(is_training);
+        if let Some(level) = index(value).and_then(|index| self.levels.get_mut(index)) {
+            level.rows += 1;
+            level.in_training += u64::from(is_training);
         }
     }
 
     /// Whether no two rows have the same level, and nothing can be learned from them.
     fn are_names(&self) -> bool {
-        let used = self.of_level.iter().filter(|count| **count > 0).count() as u64;
+        let used = self.levels.iter().filter(|level| level.rows > 0).count() as u64;
         used > 1 && used == self.observed
     }
 
@@ -281,8 +283,9 @@ impl Counts {
         let ColumnKind::Category { levels } = kind else {
             return kind;
         };
-        let counted = levels.into_iter().zip(&self.in_training);
-        let mut counted: Vec<_> = counted.filter(|(_, count)| **count > 0).collect();
+        let in_training = self.levels.iter().map(|level| level.in_training);
+        let counted = levels.into_iter().zip(in_training);
+        let mut counted: Vec<_> = counted.filter(|(_, count)| *count > 0).collect();
         counted.sort_by(|(a, of_a), (b, of_b)| of_b.cmp(of_a).then_with(|| a.cmp(b)));
         let mut levels: Vec<String> = counted.into_iter().map(|(level, _)| level).collect();
         if unseen == Unseen::Other && !levels.iter().any(|level| level == OTHER) {

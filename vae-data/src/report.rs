@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::choices::choices;
+use crate::column::index;
 use crate::columns::{kinds_of, name_of};
 use crate::{ColumnKind, DataConfig, DataError, Dataset, Progress, Source, UNLABELLED, open};
 
@@ -192,7 +193,7 @@ impl Tally {
         }
         self.min = self.min.min(value);
         self.max = self.max.max(value);
-        if let Some(count) = self.of_level.get_mut(value as usize) {
+        if let Some(count) = index(value).and_then(|index| self.of_level.get_mut(index)) {
             *count += 1;
         }
     }

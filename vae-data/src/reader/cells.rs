@@ -80,7 +80,7 @@ impl<'a> Cell<'a> {
     /// What a cell of a feature is.
     fn value(self) -> Result<Value<'a>, Fault> {
         Ok(match self {
-            Self::Empty => Value::Missing,
+            Self::Empty | Self::Text("") => Value::Missing,
             Self::Untyped(text) => match text.parse() {
                 Ok(number) => number_or_gap(number),
                 Err(_) if is_missing(text) => Value::Missing,
@@ -98,7 +98,7 @@ impl<'a> Cell<'a> {
     /// The level that a cell is; `None` if it is missing.
     fn level(self) -> Result<Option<Cow<'a, str>>, Fault> {
         Ok(match self {
-            Self::Empty => None,
+            Self::Empty | Self::Text("") => None,
             Self::Number(number) if number.is_nan() => None,
             Self::Untyped(text) => (!is_missing(text)).then(|| text.into()),
             Self::Text(text) => Some(text.into()),
@@ -137,7 +137,6 @@ impl<'a> Cell<'a> {
                 "`label` (--label) takes a column of text or whole numbers",
             )),
             Self::Bool(yes) => Ok(Self::Whole(yes.into())),
-            Self::Text("") => Ok(Self::Empty),
             name => Ok(name),
         }
     }

@@ -172,6 +172,18 @@ impl<'a> Table<'a> {
             let path = self.path.to_owned();
             return Err(DataError::Empty { path, what });
         }
+        for (column, role) in self.roles.iter().enumerate() {
+            let found = match role {
+                Role::Feature | Role::Label => self.cells[column].len(),
+                Role::Condition => self.conditions[column].len(),
+                Role::Dropped => count,
+            };
+            // Another program may write the file between two passes.
+            if found != count {
+                let found = format!("{found} in column `{}`", self.names[column]);
+                return Err(DataError::format(self.path, format!("{count} rows"), found));
+            }
+        }
         let (mut kinds, mut values) = (Vec::new(), Vec::new());
         for &column in &features {
             let (kind, of) = self.feature(column)?;
