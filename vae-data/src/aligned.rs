@@ -173,6 +173,8 @@ impl Recode {
         let pairs = kinds.iter().zip(table.kinds()).enumerate();
         let change = |(column, (from, to)): (usize, (&ColumnKind, &ColumnKind))| match (from, to) {
             (ColumnKind::Number, ColumnKind::Number) => Ok(Change::Number),
+            // Every cell is missing.
+            (ColumnKind::Category { levels }, _) if levels.is_empty() => Ok(Change::Number),
             (ColumnKind::Date { origin: from, .. }, ColumnKind::Date { origin: to, .. }) => {
                 Ok(Change::Days(f64::from(*from) - f64::from(*to)))
             }
@@ -196,6 +198,7 @@ impl Recode {
     fn of_numbers(kinds: &[ColumnKind], names: &[String]) -> Result<Self, DataError> {
         let change = |(column, kind): (usize, &ColumnKind)| match kind {
             ColumnKind::Number => Ok(Change::Gapless),
+            ColumnKind::Category { levels } if levels.is_empty() => Ok(Change::Gapless),
             other => Err(other_kind(
                 name_of(names, column),
                 other,

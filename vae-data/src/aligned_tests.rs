@@ -107,6 +107,22 @@ fn an_unseen_level_is_named_or_other() {
     );
 }
 
+/// As when a column is to be filled in.
+#[test]
+fn a_column_of_which_every_cell_is_missing_fits_everywhere() {
+    let none = category(&[]);
+    let data = table(&["kind", "size"], &[none.clone(), none], &[GAP; 4]);
+    let model = model(Unseen::Error);
+    let found = aligned(data.clone(), &model.columns, model.table.as_deref()).unwrap();
+    assert_eq!(rows(&*found).unwrap(), [[None, None], [None, None]]);
+    let found = aligned(data, &strings(&["size"]), None).unwrap();
+    let error = rows(&*found).unwrap_err().to_string();
+    assert!(
+        error.starts_with("row 1, column `size`: the cell is missing"),
+        "{error}"
+    );
+}
+
 #[test]
 fn columns_that_do_not_fit_are_named() {
     let model = model(Unseen::Error);

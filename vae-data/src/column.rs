@@ -33,7 +33,7 @@ pub enum ColumnKind {
     },
     /// One of some levels: indices into them.
     Category {
-        /// The levels, each another.
+        /// The levels, each another. There is none where every cell is missing, whatever it might have been.
         levels: Vec<String>,
     },
 }

@@ -150,7 +150,8 @@ impl Columns {
     /// Learns the levels of `dataset` from the rows `train`, in increasing order.
     ///
     /// # Errors
-    /// [`DataError::Column`] if a column has no cell in `train`, or a level for every row of `dataset`.
+    /// [`DataError::Column`] if every cell of a column is missing, in all rows or in `train`, or each row
+    /// of `dataset` has a level of its own.
     pub(crate) fn learn(
         source: &str,
         dataset: &dyn Dataset,
@@ -177,6 +178,10 @@ impl Columns {
         };
         let mut learned = Vec::with_capacity(width);
         for (column, (kind, counts)) in kinds.into_iter().zip(&counts).enumerate() {
+            if counts.observed == 0 {
+                let hint = "leave the column out with `drop` (--drop)";
+                return Err(error("every cell is missing in column", column, hint));
+            }
             if counts.observed_in_training == 0 {
                 let hint =
                     "leave the column out with `drop` (--drop), or give more rows that have it";

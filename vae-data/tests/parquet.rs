@@ -264,6 +264,11 @@ fn columns_of_text_are_categories() {
         .unwrap()
         .train;
     assert_eq!(data.kinds()[10], category(&["false", "true"]));
+    let data = open(&file("nothing.parquet"), &columns("", &[]))
+        .unwrap()
+        .train;
+    assert_eq!(data.kinds(), [ColumnKind::Number, category(&[])]);
+    assert!(rows(&*data)[1].0[1].is_nan());
     // Numbers that are names are written as whole numbers, as they are in CSV.
     let config = DataConfig {
         categorical: vec!["c".to_owned()],

@@ -67,7 +67,7 @@ pub(super) const FINITE: &str =
     "fill the cell with a finite number, or remove the row or the column";
 
 /// What to do about a column that cannot be used.
-pub(super) const LEAVE_OUT: &str = "leave the column out with `drop` (--drop)";
+const LEAVE_OUT: &str = "leave the column out with `drop` (--drop)";
 
 /// What to do about a column of too many levels.
 const NO_CATEGORY: &str = "leave the column out with `drop` (--drop), or name it as `label` (--label) if it is \
@@ -321,11 +321,10 @@ impl Cells {
         self.mixed.as_ref()
     }
 
-    /// What the column is, with its levels in the order of the alphabet, and its values; `None` if every
-    /// cell is missing.
-    pub fn finish(self) -> Option<(ColumnKind, Values)> {
-        Some(match self.state {
-            State::Missing(_) | State::Mixed => return None,
+    /// What the column is, with its levels in the order of the alphabet, and its values. It is a category
+    /// without levels if every cell is missing.
+    pub fn finish(self) -> (ColumnKind, Values) {
+        match self.state {
             State::Numbers(numbers) => (ColumnKind::Number, Values::Numbers(numbers)),
             State::Dates(seconds) => {
                 let observed = seconds.iter().filter(|second| !second.is_nan());
@@ -333,26 +332,15 @@ impl Cells {
                 let first = observed.fold(f64::INFINITY, f64::min);
                 let origin = match unit {
                     DateUnit::Day => 0,
-                    _ => (first / date::DAY).floor() as i32,
+                    DateUnit::Minute | DateUnit::Second => (first / date::DAY).floor() as i32,
                 };
                 let kind = ColumnKind::Date { origin, unit };
                 (kind, Values::Dates(seconds, origin))
             }
-            State::Levels(levels) if levels.places.is_empty() => return None,
-            State::Levels(levels) => {
-                let mut names: Vec<(Box<str>, u32)> = levels.places.into_iter().collect();
-                names.sort_unstable();
-                let mut indices = vec![0; names.len()];
-                for (index, (_, code)) in names.iter().enumerate() {
-                    indices[*code as usize] = index as u32;
-                }
-                let names = names.into_iter().map(|(name, _)| name.into_string());
-                let kind = ColumnKind::Category {
-                    levels: names.collect(),
-                };
-                (kind, Values::Levels(levels.codes, indices))
-            }
-        })
+            State::Levels(levels) => levels.finish(),
+            State::Missing(count) => Levels::missing(count).finish(),
+            State::Mixed => Levels::default().finish(),
+        }
     }
 }
 
@@ -372,10 +360,7 @@ impl State {
                 Self::Dates(seconds)
             }
             Value::Text(text) => {
-                let mut levels = Levels {
-                    codes: Blocks::filled(count, MISSING),
-                    places: HashMap::new(),
-                };
+                let mut levels = Levels::missing(count);
                 levels.push(Some(&text));
                 Self::Levels(levels)
             }
@@ -391,6 +376,13 @@ struct Levels {
 }
 
 impl Levels {
+    fn missing(count: usize) -> Self {
+        Self {
+            codes: Blocks::filled(count, MISSING),
+            places: HashMap::new(),
+        }
+    }
+
     fn push(&mut self, level: Option<&str>) {
         let code = match level {
             None => MISSING,
@@ -404,5 +396,19 @@ impl Levels {
             },
         };
         self.codes.push(code);
+    }
+
+    fn finish(self) -> (ColumnKind, Values) {
+        let mut names: Vec<(Box<str>, u32)> = self.places.into_iter().collect();
+        names.sort_unstable();
+        let mut indices = vec![0; names.len()];
+        for (index, (_, code)) in names.iter().enumerate() {
+            indices[*code as usize] = index as u32;
+        }
+        let names = names.into_iter().map(|(name, _)| name.into_string());
+        let kind = ColumnKind::Category {
+            levels: names.collect(),
+        };
+        (kind, Values::Levels(self.codes, indices))
     }
 }

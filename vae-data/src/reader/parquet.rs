@@ -156,6 +156,8 @@ impl Kind {
             (Some(Logical::Decimal { .. }), _) | (None, Converted::DECIMAL) => {
                 Self::Decimal(column.type_scale())
             }
+            // Every cell is missing.
+            (Some(Logical::Unknown), _) => Self::Plain,
             (Some(Logical::Date), _) | (None, Converted::DATE) => Self::Date(1.0 / DAY),
             (Some(Logical::Timestamp(time)), _) => Self::Date(match time.unit {
                 TimeUnit::MILLIS => 1e3,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::blocks::BLOCK;
-use super::cells::{Cell, Cells, FINITE, LEAVE_OUT, TOO_MANY, Values};
+use super::cells::{Cell, Cells, FINITE, TOO_MANY, Values};
 use crate::text::{nearest, quoted};
 use crate::{
     ColumnKind, DataConfig, DataError, DataShape, MemoryDataset, ReaderOption, Source, UNLABELLED,
@@ -232,14 +232,7 @@ impl<'a> Table<'a> {
             });
         }
         let mixed = cells.mixed().cloned();
-        let Some((kind, values)) = cells.finish() else {
-            return Err(DataError::Column {
-                path,
-                problem: "every cell is missing in column",
-                column: name,
-                hint: LEAVE_OUT.to_owned(),
-            });
-        };
+        let (kind, values) = cells.finish();
         if let Some((place, text)) = mixed {
             tracing::warn!(
                 "{}: column `{name}` is a category of {} levels, because it holds the text `{text}` in {place}; \
@@ -272,16 +265,18 @@ impl<'a> Table<'a> {
             return Ok(table);
         };
         let cells = std::mem::replace(&mut self.cells[label], Cells::new());
-        let Some((ColumnKind::Category { levels }, Values::Levels(codes, indices))) =
-            cells.finish()
-        else {
+        let (kind, values) = cells.finish();
+        let (levels, Values::Levels(codes, indices)) = (kind.levels(), values) else {
+            return Ok(table);
+        };
+        if levels.is_empty() {
             return Err(DataError::Column {
                 path: self.path.to_owned(),
                 problem: "no row has a class in column",
                 column: self.names[label].clone(),
                 hint: "leave `label` (--label) out".to_owned(),
             });
-        };
+        }
         let mut order: Vec<usize> = (0..levels.len()).collect();
         let numbers: Result<Vec<i64>, _> = levels.iter().map(|level| level.parse()).collect();
         if let Ok(numbers) = numbers {
