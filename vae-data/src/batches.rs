@@ -16,10 +16,10 @@ pub struct HostBatch {
     /// Number of examples.
     pub len: usize,
     /// What the model should give back: `[len, features]`, scaled, and binary if so
-    /// chosen.
+    /// chosen. NaN where a cell of a table is missing.
     pub target: Vec<f32>,
-    /// The corrupted target, `[len, features]`; `None` without corruption, when the
-    /// input is the target itself. See [`HostBatch::input`].
+    /// The corrupted target, `[len, features]`, with 0 for what is missing; `None` without corruption and gaps,
+    /// when the input is the target itself. See [`HostBatch::input`].
     pub corrupted: Option<Vec<f32>>,
     /// Classes, `[len]`; `None` if the data has none.
     pub labels: Option<Vec<i32>>,
@@ -273,14 +273,20 @@ impl Batcher {
             }
             self.make_binary(row, indices[i], place(i));
         }
-        let corrupted = self.corruption.map(|corruption| {
+        let mut corrupted = self.corruption.map(|corruption| {
             let mut input = target.clone();
             for (i, row) in input.chunks_exact_mut(features).enumerate() {
                 let mut rng = rng(self.seed, Stream::Corrupt, place(i));
-                corruption.apply(row, subset.shape(), &mut rng);
+                match subset.table() {
+                    Some(columns) => corruption.apply_to_table(row, columns, &mut rng),
+                    None => corruption.apply(row, subset.shape(), &mut rng),
+                }
             }
             input
         });
+        if subset.table().is_some() && target.iter().any(|value| value.is_nan()) {
+            fill_gaps(corrupted.get_or_insert_with(|| target.clone()), &target);
+        }
         let labels = (!subset.classes().is_empty()).then(|| {
             let labels = positions.iter().map(|&p| subset.label(p as usize));
             labels.collect()
@@ -310,16 +316,29 @@ impl Batcher {
         let index = match self.binarize {
             Binarize::None => return,
             Binarize::Threshold => {
-                row.iter_mut()
-                    .for_each(|v| *v = f32::from(u8::from(*v > 0.5)));
+                let known = row.iter_mut().filter(|v| !v.is_nan());
+                known.for_each(|v| *v = f32::from(u8::from(*v > 0.5)));
                 return;
             }
             Binarize::Static => epoch_index(0, example),
             Binarize::Dynamic => place + epoch_index(1, 0),
         };
         let mut rng = rng(self.seed, Stream::Binarize, index);
-        row.iter_mut()
-            .for_each(|v| *v = f32::from(u8::from(uniform(&mut rng) < *v)));
+        for value in row {
+            let draw = uniform(&mut rng);
+            if !value.is_nan() {
+                *value = f32::from(u8::from(draw < *value));
+            }
+        }
+    }
+}
+
+/// Sets to 0 what is missing in the target: for a standardised number its mean, for a category no level.
+fn fill_gaps(input: &mut [f32], target: &[f32]) {
+    for (value, target) in input.iter_mut().zip(target) {
+        if target.is_nan() {
+            *value = 0.0;
+        }
     }
 }
 

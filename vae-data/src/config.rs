@@ -59,6 +59,18 @@ choices! {
     }
 }
 
+choices! {
+    /// What becomes of a level of a category that the training split does not have.
+    #[derive(Default)]
+    Unseen("unseen") {
+        /// It is an error.
+        #[default]
+        Error = "error",
+        /// It is taken as the level `other`, which every category has then.
+        Other = "other",
+    }
+}
+
 /// Height and width of an image in pixels. Read from `32` (both) or `32x48` (height
 /// x width); in files also from the integer 32 and the list `[32, 48]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -162,6 +174,15 @@ pub struct DataConfig {
     /// features.
     #[schemars(extend("x-value" = "COLUMN,...", "x-unset" = "none"))]
     pub condition: Vec<String>,
+    /// Columns of a table whose numbers are names, such as postcodes; may be repeated. A column with any
+    /// text but dates is one in any case.
+    #[schemars(extend("x-value" = "COLUMN,...", "x-unset" = "those with text"))]
+    pub categorical: Vec<String>,
+    /// Columns of a table to leave out; may be repeated.
+    #[schemars(extend("x-value" = "COLUMN,...", "x-unset" = "none"))]
+    pub drop: Vec<String>,
+    /// What becomes of a level of a category that the training split does not have.
+    pub unseen: Unseen,
     /// How features are scaled. The scale is learned on the training split alone.
     pub scale: Scale,
     /// Part of the examples kept for validation, after the test split is taken away.
@@ -213,6 +234,9 @@ impl Default for DataConfig {
             skip_bad: false,
             label: None,
             condition: Vec::new(),
+            categorical: Vec::new(),
+            drop: Vec::new(),
+            unseen: Unseen::Error,
             scale: Scale::Auto,
             validation: 0.1,
             test: 0.1,
@@ -260,6 +284,33 @@ impl DataConfig {
             if self.condition[..i].contains(name) || self.label.as_ref() == Some(name) {
                 let bound = "must name each column once, and not the label column";
                 return Err(DataError::setting("condition", name, bound));
+            }
+        }
+        self.check_columns()
+    }
+
+    /// Refuses a column of a table that is named for two purposes.
+    fn check_columns(&self) -> Result<(), DataError> {
+        let label: Vec<String> = self.label.iter().cloned().collect();
+        let named: [(&str, &[String]); 4] = [
+            ("label", &label),
+            ("condition", &self.condition),
+            ("categorical", &self.categorical),
+            ("drop", &self.drop),
+        ];
+        for (i, (key, names)) in named.iter().enumerate() {
+            for (j, name) in names.iter().enumerate() {
+                if names[..j].contains(name) {
+                    let bound = "must name each column once";
+                    return Err(DataError::setting(*key, name, bound));
+                }
+                let earlier = named[..i].iter().find(|(_, names)| names.contains(name));
+                if let Some((other, _)) = earlier {
+                    let bound = format!(
+                        "`{other}` (--{other}) names the same column: name it in one of the two"
+                    );
+                    return Err(DataError::setting(*key, name, bound));
+                }
             }
         }
         Ok(())
@@ -320,6 +371,38 @@ mod tests {
         assert!(bad(|c| c.limit = Some(0)).contains("`limit` is `0`"));
         assert!(bad(|c| c.mirror = Some("x".into())).contains("http://"));
         assert!(bad(|c| c.condition = vec!["a".into(), "a".into()]).contains("`a`"));
+        assert_eq!(
+            bad(|c| {
+                c.label = Some("kind".into());
+                c.drop = vec!["id".into(), "kind".into()];
+            }),
+            "`drop` is `kind`, but `label` (--label) names the same column: name it in one of the two"
+        );
+        assert_eq!(
+            bad(|c| {
+                c.categorical = vec!["zip".into()];
+                c.drop = vec!["zip".into()];
+            }),
+            "`drop` is `zip`, but `categorical` (--categorical) names the same column: name it in one of \
+             the two"
+        );
+        assert!(
+            bad(|c| {
+                c.label = Some("zip".into());
+                c.categorical = vec!["zip".into()];
+            })
+            .starts_with("`categorical` is `zip`, but `label`")
+        );
+        assert!(
+            bad(|c| {
+                c.condition = vec!["zip".into()];
+                c.drop = vec!["zip".into()];
+            })
+            .starts_with("`drop` is `zip`, but `condition`")
+        );
+        assert!(
+            bad(|c| c.drop = vec!["a".into(), "a".into()]).ends_with("must name each column once")
+        );
         assert!(
             bad(|c| {
                 c.binarize = Binarize::Static;

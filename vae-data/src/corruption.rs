@@ -4,7 +4,7 @@ use rand_chacha::rand_core::RngCore;
 
 use crate::choices::choices;
 use crate::random::{below, fill_normal};
-use crate::{DataError, DataShape, ValueRange};
+use crate::{Columns, DataError, DataShape, ValueRange};
 
 choices! {
     /// How an input is corrupted.
@@ -84,6 +84,59 @@ impl Corruption {
         }
     }
 
+    /// Corrupts one row of a model of a table in place, column by column: noise is added to numbers and dates
+    /// alone; masking and blocks clear every place of a category, whose parts and runs are of columns; salt and
+    /// pepper make of a category one of its levels, each with the same chance.
+    ///
+    /// # Shapes
+    /// - `row`: `[width]`, as [`Columns::expand`] writes it
+    pub fn apply_to_table(&self, row: &mut [f32], columns: &Columns, rng: &mut impl RngCore) {
+        if self.level == 0.0 {
+            return;
+        }
+        let mut parts = Vec::with_capacity(columns.kinds().len());
+        let mut rest = row;
+        for kind in columns.kinds() {
+            let Some((places, after)) = rest.split_at_mut_checked(kind.width()) else {
+                return;
+            };
+            parts.push((kind.is_category(), places));
+            rest = after;
+        }
+        let ValueRange { min, max } = self.range;
+        match self.kind {
+            CorruptionKind::Gaussian => {
+                for (_, places) in parts.iter_mut().filter(|(is_category, _)| !is_category) {
+                    self.add_noise(places, rng);
+                }
+            }
+            CorruptionKind::Masking => {
+                self.choose(&mut parts, rng, |(_, places), _| places.fill(0.0))
+            }
+            CorruptionKind::SaltPepper => {
+                self.choose(&mut parts, rng, |(is_category, places), rng| {
+                    if *is_category {
+                        let level = below(rng, places.len());
+                        places.fill(0.0);
+                        places
+                            .iter_mut()
+                            .skip(level)
+                            .take(1)
+                            .for_each(|place| *place = 1.0);
+                    } else {
+                        places.fill(if rng.next_u32() >> 31 == 0 { min } else { max });
+                    }
+                });
+            }
+            CorruptionKind::Block => {
+                let count = part(self.level, parts.len());
+                let first = below(rng, parts.len() - count + 1);
+                let run = parts.iter_mut().skip(first).take(count);
+                run.for_each(|(_, places)| places.fill(0.0));
+            }
+        }
+    }
+
     fn add_noise(&self, row: &mut [f32], rng: &mut impl RngCore) {
         let mut noise = [0.0; 64];
         for part in row.chunks_mut(noise.len()) {
@@ -97,11 +150,11 @@ impl Corruption {
 
     /// Changes exactly `round(level x len)` values: each is taken with the chance that
     /// makes every choice of that many equally likely (selection sampling).
-    fn choose<R: RngCore>(
+    fn choose<T, R: RngCore>(
         &self,
-        row: &mut [f32],
+        row: &mut [T],
         rng: &mut R,
-        mut change: impl FnMut(&mut f32, &mut R),
+        mut change: impl FnMut(&mut T, &mut R),
     ) {
         let len = row.len();
         let mut wanted = part(self.level, len);

@@ -1,6 +1,6 @@
 //! The trait that every source of examples implements.
 
-use crate::{DataError, DataShape, ValueRange};
+use crate::{ColumnKind, DataError, DataShape, ValueRange};
 
 /// The label of an example whose class is unknown.
 pub const UNLABELLED: i32 = -1;
@@ -36,6 +36,12 @@ pub trait Dataset: Send + Sync {
 
     /// Names of the features; empty when they have none.
     fn columns(&self) -> &[String] {
+        &[]
+    }
+
+    /// What is in each column of a table: then [`Dataset::read`] gives dates as days, categories as the
+    /// index of the level, and NaN for what is missing. Empty when all are numbers and none is missing.
+    fn kinds(&self) -> &[ColumnKind] {
         &[]
     }
 

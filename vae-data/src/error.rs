@@ -150,6 +150,41 @@ pub enum DataError {
         /// The value.
         value: f32,
     },
+    /// A level of a category is not among those of the training split.
+    #[error(
+        "row {row}, column `{column}`: the level `{level}` is not among those of the training split; change \
+         it, remove the row, or train with `unseen` (--unseen) set to `other`, which is one more level for all \
+         that were not seen"
+    )]
+    UnseenLevel {
+        /// The row, counted from 1.
+        row: usize,
+        /// Name of the column.
+        column: String,
+        /// The level.
+        level: String,
+    },
+    /// A cell is missing where a model takes none that is.
+    #[error(
+        "row {row}, column `{column}`: the cell is missing, and the model was trained on data without \
+         missing cells; fill it with a number, or remove the row"
+    )]
+    MissingCell {
+        /// The row, counted from 1.
+        row: usize,
+        /// Name of the column.
+        column: String,
+    },
+    /// A column does not fit what is asked of it.
+    #[error("column `{column}`: {problem}; {hint}")]
+    ColumnUnfit {
+        /// Name of the column.
+        column: String,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        hint: String,
+    },
     /// A training batch would be larger than the data.
     #[error(
         "the batch size is {batch_size}, but there are {examples} training examples; \

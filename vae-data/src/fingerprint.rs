@@ -66,7 +66,9 @@ pub fn fingerprint_with(own: &[&dyn Reader], config: &DataConfig) -> Result<Stri
     let mut print = Fingerprint(Sha256::new());
     reader.identify(&path, &mut print)?;
     let options = reader.options().iter();
-    let options: Vec<String> = options.map(|option| option.identity(config)).collect();
+    let options: Vec<String> = options
+        .filter_map(|option| option.identity(config))
+        .collect();
     if !options.is_empty() {
         print.text(&format!("({})", options.join(", ")));
     }

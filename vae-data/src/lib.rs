@@ -26,18 +26,24 @@
 //! * [`Reader`] is the trait for a kind of file or folder, [`readers`] those there are;
 //!   [`load_with`] takes one's own.
 //! * [`Dataset`] is the trait for data from anywhere else; see [`Source`].
+//! * [`Columns`] turns the rows of a table with categories, dates or gaps into rows for a model, and
+//!   [`aligned`] gives new data the columns of a trained one; [`describe`] says what is in a table.
 //! * [`Batcher`] makes batches in the background.
 //! * [`random`] is the source of all randomness: counter-based, so that a resumed run
 //!   needs no generator state.
 
+mod aligned;
 mod batches;
 pub mod bounds;
 mod bytes;
 mod catalog;
 mod choices;
+mod column;
+mod columns;
 mod config;
 mod corruption;
 mod dataset;
+mod date;
 mod error;
 mod fetch;
 mod fingerprint;
@@ -48,25 +54,30 @@ mod memory;
 mod progress;
 pub mod random;
 mod reader;
+mod report;
 mod scaler;
 mod shape;
 mod source;
 mod subset;
 mod text;
 
+pub use aligned::aligned;
 pub use batches::{Batcher, Batches, HostBatch};
 pub use catalog::{DatasetInfo, builtin};
-pub use config::{Binarize, Color, DataConfig, ImageSize, Scale};
+pub use column::{ColumnKind, DateUnit};
+pub use columns::Columns;
+pub use config::{Binarize, Color, DataConfig, ImageSize, Scale, Unseen};
 pub use corruption::{Corruption, CorruptionKind};
 pub use dataset::{Dataset, UNLABELLED};
 pub use error::DataError;
 pub use fingerprint::{Fingerprint, fingerprint, fingerprint_with};
-pub use load::{Data, load, load_with};
+pub use load::{Data, load, load_with, open};
 pub use memory::MemoryDataset;
 pub use ndarray;
 pub use progress::{NoProgress, Progress};
 pub use random::{Stream, fill_normal, fill_uniform, rng};
 pub use reader::{Reader, ReaderOption, readers, to_npy};
+pub use report::{ColumnContent, ColumnReport, ColumnRole, TableReport, describe};
 pub use scaler::Scaler;
 pub use shape::DataShape;
 pub use source::Source;

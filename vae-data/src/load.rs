@@ -7,8 +7,8 @@ use crate::locate::{Places, locate};
 use crate::random::{Stream, permutation, rng};
 use crate::reader::check_options;
 use crate::{
-    Binarize, DataConfig, DataError, DataShape, Dataset, Features, Progress, Reader, Scale, Scaler,
-    Source, Subset, ValueRange, readers,
+    Binarize, Columns, DataConfig, DataError, DataShape, Dataset, Features, Progress, Reader,
+    Scale, Scaler, Source, Subset, Unseen, ValueRange, readers,
 };
 
 /// Examples, split and scaled.
@@ -16,12 +16,14 @@ use crate::{
 pub struct Data {
     /// Name of the dataset.
     pub name: String,
-    /// Shape of every example.
+    /// Shape of every example; of a table with categories, dates or gaps that of the rows of a model.
     pub shape: DataShape,
     /// Names of the classes; empty when there are no labels.
     pub classes: Vec<String>,
-    /// Names of the features; empty when they have none.
+    /// Names of the features, or of the columns of a table; empty when they have none.
     pub columns: Vec<String>,
+    /// How the rows of a table became those of a model; `None` for data that are numbers without gaps.
+    pub table: Option<Arc<Columns>>,
     /// Names of the attributes; empty when there are none.
     pub attributes: Vec<String>,
     /// Examples to train on.
@@ -30,7 +32,7 @@ pub struct Data {
     pub validation: Subset,
     /// Examples to evaluate on; may be empty.
     pub test: Subset,
-    /// How features were scaled; `None` if they are as they were.
+    /// How features were scaled; `None` if they are as they were. Of a table it has a place for each column.
     pub scaler: Option<Arc<Scaler>>,
     /// How attributes were scaled; `None` if there are none.
     pub attribute_scaler: Option<Arc<Scaler>>,
@@ -61,16 +63,33 @@ pub fn load_with(
     seed: u64,
     progress: &dyn Progress,
 ) -> Result<Data, DataError> {
+    Data::from_source(open_with(own, config, progress)?, config, seed)
+}
+
+/// Opens the data that `config` describes, and neither splits nor scales them: as a trained model takes
+/// them. Only the settings about where the examples are, and which columns or channels of them are taken, matter.
+///
+/// # Errors
+/// [`DataError`], whose messages say what to do.
+pub fn open(config: &DataConfig, progress: &dyn Progress) -> Result<Source, DataError> {
+    open_with(&[], config, progress)
+}
+
+fn open_with(
+    own: &[&dyn Reader],
+    config: &DataConfig,
+    progress: &dyn Progress,
+) -> Result<Source, DataError> {
     config.check()?;
     let all = [own, readers()].concat();
     let (reader, path) = locate(config, &all, &Places::of_user())?;
     check_options(reader, &all, config)?;
-    Data::from_source(reader.open(&path, config, progress)?, config, seed)
+    reader.open(&path, config, progress)
 }
 
 impl Data {
     /// Splits and scales examples from any source; this is how data made by a program
-    /// comes in. Only the settings `scale`,
+    /// comes in. Only the settings `scale`, `unseen`,
     /// `validation`, `test`, `binarize`, `limit` and `labels` of `config` matter.
     ///
     /// # Errors
@@ -82,26 +101,34 @@ impl Data {
         let official_test = source.test.as_ref().map(|test| test.len());
         let split = Split::new(source.train.len(), official_test, config, seed)?;
 
-        let train = Subset::new(source.train.clone(), split.train)?;
+        let table = learn_table(&source, &split.train, config)?.map(Arc::new);
+        let subset = |of: &Arc<dyn Dataset>, indices: Vec<u32>| {
+            let subset = Subset::new(of.clone(), indices)?;
+            match &table {
+                Some(table) => subset.with_table(table.clone()),
+                None => Ok(subset),
+            }
+        };
+        let train = subset(&source.train, split.train)?;
+        let validation = subset(&source.train, split.validation)?;
+        let test = subset(source.test.as_ref().unwrap_or(&source.train), split.test)?;
+        check_levels(&[&validation, &test])?;
         let kind = match config.scale {
             Scale::Auto if source.pixels => Scale::None,
             Scale::Auto => Scale::Standardize,
             chosen => chosen,
         };
-        let scaler = Scaler::learn(kind, shape.features(), train.len(), |i, out| {
-            train.read(i, out)
-        });
+        let read = |i: usize, out: &mut [f32]| train.read_columns(i, out);
+        let scaler = match &table {
+            Some(table) => Scaler::learn_table(kind, table.kinds(), train.len(), read),
+            None => Scaler::learn(kind, shape.features(), train.len(), read),
+        };
         let scaler = scaler.map_err(|error| in_dataset(error, &train))?;
         let scaler = scaler.map(Arc::new);
         let attribute_scaler = learn_attributes(&*source.train, &train)?.map(Arc::new);
 
         let scale = |subset: Subset| subset.scaled(scaler.clone(), attribute_scaler.clone());
-        let validation = scale(Subset::new(source.train.clone(), split.validation)?)?;
-        let test = scale(Subset::new(
-            source.test.unwrap_or(source.train),
-            split.test,
-        )?)?;
-        let train = scale(train)?;
+        let [train, validation, test] = [scale(train)?, scale(validation)?, scale(test)?];
         let train = match config.labels {
             Some(count) => train.with_few_labels(count, seed)?,
             None => train,
@@ -109,9 +136,10 @@ impl Data {
         check_binarize(config.binarize, &train)?;
         Ok(Self {
             name: source.name,
-            shape,
+            shape: train.shape().clone(),
             classes,
             columns,
+            table,
             attributes,
             train,
             validation,
@@ -142,6 +170,29 @@ impl Data {
         Ok(self)
     }
 
+    /// The same examples with the columns and levels of a trained model, as [`crate::aligned`] finds them,
+    /// in place of what was learned from this training split. They are not scaled: [`Data::rescaled`]
+    /// comes next.
+    ///
+    /// # Errors
+    /// Those of [`crate::aligned`].
+    pub fn aligned(
+        mut self,
+        names: &[String],
+        table: Option<&Arc<Columns>>,
+    ) -> Result<Self, DataError> {
+        for subset in [&mut self.train, &mut self.validation, &mut self.test] {
+            *subset = subset.clone().aligned(names, table)?;
+        }
+        Ok(Self {
+            shape: self.train.shape().clone(),
+            columns: self.train.columns().to_vec(),
+            table: table.cloned(),
+            scaler: None,
+            ..self
+        })
+    }
+
     /// The same splits, labels and attributes with other features, such as codes: those of training,
     /// validation and test. See [`Subset::replaced`].
     ///
@@ -155,6 +206,7 @@ impl Data {
             test: self.test.replaced(&shape, test)?,
             shape,
             columns: Vec::new(),
+            table: None,
             scaler: None,
             ..self
         })
@@ -197,12 +249,57 @@ fn check_source(source: &Source) -> Result<(DataShape, Vec<String>, Vec<String>)
                 dataset.shape().to_string(),
             ));
         }
+        let names = [train.columns(), dataset.columns()];
+        if names[0] != names[1] && names.iter().all(|names| !names.is_empty()) {
+            let (expected, found) = (train.columns().join(", "), dataset.columns().join(", "));
+            return Err(DataError::format(
+                name,
+                format!("the columns {expected}"),
+                found,
+            ));
+        }
         if dataset.classes() != classes || dataset.attributes() != attributes {
             let expected = "the same classes and attributes for training and testing";
             return Err(DataError::format(name, expected, "different ones"));
         }
     }
     Ok((shape, classes, attributes))
+}
+
+/// Learns what becomes of the rows of a table; `None` if they are numbers without gaps.
+fn learn_table(
+    source: &Source,
+    train: &[u32],
+    config: &DataConfig,
+) -> Result<Option<Columns>, DataError> {
+    let datasets = [Some(&source.train), source.test.as_ref()];
+    if datasets
+        .into_iter()
+        .flatten()
+        .all(|of| of.kinds().is_empty())
+    {
+        return Ok(None);
+    }
+    let table = Columns::learn(&source.name, &*source.train, train, config.unseen)?;
+    if table.has_categories() && config.binarize != Binarize::None {
+        let bound = "needs values between 0 and 1, and the table has categories: set it to `none`";
+        return Err(DataError::setting("binarize", config.binarize, bound));
+    }
+    Ok(Some(table))
+}
+
+/// Refuses levels that the training split does not have.
+fn check_levels(subsets: &[&Subset]) -> Result<(), DataError> {
+    for subset in subsets {
+        let Some(table) = subset.table() else {
+            continue;
+        };
+        if table.has_categories() && table.unseen() == Unseen::Error {
+            let mut row = vec![0.0; table.kinds().len()];
+            (0..subset.len()).try_for_each(|i| subset.read_columns(i, &mut row))?;
+        }
+    }
+    Ok(())
 }
 
 /// Names the example by its index in the dataset, not in the subset.

@@ -3,8 +3,9 @@
 use ndarray::{Array, Dimension};
 
 use crate::bytes::Bytes;
+use crate::columns::has_repeats;
 use crate::dataset::check_read;
-use crate::{DataError, DataShape, Dataset, UNLABELLED, ValueRange};
+use crate::{ColumnKind, DataError, DataShape, Dataset, UNLABELLED, ValueRange};
 
 /// Classes and the class of each example.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,6 +41,7 @@ pub struct MemoryDataset {
     values: Vec<f32>,
     labels: Labels,
     columns: Vec<String>,
+    kinds: Vec<ColumnKind>,
     attributes: Vec<String>,
     attribute_values: Vec<f32>,
 }
@@ -57,6 +59,7 @@ impl MemoryDataset {
             values,
             labels: Labels::default(),
             columns: Vec::new(),
+            kinds: Vec::new(),
             attributes: Vec::new(),
             attribute_values: Vec::new(),
         })
@@ -92,6 +95,36 @@ impl MemoryDataset {
     pub fn with_columns(mut self, names: Vec<String>) -> Result<Self, DataError> {
         check_len("column names", self.shape.features(), names.len())?;
         self.columns = names;
+        Ok(self)
+    }
+
+    /// Says what is in each column; see [`Dataset::kinds`].
+    ///
+    /// # Errors
+    /// [`DataError::Length`] if their number is wrong, and [`DataError::Setting`] if a category has a
+    /// level twice, or a value that is neither the index of a level nor NaN.
+    pub fn with_kinds(mut self, kinds: Vec<ColumnKind>) -> Result<Self, DataError> {
+        let width = self.shape.features();
+        check_len("kinds of columns", width, kinds.len())?;
+        for (column, kind) in kinds.iter().enumerate() {
+            let ColumnKind::Category { levels } = kind else {
+                continue;
+            };
+            if has_repeats(levels) {
+                let bound = "must name each level once";
+                return Err(DataError::setting("levels", format!("{levels:?}"), bound));
+            }
+            let mut values = self.values.iter().skip(column).step_by(width);
+            let is_index = |value: f32| {
+                value.is_nan()
+                    || value >= 0.0 && value.fract() == 0.0 && (value as usize) < levels.len()
+            };
+            if let Some(bad) = values.find(|value| !is_index(**value)) {
+                let bound = format!("must be an index of one of {} levels, or NaN", levels.len());
+                return Err(DataError::setting("category", bad, bound));
+            }
+        }
+        self.kinds = kinds;
         Ok(self)
     }
 
@@ -168,6 +201,10 @@ impl Dataset for MemoryDataset {
 
     fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    fn kinds(&self) -> &[ColumnKind] {
+        &self.kinds
     }
 
     fn classes(&self) -> &[String] {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DataError, Scale};
+use crate::{ColumnKind, DataError, Scale};
 
 /// Scales each feature: `scaled = (value - offset) / scale`. It is stored with a
 /// trained model, so that new data is treated alike.
@@ -36,27 +36,45 @@ impl Scaler {
         if matches!(kind, Scale::None | Scale::Auto) || len == 0 {
             return Ok(None);
         }
-        let mut row = vec![0.0; features];
         let mut columns = vec![Column::default(); features];
-        for example in 0..len {
-            read(example, &mut row)?;
-            for (feature, (column, &value)) in columns.iter_mut().zip(&row).enumerate() {
-                if !value.is_finite() {
-                    return Err(DataError::NonFinite {
-                        example,
-                        feature,
-                        value,
-                    });
-                }
-                column.add(value);
-            }
+        learn(&mut columns, len, |value| value.is_finite(), &mut read)?;
+        Ok(Some(Self::of_columns(kind, &columns)))
+    }
+
+    /// As [`Scaler::learn`], for the columns of a table: from the cells that are not missing. The index
+    /// of a level stays as it is.
+    ///
+    /// # Errors
+    /// Those of `read`, and [`DataError::NonFinite`] for a value that is infinite.
+    pub fn learn_table(
+        kind: Scale,
+        kinds: &[ColumnKind],
+        len: usize,
+        mut read: impl FnMut(usize, &mut [f32]) -> Result<(), DataError>,
+    ) -> Result<Option<Self>, DataError> {
+        if matches!(kind, Scale::None | Scale::Auto) || len == 0 {
+            return Ok(None);
         }
+        let mut columns = vec![Column::default(); kinds.len()];
+        learn(&mut columns, len, |value| !value.is_infinite(), &mut read)?;
+        let mut scaler = Self::of_columns(kind, &columns);
+        for (column, _) in kinds
+            .iter()
+            .enumerate()
+            .filter(|(_, kind)| kind.is_category())
+        {
+            (scaler.offset[column], scaler.scale[column]) = (0.0, 1.0);
+        }
+        Ok(Some(scaler))
+    }
+
+    fn of_columns(kind: Scale, columns: &[Column]) -> Self {
         let (offset, scale) = columns.iter().map(|c| c.offset_and_scale(kind)).unzip();
-        Ok(Some(Self {
+        Self {
             kind,
             offset,
             scale,
-        }))
+        }
     }
 
     /// Number of features.
@@ -109,6 +127,32 @@ impl Scaler {
     }
 }
 
+/// Reads `len` rows into the statistics of their columns. NaN counts for nothing where it is `usable`.
+fn learn(
+    columns: &mut [Column],
+    len: usize,
+    usable: impl Fn(f32) -> bool,
+    read: &mut impl FnMut(usize, &mut [f32]) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    let mut row = vec![0.0; columns.len()];
+    for example in 0..len {
+        read(example, &mut row)?;
+        for (feature, (column, &value)) in columns.iter_mut().zip(&row).enumerate() {
+            if !usable(value) {
+                return Err(DataError::NonFinite {
+                    example,
+                    feature,
+                    value,
+                });
+            }
+            if !value.is_nan() {
+                column.add(value);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Running statistics of one feature (Welford's method).
 #[derive(Clone)]
 struct Column {
@@ -143,6 +187,9 @@ impl Column {
     }
 
     fn offset_and_scale(&self, kind: Scale) -> (f32, f32) {
+        if self.count == 0.0 {
+            return (0.0, 1.0);
+        }
         let (offset, scale) = match kind {
             Scale::MinMax => (self.min, self.max - self.min),
             _ => (self.mean as f32, (self.squares / self.count).sqrt() as f32),

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::aligned::{Recode, aligned};
+use crate::columns::kinds_of;
 use crate::memory::check_len;
 use crate::random::{Stream, fill_normal, permutation, rng};
-use crate::{DataError, DataShape, Dataset, MemoryDataset, Scaler};
+use crate::{Columns, DataError, DataShape, Dataset, MemoryDataset, Scaler};
 
 /// The smallest and the largest of some values.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,6 +44,16 @@ pub struct Subset {
     labelled: Option<Arc<[u32]>>,
     /// Standard deviation of each value of each example of `dataset`; `None` means values without noise.
     deviations: Option<Arc<[f32]>>,
+    /// How rows become those of a model; `None` where they are.
+    table: Option<Arc<Table>>,
+}
+
+/// Columns, and what they mean for the rows of one dataset.
+struct Table {
+    columns: Arc<Columns>,
+    recode: Recode,
+    /// Of the rows of a model.
+    shape: DataShape,
 }
 
 /// Features in place of others: numbers, or normal distributions of numbers.
@@ -82,10 +94,11 @@ impl Subset {
             attribute_scaler: None,
             labelled: None,
             deviations: None,
+            table: None,
         })
     }
 
-    /// The same examples, with features and attributes scaled.
+    /// The same examples, with features and attributes scaled. Of a table the features are its columns.
     ///
     /// # Errors
     /// [`DataError::Length`] or [`DataError::Setting`] if a scaler does not fit.
@@ -95,7 +108,7 @@ impl Subset {
         attributes: Option<Arc<Scaler>>,
     ) -> Result<Self, DataError> {
         if let Some(scaler) = &features {
-            scaler.check(self.shape().features())?;
+            scaler.check(self.dataset.shape().features())?;
         }
         if let Some(scaler) = &attributes {
             scaler.check(self.attributes().len())?;
@@ -103,6 +116,49 @@ impl Subset {
         self.scaler = features;
         self.attribute_scaler = attributes;
         Ok(self)
+    }
+
+    /// The same examples as rows of a model: see [`Columns::expand`]. Columns are taken as they stand; for
+    /// those of another order see [`Subset::aligned`].
+    ///
+    /// # Errors
+    /// [`DataError::ColumnUnfit`] if a column is of another kind, [`DataError::Length`] if their number is
+    /// another.
+    pub fn with_table(mut self, columns: Arc<Columns>) -> Result<Self, DataError> {
+        let (kinds, names) = (kinds_of(&*self.dataset), self.dataset.columns());
+        self.table = Some(Arc::new(Table {
+            recode: Recode::new(&kinds, names, &columns)?,
+            shape: DataShape::new([columns.width()])?,
+            columns,
+        }));
+        Ok(self)
+    }
+
+    /// The same examples with the columns of a model, as [`aligned`] finds them, in rows of that model.
+    /// They are not scaled.
+    ///
+    /// # Errors
+    /// Those of [`aligned`].
+    pub fn aligned(
+        self,
+        names: &[String],
+        table: Option<&Arc<Columns>>,
+    ) -> Result<Self, DataError> {
+        let subset = Self {
+            dataset: aligned(self.dataset, names, table.map(|table| &**table))?,
+            scaler: None,
+            table: None,
+            ..self
+        };
+        match table {
+            Some(table) => subset.with_table(table.clone()),
+            None => Ok(subset),
+        }
+    }
+
+    /// How the rows of a table became those of a model; `None` for data that are numbers without gaps.
+    pub fn table(&self) -> Option<&Arc<Columns>> {
+        self.table.as_ref().map(|table| &table.columns)
     }
 
     /// The first `n` examples, or all if there are fewer.
@@ -155,12 +211,20 @@ impl Subset {
 
     /// Shape of every example.
     pub fn shape(&self) -> &DataShape {
-        self.dataset.shape()
+        match &self.table {
+            Some(table) => &table.shape,
+            None => self.dataset.shape(),
+        }
     }
 
     /// Names of the classes; empty when there are no labels.
     pub fn classes(&self) -> &[String] {
         self.dataset.classes()
+    }
+
+    /// Names of the features, or of the columns of a table; empty when they have none.
+    pub fn columns(&self) -> &[String] {
+        self.dataset.columns()
     }
 
     /// Names of the attributes.
@@ -181,14 +245,38 @@ impl Subset {
         })
     }
 
-    /// Writes the scaled values of example `i` of this subset into `out`.
+    /// Writes the scaled values of example `i` of this subset into `out`. Those of a table are a row of a
+    /// model, in which what is missing is NaN.
     ///
     /// # Errors
-    /// Those of [`Dataset::read`].
+    /// Those of [`Dataset::read`], and of a table those of [`Subset::read_columns`].
     pub fn read(&self, i: usize, out: &mut [f32]) -> Result<(), DataError> {
-        self.dataset.read(self.index(i)?, out)?;
-        self.scale(out);
+        let Some(table) = &self.table else {
+            self.dataset.read(self.index(i)?, out)?;
+            self.scale(out);
+            return Ok(());
+        };
+        let width = table.shape.features();
+        check_len("the buffer for one example", width, out.len())?;
+        let mut row = vec![0.0; self.dataset.shape().features()];
+        self.read_columns(i, &mut row)?;
+        self.scale(&mut row);
+        table.columns.expand(&row, out);
         Ok(())
+    }
+
+    /// Writes the unscaled values of example `i` into `out`, one for each column of a table: categories as the
+    /// index of the level in [`Subset::table`], NaN where missing.
+    ///
+    /// # Errors
+    /// Those of [`Dataset::read`], and [`DataError::UnseenLevel`] if a level is not in the table.
+    pub fn read_columns(&self, i: usize, out: &mut [f32]) -> Result<(), DataError> {
+        let index = self.index(i)?;
+        self.dataset.read(index, out)?;
+        match &self.table {
+            Some(table) => table.recode.apply(index, out),
+            None => Ok(()),
+        }
     }
 
     /// As [`Subset::read`], but draws the features that have distributions, with the randomness of
@@ -199,15 +287,16 @@ impl Subset {
         (seed, index): (u64, u64),
         out: &mut [f32],
     ) -> Result<(), DataError> {
+        let Some(deviations) = &self.deviations else {
+            return self.read(i, out);
+        };
         let example = self.index(i)?;
         self.dataset.read(example, out)?;
-        if let Some(deviations) = &self.deviations {
-            let mut noise = vec![0.0; out.len()];
-            fill_normal(&mut rng(seed, Stream::Features, index), &mut noise);
-            let deviations = &deviations[example * out.len()..];
-            for ((value, noise), deviation) in out.iter_mut().zip(noise).zip(deviations) {
-                *value += noise * deviation;
-            }
+        let mut noise = vec![0.0; out.len()];
+        fill_normal(&mut rng(seed, Stream::Features, index), &mut noise);
+        let deviations = &deviations[example * out.len()..];
+        for ((value, noise), deviation) in out.iter_mut().zip(noise).zip(deviations) {
+            *value += noise * deviation;
         }
         self.scale(out);
         Ok(())
@@ -316,34 +405,40 @@ impl Subset {
     }
 
     /// The smallest and the largest scaled value, from a scan of every example; `None`
-    /// if there are no examples.
+    /// if there are no examples. Of a table it is that of its numbers and dates without what is missing;
+    /// `None` if it has none.
     ///
     /// # Errors
     /// Those of [`Subset::read`], and [`DataError::NonFinite`], which names the first
-    /// example and feature that is NaN or infinite.
+    /// example and feature that is infinite, or NaN but in a table.
     pub fn range(&self) -> Result<Option<ValueRange>, DataError> {
         if let (Some(range), None) = (self.dataset.known_range(), &self.scaler) {
             return Ok((!self.is_empty()).then_some(range));
         }
-        let mut row = vec![0.0; self.shape().features()];
+        let mut row = vec![0.0; self.dataset.shape().features()];
+        let counts = |column: usize, value: f32| match self.table() {
+            Some(columns) => !columns.kinds()[column].is_category() && !value.is_nan(),
+            None => true,
+        };
         let mut range = ValueRange {
             min: f32::INFINITY,
             max: f32::NEG_INFINITY,
         };
         for i in 0..self.len() {
-            self.read(i, &mut row)?;
-            if let Some(feature) = row.iter().position(|v| !v.is_finite()) {
-                return Err(DataError::NonFinite {
-                    example: self.index(i)?,
-                    feature,
-                    value: row[feature],
-                });
-            }
-            for &value in &row {
+            self.read_columns(i, &mut row)?;
+            self.scale(&mut row);
+            for (feature, &value) in row.iter().enumerate().filter(|(c, v)| counts(*c, **v)) {
+                if !value.is_finite() {
+                    return Err(DataError::NonFinite {
+                        example: self.index(i)?,
+                        feature,
+                        value,
+                    });
+                }
                 range.min = range.min.min(value);
                 range.max = range.max.max(value);
             }
         }
-        Ok((!self.is_empty()).then_some(range))
+        Ok((range.min <= range.max).then_some(range))
     }
 }

@@ -3,7 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use vae_data::{DataConfig, DataError, Dataset, NoProgress, Source, fingerprint, load, readers};
+use vae_data::{
+    ColumnKind, DataConfig, DataError, Dataset, DateUnit, NoProgress, Source, fingerprint, load,
+    readers,
+};
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -96,14 +99,6 @@ fn whole_numbers_as_classes_are_sorted_as_numbers() {
         .train;
     assert_eq!(data.classes(), ["-1", "9", "10"]);
     assert_eq!([0, 1, 2, 3].map(|i| data.label(i)), [2, 1, -1, 0]);
-    let data = open(&file("types.parquet"), &columns("boolean", &[]))
-        .err()
-        .unwrap();
-    // The text is no class here.
-    assert!(
-        data.to_string()
-            .contains("row 1, column `kind`: not a number `cat`")
-    );
     let data = open(&file("required.parquet"), &columns("boolean", &[]))
         .unwrap()
         .train;
@@ -121,9 +116,15 @@ fn faults_name_column_row_and_way_out() {
         result.err().unwrap().to_string().replace(&place, "")
     };
     let finite = "fill the cell with a finite number, or remove the row or the column";
+    assert_eq!(
+        error("null", "", &["x"]),
+        format!("null.parquet, row 2, column `x`: an empty cell ``; {finite}")
+    );
+    assert_eq!(
+        error("nan", "", &["y"]),
+        format!("nan.parquet, row 2, column `y`: not a finite number `NaN`; {finite}")
+    );
     for (name, text) in [
-        ("null", "row 2, column `x`: an empty cell ``"),
-        ("nan", "row 2, column `y`: not a finite number `NaN`"),
         ("infinite", "row 3, column `x`: not a finite number `-inf`"),
         ("large", "row 2, column `x`: not a finite number `1e99`"),
     ] {
@@ -132,11 +133,6 @@ fn faults_name_column_row_and_way_out() {
             format!("{name}.parquet, {text}; {finite}")
         );
     }
-    assert_eq!(
-        error("text", "", &[]),
-        "text.parquet, row 1, column `kind`: not a number `cat`; exclude the column: name it as \
-         `label` (--label) if it is the class, or remove it from the table"
-    );
     assert!(error("text", "", &["kind"]).contains("--condition"));
     assert_eq!(
         error("text", "kin", &[]),
@@ -157,21 +153,27 @@ fn faults_name_column_row_and_way_out() {
             error(name, "", &[]),
             format!(
                 "{name}.parquet: there are nested values in column `{column}`; write a column of \
-                 its own for each value, or remove the column"
+                 its own for each value, or leave it out with `drop` (--drop)"
             )
         );
+        let config = DataConfig {
+            drop: vec![column.to_owned()],
+            ..columns("", &[])
+        };
+        let data = open(&file(&format!("{name}.parquet")), &config)
+            .unwrap()
+            .train;
+        assert_eq!(data.columns(), ["x"]);
     }
-    for (name, column, kind) in [
-        ("date", "day", "Date"),
-        ("nanoseconds", "time", "Timestamp"),
-        ("half", "h", "Float16"),
-    ] {
-        let text = error(name, "", &[]);
-        let start =
-            format!("there is neither a number nor text in column `{column}`; its type is {kind}");
-        assert!(text.contains(&start), "{text}");
-    }
-    let wide = "row 1, column `d`: not a number `a decimal of more than 38 digits`";
+    assert!(
+        error("half", "", &[]).contains(
+            "there is neither a number, text nor a date in column `h`; its type is Float16: write it as \
+             numbers, or leave it out with `drop` (--drop)"
+        )
+    );
+    assert!(error("date", "", &["day"]).contains("row 1, column `day`: not a number `2020-01-01`"));
+    assert!(error("date", "day", &[]).contains("column `day`: neither text nor a whole number"));
+    let wide = "row 1, column `d`: neither a number nor text `a decimal of more than 38 digits`";
     assert!(error("wide_decimal", "", &[]).contains(wide));
     let bytes = "row 1, column `b`: neither text nor a whole number `bytes that are not UTF-8`";
     assert!(error("bytes", "b", &[]).contains(bytes));
@@ -182,6 +184,100 @@ fn faults_name_column_row_and_way_out() {
         text.contains("snappy, gzip, zstd or lz4, found BROTLI"),
         "{text}"
     );
+}
+
+fn category(levels: &[&str]) -> ColumnKind {
+    let levels = levels.iter().map(|&level| level.to_owned()).collect();
+    ColumnKind::Category { levels }
+}
+
+/// By hand from `MIXED` in the script: 2024-01-31 is day 19,753.
+#[test]
+fn the_same_mixed_table_is_equal_in_every_kind_of_file() {
+    let config = DataConfig {
+        categorical: vec!["zip".to_owned()],
+        ..columns("", &[])
+    };
+    let date = |origin, unit| ColumnKind::Date { origin, unit };
+    let kinds = [
+        ColumnKind::Number,
+        ColumnKind::Number,
+        category(&["cat", "dog", "emu, big"]),
+        category(&["false", "true"]),
+        date(0, DateUnit::Day),
+        date(19_753, DateUnit::Minute),
+        date(19_753, DateUnit::Second),
+        date(0, DateUnit::Day),
+        category(&["1010", "1020"]),
+    ];
+    let first = [
+        1.5,
+        1.0,
+        0.0,
+        1.0,
+        11_017.0,
+        0.520_833_3,
+        0.520_891_2,
+        19_753.0,
+        0.0,
+    ];
+    let missing: Vec<usize> = vec![0, 5];
+    for name in [
+        "mixed.csv",
+        "mixed.tsv",
+        "mixed.parquet",
+        "mixed_groups.parquet",
+    ] {
+        let data = open(&file(name), &config).unwrap().train;
+        assert_eq!(data.kinds(), kinds, "{name}");
+        let rows = rows(&*data);
+        assert_eq!(rows[0].0, first, "{name}");
+        let gaps = rows[1]
+            .0
+            .iter()
+            .enumerate()
+            .filter(|(_, cell)| cell.is_nan());
+        assert_eq!(gaps.map(|(i, _)| i).collect::<Vec<_>>(), missing, "{name}");
+        let text = |row: usize, column: usize| kinds[column].text(rows[row].0[column]);
+        assert_eq!(text(3, 5), "2024-02-01T06:45:00", "{name}");
+        assert_eq!(text(0, 6), "2024-01-31T12:30:05", "{name}");
+        assert_eq!([text(1, 4), text(2, 4)], ["1969-12-31", ""], "{name}");
+        let bits = |data: &dyn Dataset| {
+            let rows = crate::rows(data).into_iter();
+            rows.map(|(row, ..)| row.into_iter().map(f32::to_bits).collect())
+                .collect::<Vec<Vec<_>>>()
+        };
+        let csv = open(&file("mixed.csv"), &config).unwrap().train;
+        assert_eq!(bits(&*data), bits(&*csv), "{name}");
+    }
+}
+
+/// Text is not a number, though it may look like one.
+#[test]
+fn columns_of_text_are_categories() {
+    let data = open(&file("text.parquet"), &columns("", &[]))
+        .unwrap()
+        .train;
+    assert_eq!(data.kinds(), [ColumnKind::Number, category(&["3", "cat"])]);
+    assert_eq!(rows(&*data)[0].0, [1.0, 1.0]);
+    let data = open(&file("required.parquet"), &columns("", &[]))
+        .unwrap()
+        .train;
+    assert_eq!(data.kinds()[10], category(&["false", "true"]));
+    let data = open(&file("nothing.parquet"), &columns("", &[]))
+        .unwrap()
+        .train;
+    assert_eq!(data.kinds(), [ColumnKind::Number, category(&[])]);
+    assert!(rows(&*data)[1].0[1].is_nan());
+    // Numbers that are names are written as whole numbers, as they are in CSV.
+    let config = DataConfig {
+        categorical: vec!["c".to_owned()],
+        ..columns("", &[])
+    };
+    let data = open(&file("floats_as_classes.parquet"), &config)
+        .unwrap()
+        .train;
+    assert_eq!(data.kinds()[1], category(&["1", "2"]));
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use csv::{Position, ReaderBuilder, StringRecord, Trim};
 
+use super::cells::Cell;
 use super::ends_in;
-use super::table::{Cell, OPTIONS, Table};
+use super::table::{OPTIONS, Table};
 use crate::{DataConfig, DataError, Progress, Reader, ReaderOption, Source};
 
 /// Text with a separator between the cells of a line.
@@ -54,21 +55,27 @@ impl Reader for Separated {
         _: &dyn Progress,
     ) -> Result<Source, DataError> {
         let error = |error| csv_error(path, error);
-        let mut reader = ReaderBuilder::new()
-            .delimiter(self.separator)
-            .trim(Trim::All)
-            .from_path(path)
-            .map_err(error)?;
+        let begin = || {
+            let mut reader = ReaderBuilder::new();
+            let reader = reader.delimiter(self.separator).trim(Trim::All);
+            reader.from_path(path).map_err(error)
+        };
+        let mut reader = begin()?;
         let names = reader.headers().map_err(error)?.iter();
         let mut table = Table::new(path, config, names.map(str::to_owned).collect())?;
         let mut record = StringRecord::new();
-        while reader.read_record(&mut record).map_err(error)? {
-            let line = || format!("line {}", record.position().map_or(0, Position::line));
-            for (column, text) in record.iter().enumerate() {
-                table.push(column, Cell::Untyped(text), line)?;
+        loop {
+            while reader.read_record(&mut record).map_err(error)? {
+                let line = || format!("line {}", record.position().map_or(0, Position::line));
+                for (column, text) in record.iter().enumerate() {
+                    table.push(column, Cell::Untyped(text), line)?;
+                }
             }
+            if !table.end_pass() {
+                return table.source();
+            }
+            reader = begin()?;
         }
-        table.source()
     }
 }
 

@@ -1,6 +1,8 @@
 //! The readers: each reads one kind of file or folder.
 
+mod blocks;
 mod builtin;
+mod cells;
 mod csv;
 mod folder;
 mod idx;
@@ -18,7 +20,7 @@ pub use npy::to_npy;
 
 use crate::choices::choices;
 use crate::text::one_of;
-use crate::{Color, DataConfig, DataError, Fingerprint, Progress, Source};
+use crate::{Color, DataConfig, DataError, Fingerprint, Progress, Source, Unseen};
 
 /// What reads one kind of file or folder.
 ///
@@ -124,6 +126,12 @@ choices! {
         Label = "label",
         /// [`DataConfig::condition`].
         Condition = "condition",
+        /// [`DataConfig::categorical`].
+        Categorical = "categorical",
+        /// [`DataConfig::drop`].
+        Drop = "drop",
+        /// [`DataConfig::unseen`].
+        Unseen = "unseen",
         /// [`DataConfig::image_size`].
         ImageSize = "image_size",
         /// [`DataConfig::color`].
@@ -139,17 +147,35 @@ impl ReaderOption {
         match self {
             Self::Label => config.label.clone(),
             Self::Condition => config.condition.first().cloned(),
+            Self::Categorical => config.categorical.first().cloned(),
+            Self::Drop => config.drop.first().cloned(),
+            Self::Unseen => (config.unseen != Unseen::Error).then(|| config.unseen.to_string()),
             Self::ImageSize => config.image_size.map(|size| size.to_string()),
             Self::Color => (config.color != Color::Auto).then(|| config.color.to_string()),
             Self::SkipBad => config.skip_bad.then(|| "true".to_owned()),
         }
     }
 
-    /// The value as it is part of a fingerprint.
-    pub(crate) fn identity(self, config: &DataConfig) -> String {
+    /// The value as it is part of a fingerprint, if it is.
+    pub(crate) fn identity(self, config: &DataConfig) -> Option<String> {
+        let value = self.value(config);
+        match self {
+            // Tables without them have the fingerprint that they had before there were these settings.
+            Self::Categorical | Self::Drop | Self::Unseen => {
+                let given = self.given(config);
+                given.map(|_| format!("{self} {value}"))
+            }
+            _ => Some(value),
+        }
+    }
+
+    fn value(self, config: &DataConfig) -> String {
         let value: &dyn Debug = match self {
             Self::Label => &config.label,
             Self::Condition => &config.condition,
+            Self::Categorical => &config.categorical,
+            Self::Drop => &config.drop,
+            Self::Unseen => &config.unseen,
             Self::ImageSize => &config.image_size,
             Self::Color => &config.color,
             Self::SkipBad => &config.skip_bad,

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::path::Path;
 
 use parquet::basic::{
-    Compression, ConvertedType as Converted, LogicalType as Logical, Repetition, Type as Stored,
+    Compression, ConvertedType as Converted, LogicalType as Logical, Repetition, TimeUnit,
+    Type as Stored,
 };
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
@@ -12,9 +13,11 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, Type};
 
+use super::cells::Cell;
 use super::ends_in;
-use super::table::{Cell, OPTIONS, Table};
+use super::table::{OPTIONS, Table};
 use crate::bytes::Bytes;
+use crate::date::DAY;
 use crate::{DataConfig, DataError, Progress, Reader, ReaderOption, Source};
 
 /// Rows that are decoded at a time.
@@ -31,7 +34,7 @@ impl Reader for Parquet {
     }
 
     fn summary(&self) -> &str {
-        "one example a row, of numbers; --label may name a column of text; .parquet or .pq"
+        "one example a row, of numbers, text and dates; .parquet or .pq"
     }
 
     fn recognises(&self, path: &Path) -> bool {
@@ -64,33 +67,40 @@ fn read(path: &Path, config: &DataConfig) -> Result<Source, DataError> {
     let fields = schema.root_schema().get_fields();
     let names = fields.iter().map(|field| field.name().to_owned());
     let mut table = Table::new(path, config, names.collect())?;
-    for field in fields {
-        check_flat(path, field)?;
-    }
-    let kinds = schema.columns().iter().map(|c| Kind::of(path, c));
-    let kinds: Vec<Kind> = kinds.collect::<Result<_, _>>()?;
-
-    let mut above = 0;
-    for group in 0..file.num_row_groups() {
-        let group = file.get_row_group(group).map_err(fault)?;
-        let rows = group.metadata().num_rows();
-        for (column, &kind) in kinds.iter().enumerate() {
-            check_codec(path, &*group, column)?;
-            let cells = group.get_column_reader(column).map_err(fault)?;
-            let mut row = above;
-            let push = |cell: Cell<'_>| {
-                row += 1;
-                table.push(column, cell, || format!("row {row}"))
-            };
-            each_cell(cells, kind, push, fault)?;
-            if row - above != rows {
-                let found = format!("{} in column `{}`", row - above, fields[column].name());
-                return Err(DataError::format(path, format!("{rows} rows"), found));
-            }
+    // A nested column that is left out has several of them.
+    let mut leaves = Vec::new();
+    for (leaf, stored) in schema.columns().iter().enumerate() {
+        let column = schema.get_column_root_idx(leaf);
+        if !table.is_dropped(column) {
+            check_flat(path, &fields[column])?;
+            leaves.push((leaf, column, Kind::of(path, stored)?));
         }
-        above += rows;
     }
-    table.source()
+    loop {
+        let mut above = 0;
+        for group in 0..file.num_row_groups() {
+            let group = file.get_row_group(group).map_err(fault)?;
+            let rows = group.metadata().num_rows();
+            for &(leaf, column, kind) in &leaves {
+                check_codec(path, &*group, leaf)?;
+                let cells = group.get_column_reader(leaf).map_err(fault)?;
+                let mut row = above;
+                let push = |cell: Cell<'_>| {
+                    row += 1;
+                    table.push(column, cell, || format!("row {row}"))
+                };
+                each_cell(cells, kind, push, fault)?;
+                if row - above != rows {
+                    let found = format!("{} in column `{}`", row - above, fields[column].name());
+                    return Err(DataError::format(path, format!("{rows} rows"), found));
+                }
+            }
+            above += rows;
+        }
+        if !table.end_pass() {
+            return table.source();
+        }
+    }
 }
 
 /// Refuses a column with several values in a cell, or none.
@@ -102,7 +112,8 @@ fn check_flat(path: &Path, field: &Type) -> Result<(), DataError> {
         path: path.to_owned(),
         problem: "there are nested values in column",
         column: field.name().to_owned(),
-        hint: "write a column of its own for each value, or remove the column".to_owned(),
+        hint: "write a column of its own for each value, or leave it out with `drop` (--drop)"
+            .to_owned(),
     })
 }
 
@@ -133,6 +144,8 @@ enum Kind {
     Unsigned,
     /// Whole numbers over this power of ten.
     Decimal(i32),
+    /// Dates, of which so many units are a second; below 1 for days.
+    Date(f64),
 }
 
 impl Kind {
@@ -143,6 +156,16 @@ impl Kind {
             (Some(Logical::Decimal { .. }), _) | (None, Converted::DECIMAL) => {
                 Self::Decimal(column.type_scale())
             }
+            // Every cell is missing.
+            (Some(Logical::Unknown), _) => Self::Plain,
+            (Some(Logical::Date), _) | (None, Converted::DATE) => Self::Date(1.0 / DAY),
+            (Some(Logical::Timestamp(time)), _) => Self::Date(match time.unit {
+                TimeUnit::MILLIS => 1e3,
+                TimeUnit::MICROS => 1e6,
+                TimeUnit::NANOS => 1e9,
+            }),
+            (None, Converted::TIMESTAMP_MILLIS) => Self::Date(1e3),
+            (None, Converted::TIMESTAMP_MICROS) => Self::Date(1e6),
             (Some(Logical::Integer(int)), _) if !int.is_signed => Self::Unsigned,
             (None, Converted::UINT_8 | Converted::UINT_16) => Self::Unsigned,
             (None, Converted::UINT_32 | Converted::UINT_64) => Self::Unsigned,
@@ -164,9 +187,11 @@ impl Kind {
                 };
                 return Err(DataError::Column {
                     path: path.to_owned(),
-                    problem: "there is neither a number nor text in column",
+                    problem: "there is neither a number, text nor a date in column",
                     column: column.name().to_owned(),
-                    hint: format!("its type is {kind}: write it as numbers, or remove it"),
+                    hint: format!(
+                        "its type is {kind}: write it as numbers, or leave it out with `drop` (--drop)"
+                    ),
                 });
             }
         })
@@ -179,6 +204,7 @@ impl Kind {
             Self::Unsigned => Cell::Whole(unsigned),
             Self::Decimal(0) => Cell::Whole(signed),
             Self::Decimal(scale) => Cell::Number(signed as f64 / 10_f64.powi(scale)),
+            Self::Date(of_second) => Cell::Date(signed as f64 / of_second),
         }
     }
 
@@ -209,7 +235,7 @@ fn each_cell(
 ) -> Result<(), DataError> {
     use ColumnReader as Of;
     match column {
-        Of::BoolColumnReader(c) => each(c, |v| Cell::Whole((*v).into()), push, fault),
+        Of::BoolColumnReader(c) => each(c, |v| Cell::Bool(*v), push, fault),
         Of::Int32ColumnReader(c) => each(
             c,
             |v| kind.whole((*v).into(), v.cast_unsigned().into()),

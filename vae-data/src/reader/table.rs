@@ -1,44 +1,27 @@
 //! Tables: columns of cells under names, whichever file they come from.
 
-use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::blocks::BLOCK;
+use super::cells::{Cell, Cells, FINITE, TOO_MANY, Values};
 use crate::text::{nearest, quoted};
-use crate::{DataConfig, DataError, DataShape, MemoryDataset, ReaderOption, Source, UNLABELLED};
+use crate::{
+    ColumnKind, DataConfig, DataError, DataShape, MemoryDataset, ReaderOption, Source, UNLABELLED,
+};
 
 /// The settings that a reader of tables has a use for.
-pub(super) const OPTIONS: &[ReaderOption] = &[ReaderOption::Label, ReaderOption::Condition];
+pub(super) const OPTIONS: &[ReaderOption] = &[
+    ReaderOption::Label,
+    ReaderOption::Condition,
+    ReaderOption::Categorical,
+    ReaderOption::Drop,
+    ReaderOption::Unseen,
+];
 
-/// What a cell holds.
-#[derive(Clone, Copy)]
-pub(super) enum Cell<'a> {
-    /// Nothing.
-    Empty,
-    /// Text of a file without types, in which what can be read as a number is one.
-    Untyped(&'a str),
-    /// Text, even if it looks like a number.
-    Text(&'a str),
-    /// A whole number.
-    Whole(i128),
-    /// Any other number.
-    Number(f64),
-    /// What is neither a number nor text, in words.
-    Other(&'static str),
-}
-
-impl fmt::Display for Cell<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => Ok(()),
-            Self::Untyped(text) | Self::Text(text) | Self::Other(text) => f.write_str(text),
-            Self::Whole(number) => number.fmt(f),
-            // With an exponent where it is large or small.
-            Self::Number(number) => write!(f, "{number:?}"),
-        }
-    }
-}
+/// What is wrong where a column would be of numbers or dates but for a cell of text.
+const MIXED: &str =
+    "among numbers or dates, and the category that they make has more than 1,000 levels, the text";
 
 /// What a column is for.
 #[derive(Clone, Copy, PartialEq)]
@@ -46,19 +29,22 @@ enum Role {
     Feature,
     Condition,
     Label,
+    Dropped,
 }
 
-/// A table that is being read. All columns are features but the column `label` and the
-/// columns `condition`.
+/// A table that is being read. All columns are features but the column `label`, the columns `condition` and
+/// the columns `drop`, which is left out.
 pub(super) struct Table<'a> {
     path: &'a Path,
     config: &'a DataConfig,
     names: Vec<String>,
     roles: Vec<Role>,
-    /// The cells of each column but the label's, from top to bottom.
-    numbers: Vec<Vec<f32>>,
-    /// The cells of the label's.
-    classes: Vec<String>,
+    /// The cells of each column but the conditions.
+    cells: Vec<Cells>,
+    /// The cells of each condition, from top to bottom.
+    conditions: Vec<Vec<f32>>,
+    /// Whether cells are read for the first time.
+    is_first_pass: bool,
 }
 
 impl<'a> Table<'a> {
@@ -80,7 +66,8 @@ impl<'a> Table<'a> {
                 return Err(error("two columns are called", name, hint.to_owned()));
             }
         }
-        for wanted in config.label.iter().chain(&config.condition) {
+        let wanted = config.label.iter().chain(&config.condition);
+        for wanted in wanted.chain(&config.categorical).chain(&config.drop) {
             if !names.contains(wanted) {
                 let names = || names.iter().map(String::as_str);
                 let hint = match nearest(wanted, names()) {
@@ -95,6 +82,8 @@ impl<'a> Table<'a> {
                 Role::Label
             } else if config.condition.contains(name) {
                 Role::Condition
+            } else if config.drop.contains(name) {
+                Role::Dropped
             } else {
                 Role::Feature
             }
@@ -106,14 +95,28 @@ impl<'a> Table<'a> {
                 what: "column that is a feature",
             });
         }
+        let cells = names.iter().zip(&roles).map(|(name, role)| {
+            let is_category = *role == Role::Label || config.categorical.contains(name);
+            if is_category {
+                Cells::of_category()
+            } else {
+                Cells::new()
+            }
+        });
         Ok(Self {
             path,
             config,
-            numbers: vec![Vec::new(); names.len()],
+            cells: cells.collect(),
+            conditions: vec![Vec::new(); names.len()],
             names,
             roles,
-            classes: Vec::new(),
+            is_first_pass: true,
         })
+    }
+
+    /// Whether a column is left out, so that its cells need not be read.
+    pub fn is_dropped(&self, column: usize) -> bool {
+        self.roles[column] == Role::Dropped
     }
 
     /// Adds a cell below those of a column; `place` is where it is, for messages.
@@ -124,33 +127,43 @@ impl<'a> Table<'a> {
         place: impl Fn() -> String,
     ) -> Result<(), DataError> {
         let result = match self.roles[column] {
-            Role::Feature => {
-                let hint = "exclude the column: name it as `label` (--label) if it is the class, \
-                            or remove it from the table";
-                cell.number(hint).map(|n| self.numbers[column].push(n))
+            Role::Feature => self.cells[column].push(cell, &place),
+            Role::Condition if self.is_first_pass => {
+                cell.number().map(|n| self.conditions[column].push(n))
             }
-            Role::Condition => {
-                let hint = "`condition` (--condition) takes numeric columns; \
-                            for classes use `label` (--label)";
-                cell.number(hint).map(|n| self.numbers[column].push(n))
-            }
-            Role::Label => cell.class().map(|class| self.classes.push(class)),
+            Role::Label => self.cells[column].push_class(cell),
+            Role::Condition | Role::Dropped => Ok(()),
         };
-        result.map_err(|(problem, hint)| DataError::Cell {
-            path: self.path.to_owned(),
-            place: place().into(),
-            column: self.names[column].clone(),
-            problem,
-            value: cell.to_string(),
-            hint,
+        result.map_err(|(problem, hint)| {
+            let mixed = self.cells[column].mixed();
+            let (place, value, problem) = match mixed.filter(|_| problem == TOO_MANY) {
+                Some((place, value)) => (place.clone(), value.clone(), MIXED),
+                None => (place(), cell.to_string(), problem),
+            };
+            DataError::Cell {
+                path: self.path.to_owned(),
+                place: place.into(),
+                column: self.names[column].clone(),
+                problem,
+                value,
+                hint,
+            }
         })
     }
 
+    /// Ends a pass over all cells. Whether there must be another: in some columns text came after numbers,
+    /// and what was read as numbers is needed as text.
+    pub fn end_pass(&mut self) -> bool {
+        self.is_first_pass = false;
+        let again = self.cells.iter_mut().map(Cells::end_pass);
+        again.fold(false, |any, again| any | again)
+    }
+
     /// The examples, one for each row.
-    pub fn source(self) -> Result<Source, DataError> {
-        let features = (0..self.names.len()).filter(|&c| self.roles[c] == Role::Feature);
-        let features: Vec<usize> = features.collect();
-        let missing = match self.numbers[features[0]].len() {
+    pub fn source(mut self) -> Result<Source, DataError> {
+        let features = self.columns(Role::Feature);
+        let count = self.cells[features[0]].len();
+        let missing = match count {
             0 => Some("row below the names of its columns"),
             1 => Some("second row of values, and nothing can be learned from one"),
             _ => None,
@@ -159,84 +172,126 @@ impl<'a> Table<'a> {
             let path = self.path.to_owned();
             return Err(DataError::Empty { path, what });
         }
-        let shape = DataShape::new([features.len()])?;
-        let table = MemoryDataset::new(shape, self.rows(&features))?;
+        for (column, role) in self.roles.iter().enumerate() {
+            let found = match role {
+                Role::Feature | Role::Label => self.cells[column].len(),
+                Role::Condition => self.conditions[column].len(),
+                Role::Dropped => count,
+            };
+            // Another program may write the file between two passes.
+            if found != count {
+                let found = format!("{found} in column `{}`", self.names[column]);
+                return Err(DataError::format(self.path, format!("{count} rows"), found));
+            }
+        }
+        let (mut kinds, mut values) = (Vec::new(), Vec::new());
+        for &column in &features {
+            let (kind, of) = self.feature(column)?;
+            kinds.push(kind);
+            values.push(of);
+        }
+        let has_gaps = values.iter().any(Values::has_gaps);
+        let mut all = Vec::with_capacity(count * features.len());
+        for block in 0..count.div_ceil(BLOCK) {
+            let columns: Vec<Vec<f32>> = values.iter_mut().map(|of| of.take(block)).collect();
+            for row in 0..columns[0].len() {
+                all.extend(columns.iter().map(|column| column[row]));
+            }
+        }
+        let table = MemoryDataset::new(DataShape::new([features.len()])?, all)?;
         let names = features.iter().map(|&column| self.names[column].clone());
         let table = table.with_columns(names.collect())?;
-        let conditions = self.config.condition.iter();
-        let conditions = conditions.filter_map(|c| self.names.iter().position(|n| n == c));
-        let values = self.rows(&conditions.collect::<Vec<_>>());
-        let table = table.with_attributes(self.config.condition.clone(), values)?;
-        let Some(label) = &self.config.label else {
-            return Ok(Source::of_path(self.path, Arc::new(table)));
+        let table = match has_gaps || kinds.iter().any(|kind| *kind != ColumnKind::Number) {
+            true => table.with_kinds(kinds)?,
+            false => table,
         };
-        let names = sorted(&self.classes);
-        if names.is_empty() {
-            return Err(DataError::Column {
-                path: self.path.to_owned(),
-                problem: "no row has a class in column",
-                column: label.clone(),
-                hint: "leave `label` (--label) out".to_owned(),
-            });
-        }
-        let places: HashMap<&str, i32> = names.iter().map(String::as_str).zip(0..).collect();
-        let place = |class: &String| places.get(class.as_str()).copied();
-        let of = self.classes.iter().map(|c| place(c).unwrap_or(UNLABELLED));
-        let of = of.collect();
-        let table = table.with_labels(names, of)?;
+        let table = self.with_conditions(table, count)?;
+        let table = self.with_classes(table)?;
         Ok(Source::of_path(self.path, Arc::new(table)))
     }
 
-    /// Columns beside each other, row after row.
-    fn rows(&self, columns: &[usize]) -> Vec<f32> {
-        let columns: Vec<&[f32]> = columns.iter().map(|&c| &self.numbers[c][..]).collect();
-        let rows = columns.first().map_or(0, |column| column.len());
-        let mut values = Vec::with_capacity(rows * columns.len());
-        for row in 0..rows {
-            values.extend(columns.iter().map(|column| column[row]));
-        }
-        values
+    fn columns(&self, role: Role) -> Vec<usize> {
+        let columns = 0..self.names.len();
+        columns
+            .filter(|&column| self.roles[column] == role)
+            .collect()
     }
-}
 
-impl Cell<'_> {
-    /// The number, or what is wrong and what to do; `not_a_number` is what to do about text.
-    fn number(self, not_a_number: &'static str) -> Result<f32, (&'static str, &'static str)> {
-        let finite = "fill the cell with a finite number, or remove the row or the column";
-        let number = match self {
-            Self::Empty | Self::Untyped("") => return Err(("an empty cell", finite)),
-            Self::Untyped(text) => text.parse().ok(),
-            Self::Text(_) | Self::Other(_) => None,
-            Self::Whole(number) => Some(number as f32),
-            Self::Number(number) => Some(number as f32),
+    /// Takes what was read of a feature.
+    fn feature(&mut self, column: usize) -> Result<(ColumnKind, Values), DataError> {
+        let cells = std::mem::replace(&mut self.cells[column], Cells::new());
+        let (path, name) = (self.path.to_owned(), self.names[column].clone());
+        if let Some((place, value)) = cells.infinite().cloned() {
+            return Err(DataError::Cell {
+                path,
+                place: place.into(),
+                column: name,
+                problem: "not a finite number",
+                value,
+                hint: FINITE,
+            });
+        }
+        let mixed = cells.mixed().cloned();
+        let (kind, values) = cells.finish();
+        if let Some((place, text)) = mixed {
+            tracing::warn!(
+                "{}: column `{name}` is a category of {} levels, because it holds the text `{text}` in {place}; \
+                 if its cells should be numbers or dates, mend that cell",
+                path.display(),
+                kind.levels().len(),
+            );
+        }
+        Ok((kind, values))
+    }
+
+    /// Adds the columns to condition on, in the order of the settings.
+    fn with_conditions(
+        &self,
+        table: MemoryDataset,
+        count: usize,
+    ) -> Result<MemoryDataset, DataError> {
+        let names = &self.config.condition;
+        let columns = names
+            .iter()
+            .filter_map(|c| self.names.iter().position(|n| n == c));
+        let columns: Vec<&[f32]> = columns.map(|c| &self.conditions[c][..]).collect();
+        let rows = (0..count).flat_map(|row| columns.iter().map(move |column| column[row]));
+        table.with_attributes(names.clone(), rows.collect())
+    }
+
+    /// Adds the classes, in the order of numbers if all are whole numbers, else alphabetically.
+    fn with_classes(&mut self, table: MemoryDataset) -> Result<MemoryDataset, DataError> {
+        let Some(&label) = self.columns(Role::Label).first() else {
+            return Ok(table);
         };
-        match number {
-            Some(number) if number.is_finite() => Ok(number),
-            Some(_) => Err(("not a finite number", finite)),
-            None => Err(("not a number", not_a_number)),
+        let cells = std::mem::replace(&mut self.cells[label], Cells::new());
+        let (kind, values) = cells.finish();
+        let (levels, Values::Levels(codes, indices)) = (kind.levels(), values) else {
+            return Ok(table);
+        };
+        if levels.is_empty() {
+            return Err(DataError::Column {
+                path: self.path.to_owned(),
+                problem: "no row has a class in column",
+                column: self.names[label].clone(),
+                hint: "leave `label` (--label) out".to_owned(),
+            });
         }
-    }
-
-    /// The name of a class, empty if there is none, or what is wrong and what to do.
-    fn class(self) -> Result<String, (&'static str, &'static str)> {
-        match self {
-            Self::Number(_) | Self::Other(_) => Err((
-                "neither text nor a whole number",
-                "`label` (--label) takes a column of text or whole numbers",
-            )),
-            name => Ok(name.to_string()),
+        let mut order: Vec<usize> = (0..levels.len()).collect();
+        let numbers: Result<Vec<i64>, _> = levels.iter().map(|level| level.parse()).collect();
+        if let Ok(numbers) = numbers {
+            order.sort_by_key(|&level| numbers[level]);
         }
+        let mut classes = vec![0; levels.len()];
+        for (class, &level) in order.iter().enumerate() {
+            classes[level] = class as i32;
+        }
+        let class = |code: u32| {
+            let level = indices.get(code as usize);
+            level.map_or(UNLABELLED, |&level| classes[level as usize])
+        };
+        let labels = codes.iter().map(class).collect();
+        let names = order.iter().map(|&level| levels[level].clone()).collect();
+        table.with_labels(names, labels)
     }
-}
-
-/// The distinct names without the empty one, in the order of numbers if all are whole
-/// numbers, else alphabetically.
-fn sorted(classes: &[String]) -> Vec<String> {
-    let distinct: BTreeSet<&String> = classes.iter().filter(|c| !c.is_empty()).collect();
-    let mut names: Vec<String> = distinct.into_iter().cloned().collect();
-    let numbers: Result<Vec<i64>, _> = names.iter().map(|n| n.parse::<i64>()).collect();
-    if numbers.is_ok() {
-        names.sort_by_key(|name| name.parse::<i64>().unwrap_or(0));
-    }
-    names
 }

@@ -73,12 +73,35 @@ write_with_csv("snappy", LONG, compression="snappy", row_group_size=250)
 for codec in ("gzip", "zstd", "lz4", "brotli"):
     write(codec, LONG, compression=codec, row_group_size=250)
 
+# Numbers, categories, dates and gaps. A cell of text that looks like a date or is spelt as missing stays what it is.
+day, time = datetime.date, datetime.datetime
+MIXED = [
+    ("size", pa.array([1.5, None, -2.0, 4.0, float("nan"), 6.0])),
+    ("count", pa.array([1, 2, None, 4, 5, 6], pa.int32())),
+    ("kind", pa.array(["cat", "dog", "dog", None, "emu, big", "cat"])),
+    ("tame", pa.array([True, False, None, True, True, False])),
+    ("born", pa.array([day(2000, 3, 1), day(1969, 12, 31), None, day(2024, 2, 29), day(1970, 1, 1), day(2000, 3, 1)])),
+    ("seen", pa.array([time(2024, 1, 31, 12, 30), None, time(2024, 2, 1), time(2024, 2, 1, 6, 45), time(2024, 3, 1), time(2024, 1, 31)], pa.timestamp("us"))),
+    ("fed", pa.array([time(2024, 1, 31, 12, 30, 5), time(2024, 2, 1), time(2024, 2, 1), None, time(2024, 3, 1), time(2024, 1, 31)], pa.timestamp("ns"))),
+    ("sold", pa.array(["2024-01-31", "2023-12-01", None, "2024-01-31", "2024-02-01", "2024-01-31"])),
+    ("zip", pa.array([1010, 1020, 1010, 1010, None, 1020], pa.int64())),
+]
+write("mixed", MIXED)
+pq.write_table(pa.table([a for _, a in MIXED], names=[n for n, _ in MIXED]), HERE / "mixed_groups.parquet", row_group_size=2)
+for name, delimiter in (("mixed.csv", ","), ("mixed.tsv", "\t")):
+    with open(HERE / name, "w", newline="") as file:
+        writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+        writer.writerow(name for name, _ in MIXED)
+        cell = lambda v: "" if v is None else str(v).lower() if isinstance(v, bool) else v.isoformat() if isinstance(v, day) else v
+        writer.writerows([cell(v) for v in row] for row in zip(*(a.to_pylist() for _, a in MIXED)))
+
 # What is refused, and what nearly is.
 TWO = pa.array([1.0, 2.0])
 write("one_row", [("x", pa.array([1.0])), ("y", pa.array([2.0]))])
 write("no_rows", [("x", pa.array([], pa.float64()))])
 write("same_names", [("x", TWO), ("x", TWO)])
 write("text", [("x", TWO), ("kind", pa.array(["cat", "3"]))])
+write("nothing", [("x", TWO), ("none", pa.nulls(2))])
 write("null", [("x", pa.array([1.0, None])), ("y", TWO)])
 write("nan", [("x", TWO), ("y", pa.array([1.0, float("nan")]))])
 write("infinite", [("x", pa.array([1.0, 2.0, float("-inf")])), ("y", pa.array([1.0, 2.0, 3.0]))], row_group_size=2)
