@@ -10,7 +10,7 @@ use vae_data::{
 
 use crate::{
     error::{Error, Result, check_bounds},
-    ops::Activation,
+    ops::{Activation, ColumnWidth, LEVELS},
 };
 
 /// Components of a mixture, or pseudo-inputs, unless the settings say otherwise.
@@ -75,6 +75,75 @@ pub enum LikelihoodKind {
     GaussianGlobal,
     /// Gaussian with a standard deviation per feature from the decoder.
     GaussianPixel,
+    /// For tables: a Gaussian with a learned standard deviation for each column of numbers, a softmax for
+    /// each column of categories. Missing cells do not count.
+    PerColumn,
+    /// Poisson with the log rate from the decoder, for counts.
+    Poisson,
+    /// Negative binomial with the log mean from the decoder and a learned dispersion per feature, for counts
+    /// that vary more than a Poisson's.
+    NegativeBinomial,
+    /// The same with extra zeros, whose logit the decoder gives too (scVI, Lopez 2018).
+    ZeroInflatedNegativeBinomial,
+    /// Multinomial from logits, for rows of counts given their sum (Mult-VAE, Liang 2018).
+    Multinomial,
+    /// A logit for each of the 256 levels of a pixel. Data are levels divided by 255.
+    Categorical,
+    /// A logistic with mean and scale from the decoder, rounded to the 256 levels of a pixel (Salimans 2017).
+    /// Data are levels divided by 255.
+    DiscretizedLogistic,
+}
+
+impl LikelihoodKind {
+    /// How many numbers the decoder gives for one feature.
+    pub fn parameters_per_feature(self) -> usize {
+        match self {
+            Self::GaussianPixel | Self::ZeroInflatedNegativeBinomial | Self::DiscretizedLogistic => 2,
+            Self::Categorical => LEVELS,
+            _ => 1,
+        }
+    }
+
+    /// Whether the data are counts.
+    pub fn is_of_counts(self) -> bool {
+        matches!(
+            self,
+            Self::Poisson
+                | Self::NegativeBinomial
+                | Self::ZeroInflatedNegativeBinomial
+                | Self::Multinomial
+        )
+    }
+
+    /// What a value of the data must be, as a message says it: "the poisson likelihood needs whole numbers
+    /// from 0".
+    pub fn values(self) -> &'static str {
+        match self {
+            Self::Bernoulli | Self::ContinuousBernoulli => "values from 0 to 1",
+            Self::Gaussian | Self::GaussianGlobal | Self::GaussianPixel => "finite numbers",
+            Self::PerColumn => "finite numbers, or NaN where a cell is missing",
+            Self::Categorical | Self::DiscretizedLogistic => {
+                "values k/255 with k from 0 to 255, as the pixels of eight-bit images are"
+            }
+            _ => "whole numbers from 0",
+        }
+    }
+
+    /// Whether a value of the data is one of [`LikelihoodKind::values`]. A level may be off by a thousandth,
+    /// as what was divided by 255 in single precision is.
+    pub fn fits(self, value: f32) -> bool {
+        let is_unit = (0.0..=1.0).contains(&value);
+        match self {
+            Self::Bernoulli | Self::ContinuousBernoulli => is_unit,
+            Self::Gaussian | Self::GaussianGlobal | Self::GaussianPixel => value.is_finite(),
+            Self::PerColumn => !value.is_infinite(),
+            Self::Categorical | Self::DiscretizedLogistic => {
+                let level = 255.0 * value;
+                is_unit && (level - level.round()).abs() <= 1e-3
+            }
+            _ => value >= 0.0 && value.is_finite() && value.fract() == 0.0,
+        }
+    }
 }
 
 /// Which prior over the codes.
@@ -261,8 +330,8 @@ impl ModelConfig {
             }
         });
         LikelihoodConfig {
-            kind,
             sigma: self.sigma,
+            ..LikelihoodConfig::new(kind)
         }
     }
 
@@ -291,26 +360,65 @@ impl ModelConfig {
 }
 
 /// The settings of a likelihood.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LikelihoodConfig {
     /// Which one.
     pub kind: LikelihoodKind,
     /// Standard deviation of [`LikelihoodKind::Gaussian`]; ignored by the others.
     pub sigma: f64,
+    /// The columns of [`LikelihoodKind::PerColumn`], whose places are the features; empty for the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<ColumnWidth>,
 }
 
 impl LikelihoodConfig {
-    /// The given likelihood, `sigma` 1.
+    /// The given likelihood, `sigma` 1, no columns.
     pub fn new(kind: LikelihoodKind) -> Self {
-        Self { kind, sigma: 1.0 }
+        Self {
+            kind,
+            sigma: 1.0,
+            columns: Vec::new(),
+        }
+    }
+
+    /// [`LikelihoodKind::PerColumn`] of a table with these columns.
+    pub fn per_column(columns: Vec<ColumnWidth>) -> Self {
+        Self {
+            columns,
+            ..Self::new(LikelihoodKind::PerColumn)
+        }
     }
 
     /// How many numbers the decoder gives for one feature.
     pub fn parameters_per_feature(&self) -> usize {
-        match self.kind {
-            LikelihoodKind::GaussianPixel => 2,
-            _ => 1,
+        self.kind.parameters_per_feature()
+    }
+
+    /// What a value of the data must be: see [`LikelihoodKind::values`].
+    pub fn values(&self) -> &'static str {
+        self.kind.values()
+    }
+
+    /// Whether a value of the data can be modelled: see [`LikelihoodKind::fits`].
+    pub fn fits(&self, value: f32) -> bool {
+        self.kind.fits(value)
+    }
+
+    /// Checks that one value of the data can be modelled, for a caller that has them all;
+    /// [`LikelihoodConfig::check_range`] does not see what lies between the ends.
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] if the likelihood has no such value.
+    pub fn check_value(&self, value: f32) -> Result<()> {
+        if self.fits(value) {
+            return Ok(());
         }
+        Err(Error::Unfit(format!(
+            "the {} likelihood needs {}, but the data hold {value}: {}",
+            kebab(&self.kind),
+            self.values(),
+            self.advice()
+        )))
     }
 
     /// Checks that data of this range can be modelled.
@@ -318,20 +426,36 @@ impl LikelihoodConfig {
     /// # Errors
     /// [`Error::Unfit`] if the data leave the support of the likelihood.
     pub fn check_range(&self, range: ValueRange) -> Result<()> {
-        let bounded = matches!(
-            self.kind,
-            LikelihoodKind::Bernoulli | LikelihoodKind::ContinuousBernoulli
-        );
-        if bounded && (range.min < 0.0 || range.max > 1.0) {
+        use LikelihoodKind as Kind;
+        let bound = match self.kind {
+            Kind::Gaussian | Kind::GaussianGlobal | Kind::GaussianPixel | Kind::PerColumn => {
+                return Ok(());
+            }
+            kind if kind.is_of_counts() => f32::INFINITY,
+            _ => 1.0,
+        };
+        if range.min < 0.0 || range.max > bound {
             return Err(Error::Unfit(format!(
-                "the {} likelihood needs values from 0 to 1, but the training data range from {} \
-                 to {}: pass --scale min-max, or --likelihood gaussian",
+                "the {} likelihood needs {}, but the training data range from {} to {}: {}",
                 kebab(&self.kind),
+                self.values(),
                 range.min,
-                range.max
+                range.max,
+                self.advice()
             )));
         }
         Ok(())
+    }
+
+    /// What to do about data that do not fit.
+    fn advice(&self) -> &'static str {
+        match self.kind {
+            LikelihoodKind::Bernoulli | LikelihoodKind::ContinuousBernoulli => {
+                "pass --scale min-max, or --likelihood gaussian"
+            }
+            kind if kind.is_of_counts() => "pass --scale none, or --likelihood gaussian",
+            _ => "pass --likelihood gaussian",
+        }
     }
 }
 
