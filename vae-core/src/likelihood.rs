@@ -102,7 +102,9 @@ impl LikelihoodConfig {
         }
         let found = match self.columns.is_empty() {
             true => "but the data have none: they are no table".into(),
-            false => format!("but they have {places} places where the data have {features} features"),
+            false => {
+                format!("but they have {places} places where the data have {features} features")
+            }
         };
         Err(Error::Unfit(format!(
             "the per-column likelihood needs the columns of a table, {found}; pass --likelihood gaussian"
@@ -391,5 +393,28 @@ mod tests {
             })
             .unwrap_err();
         assert!(error.to_string().contains("range from 0 to 255"), "{error}");
+    }
+
+    #[test]
+    fn columns_must_fill_the_features() {
+        use crate::ops::ColumnWidth::{Levels, Number};
+        let init = |columns: &[ops::ColumnWidth], features| {
+            let config = LikelihoodConfig::per_column(columns.to_vec());
+            config.init::<Flex>(features, &Default::default())
+        };
+        let built = init(&[Levels(1), Number, Levels(3), Number], 6).unwrap();
+        assert_eq!(built.log_sigma.unwrap().val().dims(), [2]);
+        assert!(init(&[Levels(2)], 2).unwrap().log_sigma.is_none());
+        for (columns, features, part) in [
+            (vec![Number], 2, "1 places where the data have 2 features"),
+            (vec![], 784, "no table"),
+            (vec![Number, Levels(0)], 1, "no level"),
+        ] {
+            let error = init(&columns, features).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        let config = LikelihoodConfig::new(LikelihoodKind::NegativeBinomial);
+        let built = config.init::<Flex>(7, &Default::default()).unwrap();
+        assert_eq!(built.log_theta.unwrap().val().dims(), [7]);
     }
 }

@@ -98,7 +98,9 @@ impl LikelihoodKind {
     /// How many numbers the decoder gives for one feature.
     pub fn parameters_per_feature(self) -> usize {
         match self {
-            Self::GaussianPixel | Self::ZeroInflatedNegativeBinomial | Self::DiscretizedLogistic => 2,
+            Self::GaussianPixel
+            | Self::ZeroInflatedNegativeBinomial
+            | Self::DiscretizedLogistic => 2,
             Self::Categorical => LEVELS,
             _ => 1,
         }
@@ -464,5 +466,95 @@ pub(crate) fn kebab(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(name)) => name,
         other => format!("{other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use LikelihoodKind as Kind;
+
+    const COUNTS: [Kind; 4] = [
+        Kind::Poisson,
+        Kind::NegativeBinomial,
+        Kind::ZeroInflatedNegativeBinomial,
+        Kind::Multinomial,
+    ];
+
+    #[test]
+    fn a_likelihood_says_which_values_it_can_have() {
+        for kind in COUNTS {
+            for (value, fits) in [
+                (0.0, true),
+                (7.0, true),
+                (16_777_216.0, true),
+                (-1.0, false),
+                (0.5, false),
+                (f32::NAN, false),
+                (f32::INFINITY, false),
+            ] {
+                assert_eq!(kind.fits(value), fits, "{kind:?} of {value}");
+            }
+        }
+        for kind in [Kind::Categorical, Kind::DiscretizedLogistic] {
+            assert!((0..256).all(|k| kind.fits(k as f32 / 255.0)));
+            assert!((0..256).all(|k| kind.fits(k as f32 * (1.0 / 255.0)) || k == 255));
+            for value in [-1.0 / 255.0, 256.0 / 255.0, 0.5, 0.1, 7.0, f32::NAN] {
+                assert!(!kind.fits(value), "{kind:?} of {value}");
+            }
+        }
+        assert!(Kind::PerColumn.fits(f32::NAN) && !Kind::PerColumn.fits(f32::INFINITY));
+        assert!(Kind::Bernoulli.fits(0.3) && !Kind::Bernoulli.fits(1.1));
+        assert!(Kind::Gaussian.fits(-1e6) && !Kind::Gaussian.fits(f32::NAN));
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_named() {
+        let of = |kind, value| LikelihoodConfig::new(kind).check_value(value);
+        of(Kind::Poisson, 3.0).unwrap();
+        let error = of(Kind::Poisson, 2.5).unwrap_err().to_string();
+        for part in [
+            "the poisson likelihood needs whole numbers from 0",
+            "2.5",
+            "--scale none",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
+        let error = of(Kind::DiscretizedLogistic, 0.5).unwrap_err().to_string();
+        assert!(
+            error.contains("discretized-logistic likelihood needs values k/255"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn ranges_outside_the_support_are_refused() {
+        let of = |kind, min, max| LikelihoodConfig::new(kind).check_range(ValueRange { min, max });
+        for kind in COUNTS {
+            of(kind, 0.0, 1e6).unwrap();
+            assert!(of(kind, -1.0, 1.0).is_err(), "{kind:?}");
+        }
+        for kind in [Kind::Categorical, Kind::DiscretizedLogistic] {
+            of(kind, 0.0, 1.0).unwrap();
+            assert!(of(kind, 0.0, 255.0).is_err(), "{kind:?}");
+        }
+        of(Kind::PerColumn, -5.0, 5.0).unwrap();
+    }
+
+    /// As files of a model have it.
+    #[test]
+    fn a_likelihood_without_columns_is_written_and_read_as_before() {
+        let text = r#"{"kind":"gaussian","sigma":0.5}"#;
+        let config: LikelihoodConfig = serde_json::from_str(text).unwrap();
+        assert_eq!(config.columns, []);
+        assert_eq!(serde_json::to_string(&config).unwrap(), text);
+        let config =
+            LikelihoodConfig::per_column(vec![ColumnWidth::Number, ColumnWidth::Levels(3)]);
+        let text = r#"{"kind":"per-column","sigma":1.0,"columns":["number",{"levels":3}]}"#;
+        assert_eq!(serde_json::to_string(&config).unwrap(), text);
+        assert_eq!(
+            serde_json::from_str::<LikelihoodConfig>(text).unwrap(),
+            config
+        );
     }
 }

@@ -20,7 +20,10 @@ impl<B: Backend> Categorical<B> {
     /// The probabilities of the levels. `[rows, 256, features]`
     pub fn probabilities(&self) -> Tensor<B, 3> {
         let [rows, width] = self.logits.dims();
-        softmax(self.logits.clone().reshape([rows, LEVELS, width / LEVELS]), 1)
+        softmax(
+            self.logits.clone().reshape([rows, LEVELS, width / LEVELS]),
+            1,
+        )
     }
 
     /// `P(X <= value)` of each feature; a value may be off by a thousandth of a level.
@@ -30,7 +33,10 @@ impl<B: Backend> Categorical<B> {
     pub fn cdf(&self, value: Tensor<B, 2>) -> Tensor<B, 2> {
         let shape = value.dims();
         let [rows, _, features] = self.probabilities().dims();
-        let sums = self.probabilities().cumsum(1).reshape([rows, LEVELS * features]);
+        let sums = self
+            .probabilities()
+            .cumsum(1)
+            .reshape([rows, LEVELS * features]);
         let sums = rows_for(&sums, &value).reshape([shape[0], LEVELS, features]);
         let level = floor_level(value);
         let none = level.clone().lower_elem(-0.5);
@@ -57,11 +63,20 @@ impl<B: Backend> Distribution<B> for Categorical<B> {
         let probabilities = self.probabilities();
         let [rows, _, features] = probabilities.dims();
         let shape = [count * rows, features];
-        let sums = probabilities.detach().cumsum(1).reshape([rows, LEVELS * features]);
+        let sums = probabilities
+            .detach()
+            .cumsum(1)
+            .reshape([rows, LEVELS * features]);
         let sums = repeat_rows(sums, count).reshape([shape[0], LEVELS, features]);
         let u: Tensor<B, 3> = step.uniform([shape[0], 1, features], &sums.device());
-        let passed = sums.lower_equal(u.expand([shape[0], LEVELS, features])).float();
-        passed.sum_dim(1).reshape(shape).clamp_max(TOP).div_scalar(TOP)
+        let passed = sums
+            .lower_equal(u.expand([shape[0], LEVELS, features]))
+            .float();
+        passed
+            .sum_dim(1)
+            .reshape(shape)
+            .clamp_max(TOP)
+            .div_scalar(TOP)
     }
 
     fn log_prob(&self, value: Tensor<B, 2>) -> Tensor<B, 1> {
@@ -79,6 +94,8 @@ impl<B: Backend> Distribution<B> for Categorical<B> {
         let device = probabilities.device();
         let levels = Tensor::<B, 1, Int>::arange(0..LEVELS as i64, &device).float();
         let levels = levels.div_scalar(TOP).reshape([1, LEVELS, 1]);
-        (probabilities * levels).sum_dim(1).reshape([rows, features])
+        (probabilities * levels)
+            .sum_dim(1)
+            .reshape([rows, features])
     }
 }

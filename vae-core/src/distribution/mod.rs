@@ -15,6 +15,8 @@ mod per_column;
 mod poisson;
 mod posterior;
 mod standard_normal;
+#[cfg(test)]
+mod whole_tests;
 mod zero_inflated;
 
 /// Implements [`Distribution`] for an enum of distributions.

@@ -53,7 +53,11 @@ impl<B: Backend> Multinomial<B> {
         let trials = rows_for(&self.totals, &value).expand(value.dims());
         host::map([trials, probability, value], |[trials, probability, k]| {
             let probability = probability.min(1.0);
-            BinomialOf { trials, probability }.below(k)
+            BinomialOf {
+                trials,
+                probability,
+            }
+            .below(k)
         })
     }
 }
@@ -86,7 +90,9 @@ impl<B: Backend> Distribution<B> for Multinomial<B> {
                             trials: events,
                             probability: share,
                         };
-                        binomial.quantile(host::joined(high[at], low[at])).min(events)
+                        binomial
+                            .quantile(host::joined(high[at], low[at]))
+                            .min(events)
                     }
                     // All the weight that is left; nothing, if it is 0 / 0.
                     share if share >= 1.0 => events,

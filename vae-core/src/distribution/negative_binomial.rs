@@ -58,9 +58,12 @@ impl<B: Backend> Distribution<B> for NegativeBinomial<B> {
         let log_mean = repeat_rows(self.log_mean.clone(), count);
         let log_theta = for_rows(&self.log_theta, &log_mean);
         let [high, low] = host::uniform(log_mean.dims(), &log_mean.device(), step);
-        host::map([log_mean, log_theta, high, low], |[log_mean, log_theta, high, low]| {
-            of(log_mean, log_theta).quantile(host::joined(high, low))
-        })
+        host::map(
+            [log_mean, log_theta, high, low],
+            |[log_mean, log_theta, high, low]| {
+                of(log_mean, log_theta).quantile(host::joined(high, low))
+            },
+        )
     }
 
     fn log_prob(&self, value: Tensor<B, 2>) -> Tensor<B, 1> {

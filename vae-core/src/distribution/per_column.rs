@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use burn::tensor::{Tensor, activation::softmax, backend::Backend};
 
-use super::{Distribution, gaussian::MIN_LOG_SIGMA, negative_binomial::for_rows, repeat_rows, rows_for};
+use super::{
+    Distribution, gaussian::MIN_LOG_SIGMA, negative_binomial::for_rows, repeat_rows, rows_for,
+};
 use crate::{
     StepContext,
     ops::{self, ColumnWidth},
@@ -64,7 +66,10 @@ impl<B: Backend> Distribution<B> for PerColumn<B> {
             let levels = logits.dims()[1];
             let sums = softmax(logits.detach(), 1).cumsum(1);
             let u: Tensor<B, 2> = step.uniform([rows, 1], &device);
-            let passed = sums.lower_equal(u.expand([rows, levels])).float().sum_dim(1);
+            let passed = sums
+                .lower_equal(u.expand([rows, levels]))
+                .float()
+                .sum_dim(1);
             let chosen = passed.clamp_max((levels - 1) as f64);
             let level = Tensor::<B, 1, burn::tensor::Int>::arange(0..levels as i64, &device);
             let level = level.float().unsqueeze::<2>().expand([rows, levels]);
@@ -91,6 +96,10 @@ impl<B: Backend> Distribution<B> for PerColumn<B> {
 
     /// Means of numbers, probabilities of levels.
     fn mean(&self) -> Tensor<B, 2> {
-        self.join(self.parameters.clone(), |mean, _| mean, |logits| softmax(logits, 1))
+        self.join(
+            self.parameters.clone(),
+            |mean, _| mean,
+            |logits| softmax(logits, 1),
+        )
     }
 }

@@ -29,7 +29,11 @@ impl<B: Backend> ZeroInflatedNegativeBinomial<B> {
         let features = parameters.dims()[1] / 2;
         let log_mean = parameters.clone().narrow(1, 0, features);
         let log_theta = for_rows(&self.log_theta, &log_mean);
-        [log_mean, log_theta, parameters.narrow(1, features, features)]
+        [
+            log_mean,
+            log_theta,
+            parameters.narrow(1, features, features),
+        ]
     }
 
     /// `P(X <= value)` of each feature, without gradient.
@@ -38,9 +42,10 @@ impl<B: Backend> ZeroInflatedNegativeBinomial<B> {
     /// - `value`, output: `[count * rows, features]`
     pub fn cdf(&self, value: Tensor<B, 2>) -> Tensor<B, 2> {
         let [log_mean, log_theta, logit] = self.parts(rows_for(&self.parameters, &value));
-        host::map([log_mean, log_theta, logit, value], |[log_mean, log_theta, logit, k]| {
-            inflated(log_mean, log_theta, logit).below(k)
-        })
+        host::map(
+            [log_mean, log_theta, logit, value],
+            |[log_mean, log_theta, logit, k]| inflated(log_mean, log_theta, logit).below(k),
+        )
     }
 }
 

@@ -74,7 +74,11 @@ impl Columns {
             .unwrap_or_else(|| self.reference(parameters, target))
     }
 
-    fn reference<B: Backend>(&self, parameters: Tensor<B, 2>, target: Tensor<B, 2>) -> Tensor<B, 1> {
+    fn reference<B: Backend>(
+        &self,
+        parameters: Tensor<B, 2>,
+        target: Tensor<B, 2>,
+    ) -> Tensor<B, 1> {
         let [rows, places] = target.dims();
         let nan = target.clone().is_nan();
         let target = target.mask_fill(nan.clone(), 0.0);
@@ -134,7 +138,10 @@ mod tests {
                 for (column, first) in with_places(&self.columns.columns) {
                     let missing = (row * row + first) % 3 == 1;
                     let start = target.len();
-                    target.resize(start + column.places(), if missing { f32::NAN } else { 0.0 });
+                    target.resize(
+                        start + column.places(),
+                        if missing { f32::NAN } else { 0.0 },
+                    );
                     if !missing {
                         match column {
                             ColumnWidth::Number => target[start] = row as f32 * 0.1 - 1.0,

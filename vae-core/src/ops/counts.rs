@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, activation::log_softmax, backend::Backend};
 
 use super::{
     apply,
-    gamma::{deviance, log_ratio, stirling_remainder},
+    gamma::{LEAST, deviance, log_ratio, stirling_remainder},
     nll::stable_softplus as softplus,
     primitive,
 };
@@ -126,7 +126,7 @@ impl Counts {
                 let total = counts.clone().sum_dim(1); // [batch, 1]
                 let mean = total.clone() * log_p.clone().exp();
                 let gap = counts.clone() - mean.clone();
-                // Where the mean is too small for single precision, its logarithm is not.
+                // Where the mean, or its square, is too small for single precision, its logarithm is not.
                 let small = mean.clone().lower_elem(SMALL);
                 let ratio = log_ratio(counts.clone(), mean.clone().clamp_min(SMALL));
                 let ratio = ratio.mask_where(
@@ -141,7 +141,7 @@ impl Counts {
 }
 
 /// Below this mean of a multinomial count its logarithm is computed without it.
-pub(super) const SMALL: f64 = 1e-30;
+pub(super) const SMALL: f64 = 1e-12;
 
 fn sum<B: Backend>(nll: Tensor<B, 2>) -> Tensor<B, 1> {
     nll.sum_dim(1).squeeze_dim(1)
@@ -167,13 +167,16 @@ fn negative_binomial<B: Backend>(
     let n = k.clone() + theta.clone();
     let share = theta.clone() / both.clone();
     let gap = (k.clone() - mean.clone()) * share.clone();
-    let of_k = n.clone() * (mean / both);
+    let of_k = n.clone() * (mean.clone() / both.clone());
     let of_theta = n.clone() * share;
-    let ratio = log_ratio(k.clone(), of_k.clone());
+    // Of the factors, whose squares do not vanish: those of the products do where automatic differentiation
+    // divides by them.
+    let off = both / n.clone();
+    let ratio = (k.clone().clamp_min(LEAST) / mean * off.clone()).log();
     let counted = deviance(k.clone(), of_k, gap.clone(), ratio);
-    let ratio = (theta.clone() / of_theta.clone()).log();
-    let spread = deviance(theta.clone(), of_theta, gap.neg(), ratio);
-    counted + spread
+    let spread = deviance(theta.clone(), of_theta, gap.neg(), off.log());
+    counted
+        + spread
         + (n.clone() / theta.clone()).log()
         + stirling_remainder(k)
         + stirling_remainder(theta)
@@ -185,8 +188,7 @@ fn negative_binomial<B: Backend>(
 fn zero_inflated_at_0<B: Backend>(logit: Tensor<B, 2>, without: Tensor<B, 2>) -> Tensor<B, 2> {
     let difference = logit.clone() + without.clone();
     let extra = difference.clone().greater_elem(0.0);
-    let counted =
-        softplus(logit.clone()) + without - softplus(difference.clone());
+    let counted = softplus(logit.clone()) + without - softplus(difference.clone());
     let inflated = softplus(logit.neg()) - softplus(difference.neg());
     counted.mask_where(extra, inflated)
 }
@@ -273,6 +275,44 @@ mod tests {
                         _ => f32::NAN,
                     };
                     assert_same(&examples, seed, &[not_a_number, 4.0, -90.0, 0.0]);
+                }
+            }
+        }
+    }
+
+    /// As in the fused form, which the tests of the distributions look at.
+    #[test]
+    fn extreme_outputs_have_finite_gradients_in_the_reference() {
+        type Ad = burn_autodiff::Autodiff<burn_flex::Flex>;
+        let device = Default::default();
+        for counts in [
+            Counts::Poisson,
+            Counts::NegativeBinomial,
+            Counts::ZeroInflated,
+            Counts::Multinomial,
+        ] {
+            for size in [1e2_f32, 1e10, 1e30] {
+                for (signs, counted) in [([1.0_f32, -1.0], 0.0_f32), ([-1.0, 1.0], 9.0)] {
+                    let features = 4;
+                    let examples = Examples {
+                        counts,
+                        shape: [1, features],
+                        viewed: false,
+                        scale: 1.0,
+                    };
+                    let given: Vec<f32> = (0..examples.wide()[1])
+                        .map(|i| size * signs[i % 3 % 2])
+                        .collect();
+                    let given = Tensor::<Ad, 1>::from_data(given.as_slice(), &device);
+                    let given = given.unsqueeze::<2>().require_grad();
+                    let target = Tensor::full([1, features], counted, &device);
+                    let nll = counts.reference(given.clone(), target).sum();
+                    let slope = given.grad(&nll.backward()).unwrap().into_data();
+                    assert!(
+                        nll.clone().into_scalar().is_finite()
+                            && slope.iter::<f32>().all(f32::is_finite),
+                        "{counts:?} at ±{size:e}: {nll}, {slope}"
+                    );
                 }
             }
         }

@@ -47,7 +47,10 @@ pub(super) fn stirling_remainder<B: Backend, const D: usize>(x: Tensor<B, D>) ->
         .mul_scalar(0.5);
     let inverse = shifted.recip();
     let square = inverse.clone().square();
-    let series = horner(&square, &[-1.0 / 1680.0, 1.0 / 1260.0, -1.0 / 360.0, 1.0 / 12.0]);
+    let series = horner(
+        &square,
+        &[-1.0 / 1680.0, 1.0 / 1260.0, -1.0 / 360.0, 1.0 / 12.0],
+    );
     let x = x.clamp_min(LEAST);
     let start = x.clone() * x.recip().mul_scalar(SHIFT).log1p();
     start.sub_scalar(SHIFT) + logarithm + series * inverse
@@ -57,7 +60,10 @@ pub(super) fn stirling_remainder<B: Backend, const D: usize>(x: Tensor<B, D>) ->
 fn digamma_remainder<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     let inverse = x.clone().add_scalar(SHIFT).recip();
     let square = inverse.clone().square();
-    let series = horner(&square, &[1.0 / 240.0, -1.0 / 252.0, 1.0 / 120.0, -1.0 / 12.0, 0.0]);
+    let series = horner(
+        &square,
+        &[1.0 / 240.0, -1.0 / 252.0, 1.0 / 120.0, -1.0 / 12.0, 0.0],
+    );
     let steps = (0..SHIFT as usize).map(|step| x.clone().add_scalar(step as f64).recip());
     let sum = steps.reduce(|sum, term| sum + term).expect("four steps");
     series - inverse.mul_scalar(0.5) + x.recip().mul_scalar(SHIFT).log1p() - sum
@@ -90,7 +96,8 @@ pub(super) fn log_ratio<B: Backend>(x: Tensor<B, 2>, m: Tensor<B, 2>) -> Tensor<
 fn horner<B: Backend, const D: usize>(x: &Tensor<B, D>, coefficients: &[f64]) -> Tensor<B, D> {
     let (first, rest) = coefficients.split_first().expect("a coefficient");
     let start = x.zeros_like().add_scalar(*first);
-    rest.iter().fold(start, |sum, c| (sum * x.clone()).add_scalar(*c))
+    rest.iter()
+        .fold(start, |sum, c| (sum * x.clone()).add_scalar(*c))
 }
 
 #[cfg(test)]

@@ -113,12 +113,12 @@ pub(crate) fn logistic<B: Backend>(parameters: Tensor<B, 2>) -> [Tensor<B, 2>; 2
 
 /// The edges of a level are exact, and the upper one of a level is the lower one of the next, so that the
 /// probabilities add up to 1.
-fn discretized_logistic<B: Backend>(
-    parameters: Tensor<B, 2>,
-    level: Tensor<B, 2>,
-) -> Tensor<B, 2> {
+fn discretized_logistic<B: Backend>(parameters: Tensor<B, 2>, level: Tensor<B, 2>) -> Tensor<B, 2> {
     let [mean, width] = logistic(parameters);
-    let (lowest, highest) = (level.clone().lower_elem(0.5), level.clone().greater_elem(TOP - 0.5));
+    let (lowest, highest) = (
+        level.clone().lower_elem(0.5),
+        level.clone().greater_elem(TOP - 0.5),
+    );
     let below = (level.clone().sub_scalar(0.5) - mean.clone()) * width.clone();
     let above = (level.add_scalar(0.5) - mean) * width.clone();
     let below = softplus(below).mask_fill(lowest.clone(), 0.0);
@@ -131,10 +131,18 @@ fn discretized_logistic<B: Backend>(
 fn log_1m_exp<B: Backend>(h: Tensor<B, 2>) -> Tensor<B, 2> {
     let narrow = h.clone().lower_elem(NARROW);
     let square = h.clone().square().mask_fill(narrow.clone().bool_not(), 0.0);
-    let sinh = square.clone().mul_scalar(1.0 / 322_560.0).add_scalar(1.0 / 1920.0);
+    let sinh = square
+        .clone()
+        .mul_scalar(1.0 / 322_560.0)
+        .add_scalar(1.0 / 1920.0);
     let sinh = (sinh * square.clone()).add_scalar(1.0 / 24.0) * square;
     let series = (sinh.add_scalar(1.0) * h.clone()).log() - h.clone().mul_scalar(0.5);
-    let exact = h.mask_fill(narrow.clone(), NARROW).neg().exp().neg().log1p();
+    let exact = h
+        .mask_fill(narrow.clone(), NARROW)
+        .neg()
+        .exp()
+        .neg()
+        .log1p();
     exact.mask_where(narrow, series)
 }
 

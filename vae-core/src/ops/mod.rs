@@ -53,9 +53,7 @@ pub use dense::{dense, dense_transposed};
 pub use gamma::{digamma, ln_gamma};
 pub use images::{images, resize, rows};
 pub use latent::{gaussian_kl, gaussian_kl_per_dimension, reparameterise};
-pub use levels::{
-    LEVELS, categorical_nll, discretized_logistic_mean, discretized_logistic_nll,
-};
+pub use levels::{LEVELS, categorical_nll, discretized_logistic_mean, discretized_logistic_nll};
 pub(crate) use levels::{level, logistic};
 pub use nll::{bernoulli_nll, continuous_bernoulli_nll, gaussian_nll, soft_floor, squared_error};
 

@@ -11,7 +11,11 @@ use crate::ops::columns::{ColumnWidth, Columns, HALF_LOG_2_PI, with_places};
 fn scale(log_sigma: f32, floor: f64) -> [f32; 3] {
     let above = log_sigma - floor as f32;
     let log_sigma = floor as f32 + softplus::<false>(above);
-    [exp::<false>(-2.0 * log_sigma), log_sigma, sigmoid::<false>(above)]
+    [
+        exp::<false>(-2.0 * log_sigma),
+        log_sigma,
+        sigmoid::<false>(above),
+    ]
 }
 
 /// `-log p(target)` of the cells of a row that are there.
@@ -38,7 +42,9 @@ pub(in crate::ops) fn columns_nll(of: &Columns, parameters: &[f32], target: &[f3
             None => {
                 let [largest, log_sum] = log_sum::<false>(given);
                 let cells = given.iter().zip(x);
-                cells.map(|(&logit, &x)| x * ((largest - logit) + log_sum)).sum()
+                cells
+                    .map(|(&logit, &x)| x * ((largest - logit) + log_sum))
+                    .sum()
             }
         };
     }

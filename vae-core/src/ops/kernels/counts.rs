@@ -7,7 +7,10 @@ use super::{
     math::{exp, log, sigmoid},
     vectorised,
 };
-use crate::ops::counts::{LOG_RATE, SMALL};
+use crate::ops::{
+    counts::{LOG_RATE, SMALL},
+    gamma::LEAST,
+};
 
 vectorised! {
     /// `-log p(counts)` of Poisson variables, summed.
@@ -46,8 +49,10 @@ fn negative_binomial<const FMA: bool>(log_mean: f32, log_theta: f32, k: f32) -> 
     let share = theta / both;
     let gap = (k - mean) * share;
     let (of_k, of_theta) = (n * (mean / both), n * share);
-    deviance::<FMA>(k, of_k, gap, log_ratio::<FMA>(k, of_k))
-        + deviance::<FMA>(theta, of_theta, -gap, log::<FMA>(theta / of_theta))
+    let off = both / n;
+    let ratio = log::<FMA>(at_least(k, LEAST as f32) / mean * off);
+    deviance::<FMA>(k, of_k, gap, ratio)
+        + deviance::<FMA>(theta, of_theta, -gap, log::<FMA>(off))
         + log::<FMA>(n / theta)
         + stirling_remainder::<FMA>(k)
         + stirling_remainder::<FMA>(theta)

@@ -75,7 +75,11 @@ fn log_1m_exp<const FMA: bool>(h: f32) -> f32 {
     let sinh = fma::<FMA>(square, 1.0 / 322_560.0, 1.0 / 1920.0);
     let sinh = fma::<FMA>(fma::<FMA>(sinh, square, 1.0 / 24.0), square, 1.0);
     let narrow = h < NARROW as f32;
-    let inner = if narrow { sinh * h } else { 1.0 - exp::<FMA>(-h) };
+    let inner = if narrow {
+        sinh * h
+    } else {
+        1.0 - exp::<FMA>(-h)
+    };
     log::<FMA>(inner) - if narrow { 0.5 * h } else { 0.0 }
 }
 
@@ -84,7 +88,11 @@ fn log_1m_exp<const FMA: bool>(h: f32) -> f32 {
 fn log_1m_exp_slope<const FMA: bool>(h: f32) -> f32 {
     let square = h * h;
     let series = fma::<FMA>(square, 1.0 / 30_240.0, -1.0 / 720.0);
-    let series = fma::<FMA>(fma::<FMA>(series, square, 1.0 / 12.0), square, 1.0 - 0.5 * h);
+    let series = fma::<FMA>(
+        fma::<FMA>(series, square, 1.0 / 12.0),
+        square,
+        1.0 - 0.5 * h,
+    );
     let small = exp::<FMA>(-h);
     let exact = h * small / (1.0 - small);
     if h < NARROW as f32 { series } else { exact }

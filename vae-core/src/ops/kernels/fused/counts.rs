@@ -18,8 +18,8 @@ macro_rules! fused_nll {
     ($likelihood:ty, $nll:expr, $slope:expr) => {
         impl Fused<2> for $likelihood {
             fn forward(&self, [parameters, target]: [View<'_>; 2]) -> (Vec<f32>, Shape) {
-                let nll = parameters
-                    .per_row(|row| $nll(self, parameters.row(row), target.row(row)));
+                let nll =
+                    parameters.per_row(|row| $nll(self, parameters.row(row), target.row(row)));
                 (nll, Shape::new([parameters.rows()]))
             }
 
@@ -32,7 +32,13 @@ macro_rules! fused_nll {
             ) -> [Option<Vec<f32>>; 2] {
                 let slopes = wanted.then(|| {
                     parameters.map_rows(|row, out| {
-                        $slope(self, out, parameters.row(row), target.row(row), gradient[row]);
+                        $slope(
+                            self,
+                            out,
+                            parameters.row(row),
+                            target.row(row),
+                            gradient[row],
+                        );
                     })
                 });
                 [slopes, None]
