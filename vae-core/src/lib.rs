@@ -36,8 +36,9 @@ pub mod train;
 
 pub use batch::Batch;
 pub use distribution::{
-    Bernoulli, Code, ContinuousBernoulli, DiagonalGaussian, Distribution, Gaussian,
-    GaussianMixture, Grid, Kl, Posterior, Spread, StandardNormal, draw_with_kl,
+    Bernoulli, Categorical, Code, ContinuousBernoulli, DiagonalGaussian, DiscretizedLogistic,
+    Distribution, Gaussian, GaussianMixture, Grid, Kl, Multinomial, NegativeBinomial, PerColumn,
+    Poisson, Posterior, Spread, StandardNormal, ZeroInflatedNegativeBinomial, draw_with_kl,
     draw_with_log_ratio, repeat_rows, select_rows,
 };
 pub use encoder_leads::EncoderLeads;
@@ -47,6 +48,7 @@ pub use kl::{ObjectiveConfig, kl_per_unit, negative_elbo};
 pub use likelihood::{BuiltinDistribution, BuiltinLikelihood, Likelihood};
 pub use model::{Method, Model};
 pub use objective::{Objective, Player, Portion, Term};
+pub use ops::ColumnWidth;
 pub use parts::{Assembly, Parts, Shared};
 pub use prior::{BuiltinPrior, Prior};
 pub use schedule::{Moving, Schedule};

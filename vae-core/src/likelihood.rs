@@ -7,9 +7,12 @@ use burn::{
 
 use crate::{
     distribution::{
-        Bernoulli, ContinuousBernoulli, DiagonalGaussian, Distribution, Gaussian, Spread,
+        Bernoulli, Categorical, ContinuousBernoulli, DiagonalGaussian, DiscretizedLogistic,
+        Distribution, Gaussian, Multinomial, NegativeBinomial, PerColumn, Poisson, Spread,
+        ZeroInflatedNegativeBinomial,
     },
-    error::{Result, check},
+    error::{Error, Result, check},
+    ops,
     settings::{LikelihoodConfig, LikelihoodKind},
     step::StepContext,
 };
@@ -28,31 +31,84 @@ pub trait Likelihood<B: Backend>: Module<B> + ModuleDisplay + 'static {
     /// # Shapes
     /// - `parameters`: `[batch, features * parameters per feature]`
     fn distribution(&self, parameters: Tensor<B, 2>) -> Self::Distribution;
+
+    /// What the encoder sees of the examples, or of what corruption has left of them: the same, unless the
+    /// likelihood knows of something that is easier to learn from.
+    ///
+    /// # Shapes
+    /// - `input`, output: `[batch, features]`
+    fn encoder_view(&self, input: Tensor<B, 2>) -> Tensor<B, 2> {
+        input
+    }
 }
 
 /// The likelihoods that settings can choose.
 #[derive(Module, Debug)]
 pub struct BuiltinLikelihood<B: Backend> {
-    /// Logarithm of the learned standard deviation of [`LikelihoodKind::GaussianGlobal`], before
-    /// the smooth lower bound `softplus(x + 6) - 6`. `[1]`
+    /// Logarithms of learned standard deviations before the smooth lower bound `softplus(x + 6) - 6`: that of
+    /// [`LikelihoodKind::GaussianGlobal`], `[1]`, or those of [`LikelihoodKind::PerColumn`],
+    /// `[number columns]`.
     pub log_sigma: Option<Param<Tensor<B, 1>>>,
+    /// Logarithms of the learned inverse dispersions of [`LikelihoodKind::NegativeBinomial`] and
+    /// [`LikelihoodKind::ZeroInflatedNegativeBinomial`]. `[features]`
+    pub log_theta: Option<Param<Tensor<B, 1>>>,
     #[module(skip)]
     config: LikelihoodConfig,
 }
 
 impl LikelihoodConfig {
-    /// Builds the likelihood on a device.
+    /// Builds the likelihood of so many features on a device. Learned standard deviations and dispersions
+    /// begin at 1.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::Error::Setting) if `sigma` is not above 0.
-    pub fn init<B: Backend>(&self, device: &B::Device) -> Result<BuiltinLikelihood<B>> {
+    /// [`Error::Setting`] if `sigma` is not above 0, [`Error::Unfit`] if the columns do not have as many places
+    /// as there are features, or if a category has no level.
+    pub fn init<B: Backend>(
+        &self,
+        features: usize,
+        device: &B::Device,
+    ) -> Result<BuiltinLikelihood<B>> {
         let positive = self.sigma > 0.0 && self.sigma.is_finite();
         check("model.sigma", self.sigma, positive, "above 0")?;
+        use LikelihoodKind as Kind;
+        let sigmas = match self.kind {
+            Kind::GaussianGlobal => 1,
+            Kind::PerColumn => {
+                self.check_columns(features)?;
+                ops::numbers(&self.columns)
+            }
+            _ => 0,
+        };
+        let thetas = match self.kind {
+            Kind::NegativeBinomial | Kind::ZeroInflatedNegativeBinomial => features,
+            _ => 0,
+        };
+        let zeros = |n| (n > 0).then(|| Param::from_tensor(Tensor::zeros([n], device)));
         Ok(BuiltinLikelihood {
-            log_sigma: (self.kind == LikelihoodKind::GaussianGlobal)
-                .then(|| Param::from_tensor(Tensor::zeros([1], device))),
-            config: *self,
+            log_sigma: zeros(sigmas),
+            log_theta: zeros(thetas),
+            config: self.clone(),
         })
+    }
+
+    fn check_columns(&self, features: usize) -> Result<()> {
+        let places: usize = self.columns.iter().map(|column| column.places()).sum();
+        if self.columns.contains(&ops::ColumnWidth::Levels(0)) {
+            let why = "a column of categories has no level, but must have at least 1";
+            return Err(Error::Unfit(why.into()));
+        }
+        if places == features {
+            return Ok(());
+        }
+        let found = match self.columns.is_empty() {
+            true => "but the data have none: they are no table".into(),
+            false => {
+                format!("but they have {places} places where the data have {features} features")
+            }
+        };
+        Err(Error::Unfit(format!(
+            "the per-column likelihood needs the columns of a table, {found}; pass --likelihood gaussian"
+        )))
     }
 }
 
@@ -78,7 +134,59 @@ impl<B: Backend> Likelihood<B> for BuiltinLikelihood<B> {
                 gaussian(parameters, Spread::Global(log_sigma))
             }
             LikelihoodKind::GaussianPixel => gaussian(parameters, Spread::PerFeature),
+            LikelihoodKind::PerColumn => Of::PerColumn(PerColumn {
+                parameters,
+                log_sigma: self.log_sigma.as_ref().map(Param::val),
+                columns: self.config.columns.as_slice().into(),
+            }),
+            LikelihoodKind::Poisson => Of::Poisson(Poisson {
+                log_rate: parameters,
+            }),
+            LikelihoodKind::NegativeBinomial => Of::NegativeBinomial(NegativeBinomial {
+                log_mean: parameters,
+                log_theta: self.log_theta(),
+            }),
+            LikelihoodKind::ZeroInflatedNegativeBinomial => {
+                Of::ZeroInflatedNegativeBinomial(ZeroInflatedNegativeBinomial {
+                    parameters,
+                    log_theta: self.log_theta(),
+                })
+            }
+            LikelihoodKind::Multinomial => Of::Multinomial(Multinomial::new(parameters)),
+            LikelihoodKind::Categorical => Of::Categorical(Categorical { logits: parameters }),
+            LikelihoodKind::DiscretizedLogistic => {
+                Of::DiscretizedLogistic(DiscretizedLogistic { parameters })
+            }
         }
+    }
+
+    /// Counts as `log(1 + x)` (as scVI, Lopez 2018), rows of counts for [`LikelihoodKind::Multinomial`] at
+    /// length 1 (Liang 2018, section 2.1), missing cells of a table as 0 (Nazabal 2020, section 3.3).
+    fn encoder_view(&self, input: Tensor<B, 2>) -> Tensor<B, 2> {
+        match self.config.kind {
+            LikelihoodKind::Poisson
+            | LikelihoodKind::NegativeBinomial
+            | LikelihoodKind::ZeroInflatedNegativeBinomial => input.clamp_min(0.0).log1p(),
+            LikelihoodKind::Multinomial => {
+                let length = input.clone().square().sum_dim(1).sqrt(); // [batch, 1]
+                input / length.clamp_min(SHORTEST)
+            }
+            LikelihoodKind::PerColumn => {
+                let missing = input.clone().is_nan();
+                input.mask_fill(missing, 0.0)
+            }
+            _ => input,
+        }
+    }
+}
+
+/// A shorter row of counts is not brought to length 1.
+const SHORTEST: f64 = 1e-12;
+
+impl<B: Backend> BuiltinLikelihood<B> {
+    fn log_theta(&self) -> Tensor<B, 1> {
+        let log_theta = self.log_theta.as_ref().map(Param::val);
+        log_theta.expect("init gives a negative binomial its log_theta")
     }
 }
 
@@ -89,9 +197,28 @@ pub enum BuiltinDistribution<B: Backend> {
     Bernoulli(Bernoulli<B>),
     ContinuousBernoulli(ContinuousBernoulli<B>),
     Gaussian(Gaussian<B>),
+    PerColumn(PerColumn<B>),
+    Poisson(Poisson<B>),
+    NegativeBinomial(NegativeBinomial<B>),
+    ZeroInflatedNegativeBinomial(ZeroInflatedNegativeBinomial<B>),
+    Multinomial(Multinomial<B>),
+    Categorical(Categorical<B>),
+    DiscretizedLogistic(DiscretizedLogistic<B>),
 }
 
-any_distribution!(BuiltinDistribution: Bernoulli, ContinuousBernoulli, Gaussian);
+any_distribution!(
+    BuiltinDistribution:
+    Bernoulli,
+    ContinuousBernoulli,
+    Gaussian,
+    PerColumn,
+    Poisson,
+    NegativeBinomial,
+    ZeroInflatedNegativeBinomial,
+    Multinomial,
+    Categorical,
+    DiscretizedLogistic
+);
 
 #[cfg(test)]
 mod tests {
@@ -105,9 +232,11 @@ mod tests {
 
     fn nll(kind: LikelihoodKind, sigma: f64, parameters: &[f32], target: &[f32]) -> f64 {
         let device = Default::default();
-        let likelihood = LikelihoodConfig { kind, sigma }
-            .init::<Flex>(&device)
-            .unwrap();
+        let config = LikelihoodConfig {
+            sigma,
+            ..LikelihoodConfig::new(kind)
+        };
+        let likelihood = config.init::<Flex>(target.len(), &device).unwrap();
         let row = |v: &[f32]| Tensor::<Flex, 1>::from_data(v, &device).unsqueeze::<2>();
         f64::from(
             likelihood
@@ -176,7 +305,7 @@ mod tests {
     fn continuous_bernoulli_mean_matches_integration() {
         let device = Default::default();
         let likelihood = LikelihoodConfig::new(LikelihoodKind::ContinuousBernoulli)
-            .init::<Flex>(&device)
+            .init::<Flex>(1, &device)
             .unwrap();
         for logit in [-4.0_f32, -0.0999, 0.0, 0.0999, 0.1001, 2.5] {
             let cells = 2000;
@@ -214,11 +343,14 @@ mod tests {
             LikelihoodKind::Gaussian,
             LikelihoodKind::GaussianPixel,
         ] {
-            let config = LikelihoodConfig { kind, sigma: 0.7 };
+            let config = LikelihoodConfig {
+                sigma: 0.7,
+                ..LikelihoodConfig::new(kind)
+            };
             let width = config.parameters_per_feature();
             for base in [-3.0_f32, -0.05, 0.0, 0.05, 0.5, 3.0] {
                 let values = vec![base; width];
-                let likelihood = config.init::<Ad>(&device).unwrap();
+                let likelihood = config.init::<Ad>(1, &device).unwrap();
                 let parameters = Tensor::<Ad, 1>::from_data(values.as_slice(), &device)
                     .unsqueeze::<2>()
                     .require_grad();
@@ -261,5 +393,28 @@ mod tests {
             })
             .unwrap_err();
         assert!(error.to_string().contains("range from 0 to 255"), "{error}");
+    }
+
+    #[test]
+    fn columns_must_fill_the_features() {
+        use crate::ops::ColumnWidth::{Levels, Number};
+        let init = |columns: &[ops::ColumnWidth], features| {
+            let config = LikelihoodConfig::per_column(columns.to_vec());
+            config.init::<Flex>(features, &Default::default())
+        };
+        let built = init(&[Levels(1), Number, Levels(3), Number], 6).unwrap();
+        assert_eq!(built.log_sigma.unwrap().val().dims(), [2]);
+        assert!(init(&[Levels(2)], 2).unwrap().log_sigma.is_none());
+        for (columns, features, part) in [
+            (vec![Number], 2, "1 places where the data have 2 features"),
+            (vec![], 784, "no table"),
+            (vec![Number, Levels(0)], 1, "no level"),
+        ] {
+            let error = init(&columns, features).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        let config = LikelihoodConfig::new(LikelihoodKind::NegativeBinomial);
+        let built = config.init::<Flex>(7, &Default::default()).unwrap();
+        assert_eq!(built.log_theta.unwrap().val().dims(), [7]);
     }
 }

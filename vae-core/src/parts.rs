@@ -54,8 +54,9 @@ pub trait Parts<B: Backend>: Module<B> + ModuleDisplay + 'static {
         &self.shared().objective
     }
 
-    /// The encoder's input: the examples, with the condition of conditional models appended, for
-    /// convolutions as planes; zeros where an example has none.
+    /// The encoder's input: the examples, as the likelihood shows them to it
+    /// ([`Likelihood::encoder_view`]), with the condition of conditional models appended, for convolutions
+    /// as planes; zeros where an example has none.
     ///
     /// # Shapes
     /// - `input`: `[batch, features]`
@@ -66,6 +67,7 @@ pub trait Parts<B: Backend>: Module<B> + ModuleDisplay + 'static {
             planes,
             ..
         } = *self.shared();
+        let input = self.likelihood().encoder_view(input);
         if width == 0 {
             return input;
         }
@@ -237,7 +239,7 @@ impl<B: Backend> Assembly<B> {
     /// # Errors
     /// [`Error::Setting`] or [`Error::Unfit`] if the settings do not fit each other or the data.
     pub fn build(spec: &ModelSpec, init: &mut Init<'_, B>) -> Result<Self> {
-        let likelihood = spec.likelihood.init(init.device())?;
+        let likelihood = spec.likelihood.init(spec.shape.features(), init.device())?;
         let widths = spec.own_nets(likelihood.parameters_per_feature());
         let networks = Nets::init(&spec.model, &widths, init)?;
         Self::assemble(spec, &widths, networks, likelihood, init)

@@ -10,7 +10,7 @@ use vae_data::{
 
 use crate::{
     error::{Error, Result, check_bounds},
-    ops::Activation,
+    ops::{Activation, ColumnWidth, LEVELS},
 };
 
 /// Components of a mixture, or pseudo-inputs, unless the settings say otherwise.
@@ -75,6 +75,77 @@ pub enum LikelihoodKind {
     GaussianGlobal,
     /// Gaussian with a standard deviation per feature from the decoder.
     GaussianPixel,
+    /// For tables: a Gaussian with a learned standard deviation for each column of numbers, a softmax for
+    /// each column of categories. Missing cells do not count.
+    PerColumn,
+    /// Poisson with the log rate from the decoder, for counts.
+    Poisson,
+    /// Negative binomial with the log mean from the decoder and a learned dispersion per feature, for counts
+    /// that vary more than a Poisson's.
+    NegativeBinomial,
+    /// The same with extra zeros, whose logit the decoder gives too (scVI, Lopez 2018).
+    ZeroInflatedNegativeBinomial,
+    /// Multinomial from logits, for rows of counts given their sum (Mult-VAE, Liang 2018).
+    Multinomial,
+    /// A logit for each of the 256 levels of a pixel. Data are levels divided by 255.
+    Categorical,
+    /// A logistic with mean and scale from the decoder, rounded to the 256 levels of a pixel (Salimans 2017).
+    /// Data are levels divided by 255.
+    DiscretizedLogistic,
+}
+
+impl LikelihoodKind {
+    /// How many numbers the decoder gives for one feature.
+    pub fn parameters_per_feature(self) -> usize {
+        match self {
+            Self::GaussianPixel
+            | Self::ZeroInflatedNegativeBinomial
+            | Self::DiscretizedLogistic => 2,
+            Self::Categorical => LEVELS,
+            _ => 1,
+        }
+    }
+
+    /// Whether the data are counts.
+    pub fn is_of_counts(self) -> bool {
+        matches!(
+            self,
+            Self::Poisson
+                | Self::NegativeBinomial
+                | Self::ZeroInflatedNegativeBinomial
+                | Self::Multinomial
+        )
+    }
+
+    /// What a value of the data must be, as a message says it: "the poisson likelihood needs whole numbers
+    /// from 0".
+    pub fn values(self) -> &'static str {
+        match self {
+            Self::Bernoulli | Self::ContinuousBernoulli => "values from 0 to 1",
+            Self::Gaussian | Self::GaussianGlobal | Self::GaussianPixel => "finite numbers",
+            Self::PerColumn => "finite numbers, or NaN where a cell is missing",
+            Self::Categorical | Self::DiscretizedLogistic => {
+                "values k/255 with k from 0 to 255, as the pixels of eight-bit images are"
+            }
+            _ => "whole numbers from 0",
+        }
+    }
+
+    /// Whether a value of the data is one of [`LikelihoodKind::values`]. A level may be off by a thousandth,
+    /// as what was divided by 255 in single precision is.
+    pub fn fits(self, value: f32) -> bool {
+        let is_unit = (0.0..=1.0).contains(&value);
+        match self {
+            Self::Bernoulli | Self::ContinuousBernoulli => is_unit,
+            Self::Gaussian | Self::GaussianGlobal | Self::GaussianPixel => value.is_finite(),
+            Self::PerColumn => !value.is_infinite(),
+            Self::Categorical | Self::DiscretizedLogistic => {
+                let level = 255.0 * value;
+                is_unit && (level - level.round()).abs() <= 1e-3
+            }
+            _ => value >= 0.0 && value.is_finite() && value.fract() == 0.0,
+        }
+    }
 }
 
 /// Which prior over the codes.
@@ -261,8 +332,8 @@ impl ModelConfig {
             }
         });
         LikelihoodConfig {
-            kind,
             sigma: self.sigma,
+            ..LikelihoodConfig::new(kind)
         }
     }
 
@@ -291,26 +362,65 @@ impl ModelConfig {
 }
 
 /// The settings of a likelihood.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LikelihoodConfig {
     /// Which one.
     pub kind: LikelihoodKind,
     /// Standard deviation of [`LikelihoodKind::Gaussian`]; ignored by the others.
     pub sigma: f64,
+    /// The columns of [`LikelihoodKind::PerColumn`], whose places are the features; empty for the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<ColumnWidth>,
 }
 
 impl LikelihoodConfig {
-    /// The given likelihood, `sigma` 1.
+    /// The given likelihood, `sigma` 1, no columns.
     pub fn new(kind: LikelihoodKind) -> Self {
-        Self { kind, sigma: 1.0 }
+        Self {
+            kind,
+            sigma: 1.0,
+            columns: Vec::new(),
+        }
+    }
+
+    /// [`LikelihoodKind::PerColumn`] of a table with these columns.
+    pub fn per_column(columns: Vec<ColumnWidth>) -> Self {
+        Self {
+            columns,
+            ..Self::new(LikelihoodKind::PerColumn)
+        }
     }
 
     /// How many numbers the decoder gives for one feature.
     pub fn parameters_per_feature(&self) -> usize {
-        match self.kind {
-            LikelihoodKind::GaussianPixel => 2,
-            _ => 1,
+        self.kind.parameters_per_feature()
+    }
+
+    /// What a value of the data must be: see [`LikelihoodKind::values`].
+    pub fn values(&self) -> &'static str {
+        self.kind.values()
+    }
+
+    /// Whether a value of the data can be modelled: see [`LikelihoodKind::fits`].
+    pub fn fits(&self, value: f32) -> bool {
+        self.kind.fits(value)
+    }
+
+    /// Checks that one value of the data can be modelled, for a caller that has them all;
+    /// [`LikelihoodConfig::check_range`] does not see what lies between the ends.
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] if the likelihood has no such value.
+    pub fn check_value(&self, value: f32) -> Result<()> {
+        if self.fits(value) {
+            return Ok(());
         }
+        Err(Error::Unfit(format!(
+            "the {} likelihood needs {}, but the data hold {value}: {}",
+            kebab(&self.kind),
+            self.values(),
+            self.advice()
+        )))
     }
 
     /// Checks that data of this range can be modelled.
@@ -318,20 +428,36 @@ impl LikelihoodConfig {
     /// # Errors
     /// [`Error::Unfit`] if the data leave the support of the likelihood.
     pub fn check_range(&self, range: ValueRange) -> Result<()> {
-        let bounded = matches!(
-            self.kind,
-            LikelihoodKind::Bernoulli | LikelihoodKind::ContinuousBernoulli
-        );
-        if bounded && (range.min < 0.0 || range.max > 1.0) {
+        use LikelihoodKind as Kind;
+        let bound = match self.kind {
+            Kind::Gaussian | Kind::GaussianGlobal | Kind::GaussianPixel | Kind::PerColumn => {
+                return Ok(());
+            }
+            kind if kind.is_of_counts() => f32::INFINITY,
+            _ => 1.0,
+        };
+        if range.min < 0.0 || range.max > bound {
             return Err(Error::Unfit(format!(
-                "the {} likelihood needs values from 0 to 1, but the training data range from {} \
-                 to {}: pass --scale min-max, or --likelihood gaussian",
+                "the {} likelihood needs {}, but the training data range from {} to {}: {}",
                 kebab(&self.kind),
+                self.values(),
                 range.min,
-                range.max
+                range.max,
+                self.advice()
             )));
         }
         Ok(())
+    }
+
+    /// What to do about data that do not fit.
+    fn advice(&self) -> &'static str {
+        match self.kind {
+            LikelihoodKind::Bernoulli | LikelihoodKind::ContinuousBernoulli => {
+                "pass --scale min-max, or --likelihood gaussian"
+            }
+            kind if kind.is_of_counts() => "pass --scale none, or --likelihood gaussian",
+            _ => "pass --likelihood gaussian",
+        }
     }
 }
 
@@ -340,5 +466,95 @@ pub(crate) fn kebab(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(name)) => name,
         other => format!("{other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use LikelihoodKind as Kind;
+
+    const COUNTS: [Kind; 4] = [
+        Kind::Poisson,
+        Kind::NegativeBinomial,
+        Kind::ZeroInflatedNegativeBinomial,
+        Kind::Multinomial,
+    ];
+
+    #[test]
+    fn a_likelihood_says_which_values_it_can_have() {
+        for kind in COUNTS {
+            for (value, fits) in [
+                (0.0, true),
+                (7.0, true),
+                (16_777_216.0, true),
+                (-1.0, false),
+                (0.5, false),
+                (f32::NAN, false),
+                (f32::INFINITY, false),
+            ] {
+                assert_eq!(kind.fits(value), fits, "{kind:?} of {value}");
+            }
+        }
+        for kind in [Kind::Categorical, Kind::DiscretizedLogistic] {
+            assert!((0..256).all(|k| kind.fits(k as f32 / 255.0)));
+            assert!((0..256).all(|k| kind.fits(k as f32 * (1.0 / 255.0)) || k == 255));
+            for value in [-1.0 / 255.0, 256.0 / 255.0, 0.5, 0.1, 7.0, f32::NAN] {
+                assert!(!kind.fits(value), "{kind:?} of {value}");
+            }
+        }
+        assert!(Kind::PerColumn.fits(f32::NAN) && !Kind::PerColumn.fits(f32::INFINITY));
+        assert!(Kind::Bernoulli.fits(0.3) && !Kind::Bernoulli.fits(1.1));
+        assert!(Kind::Gaussian.fits(-1e6) && !Kind::Gaussian.fits(f32::NAN));
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_named() {
+        let of = |kind, value| LikelihoodConfig::new(kind).check_value(value);
+        of(Kind::Poisson, 3.0).unwrap();
+        let error = of(Kind::Poisson, 2.5).unwrap_err().to_string();
+        for part in [
+            "the poisson likelihood needs whole numbers from 0",
+            "2.5",
+            "--scale none",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
+        let error = of(Kind::DiscretizedLogistic, 0.5).unwrap_err().to_string();
+        assert!(
+            error.contains("discretized-logistic likelihood needs values k/255"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn ranges_outside_the_support_are_refused() {
+        let of = |kind, min, max| LikelihoodConfig::new(kind).check_range(ValueRange { min, max });
+        for kind in COUNTS {
+            of(kind, 0.0, 1e6).unwrap();
+            assert!(of(kind, -1.0, 1.0).is_err(), "{kind:?}");
+        }
+        for kind in [Kind::Categorical, Kind::DiscretizedLogistic] {
+            of(kind, 0.0, 1.0).unwrap();
+            assert!(of(kind, 0.0, 255.0).is_err(), "{kind:?}");
+        }
+        of(Kind::PerColumn, -5.0, 5.0).unwrap();
+    }
+
+    /// As files of a model have it.
+    #[test]
+    fn a_likelihood_without_columns_is_written_and_read_as_before() {
+        let text = r#"{"kind":"gaussian","sigma":0.5}"#;
+        let config: LikelihoodConfig = serde_json::from_str(text).unwrap();
+        assert_eq!(config.columns, []);
+        assert_eq!(serde_json::to_string(&config).unwrap(), text);
+        let config =
+            LikelihoodConfig::per_column(vec![ColumnWidth::Number, ColumnWidth::Levels(3)]);
+        let text = r#"{"kind":"per-column","sigma":1.0,"columns":["number",{"levels":3}]}"#;
+        assert_eq!(serde_json::to_string(&config).unwrap(), text);
+        assert_eq!(
+            serde_json::from_str::<LikelihoodConfig>(text).unwrap(),
+            config
+        );
     }
 }

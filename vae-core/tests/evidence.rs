@@ -41,8 +41,8 @@ fn model(prior: PriorKind, posterior: PosteriorKind, latent: usize) -> Model<Fle
         code: CodeShape::row(CodeKind::Distribution, &model),
         model,
         likelihood: LikelihoodConfig {
-            kind: LikelihoodKind::Gaussian,
             sigma: 2.0,
+            ..LikelihoodConfig::new(LikelihoodKind::Gaussian)
         },
         objective: Default::default(),
         shape: DataShape::flat(FEATURES),

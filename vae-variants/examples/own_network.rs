@@ -60,7 +60,8 @@ pub type Parts<B> = Assembly<B, Networks<B>>;
 
 /// What makes the networks, for the widths that the variant needs.
 pub fn assemble<B: Backend>(spec: &ModelSpec, init: &mut Init<'_, B>) -> Result<Parts<B>> {
-    let likelihood: BuiltinLikelihood<B> = spec.likelihood.init(init.device())?;
+    let likelihood: BuiltinLikelihood<B> =
+        spec.likelihood.init(spec.shape.features(), init.device())?;
     Assembly::with(spec, init, likelihood, |nets, init| {
         let outputs = nets.output.features() * nets.parameters_per_feature;
         Ok(Pair::new(

@@ -118,7 +118,8 @@ impl<B: Backend> Method<B> for Contractive {
     }
 
     fn loss(&self, parts: &impl Parts<B>, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
-        let (code, norm) = self.code_and_jacobian(parts, batch.input.clone(), step);
+        let (code, norm) =
+            self.code_and_jacobian(parts, parts.encoder_input(batch.input.clone(), None), step);
         let weight = self.contraction.at(step.step, step.total_steps);
         decoded(parts, code, batch, step).with_term("contraction", norm, weight)
     }

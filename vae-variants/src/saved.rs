@@ -151,7 +151,7 @@ impl Description {
         self.model.check()?;
         let spec = ModelSpec {
             model: self.model.clone(),
-            likelihood: self.likelihood,
+            likelihood: self.likelihood.clone(),
             objective: self.objective.clone(),
             shape: self.shape.clone(),
             classes: self.classes.len(),

@@ -49,14 +49,14 @@ fn a_model_with_networks_from_outside_is_refused_without_them() {
 fn networks_of_the_wrong_width_are_refused_before_training() {
     type Of = fn(&ModelSpec, &mut Init<'_, Flex>) -> Result<Parts<Flex>>;
     let encoder: Of = |spec, init| {
-        let likelihood = spec.likelihood.init(init.device())?;
+        let likelihood = spec.likelihood.init(spec.shape.features(), init.device())?;
         Assembly::with(spec, init, likelihood, |nets, init| {
             let decoder = Residual::new(nets.latent, 784, init);
             Ok(Pair::new(Residual::new(784, 20, init), decoder))
         })
     };
     let decoder: Of = |spec, init| {
-        let likelihood = spec.likelihood.init(init.device())?;
+        let likelihood = spec.likelihood.init(spec.shape.features(), init.device())?;
         Assembly::with(spec, init, likelihood, |nets, init| {
             let decoder = Residual::new(nets.latent, 100, init);
             Ok(Pair::new(Residual::new(784, nets.code, init), decoder))

@@ -6,7 +6,7 @@ use super::{Distribution, LOG_2_PI, repeat_rows, rows_for};
 use crate::{StepContext, ops};
 
 /// Learned standard deviations stay above `exp(-6)`, as in Rybkin 2021 (section 4.2).
-const MIN_LOG_SIGMA: f64 = -6.0;
+pub(super) const MIN_LOG_SIGMA: f64 = -6.0;
 
 /// Where a Gaussian's standard deviation comes from.
 #[derive(Debug, Clone)]

@@ -1,13 +1,23 @@
 //! Distributions over rows of numbers: prior, posterior and likelihood are all of this kind.
 
 mod bernoulli;
+mod categorical;
 mod code;
 mod continuous_bernoulli;
 mod diagonal_gaussian;
+mod discretized_logistic;
 mod gaussian;
+mod host;
 mod mixture;
+mod multinomial;
+mod negative_binomial;
+mod per_column;
+mod poisson;
 mod posterior;
 mod standard_normal;
+#[cfg(test)]
+mod whole_tests;
+mod zero_inflated;
 
 /// Implements [`Distribution`] for an enum of distributions.
 macro_rules! any_distribution {
@@ -47,14 +57,21 @@ use burn::tensor::{Tensor, backend::Backend};
 use crate::StepContext;
 
 pub use bernoulli::Bernoulli;
+pub use categorical::Categorical;
 pub use code::{Code, Grid};
 pub use continuous_bernoulli::ContinuousBernoulli;
 pub use diagonal_gaussian::{DiagonalGaussian, repeat_rows, select_rows};
+pub use discretized_logistic::DiscretizedLogistic;
 pub use gaussian::{Gaussian, Spread};
 pub use mixture::GaussianMixture;
+pub use multinomial::Multinomial;
+pub use negative_binomial::NegativeBinomial;
+pub use per_column::PerColumn;
+pub use poisson::Poisson;
 pub use posterior::{Kl, Posterior, draw_with_kl, draw_with_log_ratio};
 pub use standard_normal::StandardNormal;
 pub(crate) use standard_normal::standard_log_prob;
+pub use zero_inflated::ZeroInflatedNegativeBinomial;
 
 /// `log(2 pi)`
 pub(crate) const LOG_2_PI: f64 = 1.837_877_066_409_345_5;

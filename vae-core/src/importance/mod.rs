@@ -103,7 +103,7 @@ mod tests {
         let likelihood = LikelihoodConfig::new(LikelihoodKind::Gaussian);
         let parts = Assembly::<Flex, _> {
             networks: Line { variance },
-            likelihood: likelihood.init(&device).unwrap(),
+            likelihood: likelihood.init(1, &device).unwrap(),
             prior: BuiltinPrior::Normal(NormalPrior { latent: 1 }),
             flow: None,
             shared: Shared {

@@ -12,15 +12,18 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `activation`, `dense`, `conv`, `images`, `nll`, `latent`, `adam` | the operations, their references, tests of one against the other |
+//! | `activation`, `dense`, `conv`, `images`, `nll`, `counts`, `levels`, `columns`, `gamma`, `latent`, `adam` | the operations, their references, tests of one against the other |
 //! | `kernels` | loops over slices, which know no backend, and how threads share them |
 //! | `kernels/fused` | the operations as kernels; how tensors lend their memory; automatic differentiation |
 //! | `no_kernels` | the same as seen from here, empty |
 
 mod activation;
 mod adam;
+mod columns;
 mod conv;
+mod counts;
 mod dense;
+mod gamma;
 mod images;
 #[cfg(feature = "kernels")]
 mod kernels;
@@ -28,6 +31,7 @@ mod kernels;
 #[path = "no_kernels.rs"]
 mod kernels;
 mod latent;
+mod levels;
 mod nll;
 #[cfg(test)]
 mod testing;
@@ -38,10 +42,19 @@ use burn::tensor::{Tensor, backend::Backend, ops::FloatTensor};
 
 pub use activation::{Activation, activate};
 pub use adam::{AdamStep, adam};
+pub use columns::{ColumnWidth, columns_nll};
+pub(crate) use columns::{numbers, with_places};
 pub use conv::{Window, conv_transpose2d, conv2d};
+pub(crate) use counts::LOG_RATE;
+pub use counts::{
+    Limit, multinomial_nll, negative_binomial_nll, poisson_nll, soft_limit, zero_inflated_nll,
+};
 pub use dense::{dense, dense_transposed};
+pub use gamma::{digamma, ln_gamma};
 pub use images::{images, resize, rows};
 pub use latent::{gaussian_kl, gaussian_kl_per_dimension, reparameterise};
+pub use levels::{LEVELS, categorical_nll, discretized_logistic_mean, discretized_logistic_nll};
+pub(crate) use levels::{level, logistic};
 pub use nll::{bernoulli_nll, continuous_bernoulli_nll, gaussian_nll, soft_floor, squared_error};
 
 static REFERENCE: AtomicBool = AtomicBool::new(false);

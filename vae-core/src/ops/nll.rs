@@ -94,12 +94,15 @@ impl Nll {
     }
 }
 
-/// With `softplus(l) = (l + |l|) / 2 + log(1 + exp(-|l|))`, whose slope at `l = 0` is 1/2 also as
-/// automatic differentiation sees it.
+/// `log(1 + exp(x))` as `(x + |x|) / 2 + log(1 + exp(-|x|))`, which never overflows, and whose slope at 0 is
+/// 1/2 also as automatic differentiation sees it.
+pub(super) fn stable_softplus<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+    let size = x.clone().abs();
+    (x + size.clone()).mul_scalar(0.5) + size.neg().exp().log1p()
+}
+
 fn bernoulli<B: Backend>(logits: Tensor<B, 2>, target: Tensor<B, 2>) -> Tensor<B, 2> {
-    let size = logits.clone().abs();
-    let softplus = (logits.clone() + size.clone()).mul_scalar(0.5) + size.neg().exp().log1p();
-    softplus - logits * target
+    stable_softplus(logits.clone()) - logits * target
 }
 
 /// `log(l / tanh(l / 2))`; near 0, where that is 0/0, the series `log 2 + l^2/12 - 7 l^4/1440`.

@@ -26,8 +26,8 @@ fn spec(hvae: &Hvae, model: ModelConfig, objective: &str) -> ModelSpec {
         code: hvae.code(&model, &shape).unwrap(),
         model,
         likelihood: LikelihoodConfig {
-            kind: LikelihoodKind::Gaussian,
             sigma: SIGMA,
+            ..LikelihoodConfig::new(LikelihoodKind::Gaussian)
         },
         objective: serde_json::from_str::<ObjectiveConfig>(objective).unwrap(),
         shape,

@@ -2,10 +2,14 @@
 //! run with the same number of threads. Only `fused`, which lends them the memory of tensors, knows
 //! Burn.
 
+mod columns;
 mod conv;
+mod counts;
 mod elementwise;
 mod fused;
+mod gamma;
 mod isa;
+mod levels;
 mod math;
 mod matrix;
 mod sync;

@@ -4,6 +4,7 @@
 mod activation;
 mod adam;
 mod conv;
+mod counts;
 mod dense;
 mod host;
 mod images;
