@@ -417,4 +417,30 @@ mod tests {
         let built = config.init::<Flex>(7, &Default::default()).unwrap();
         assert_eq!(built.log_theta.unwrap().val().dims(), [7]);
     }
+
+    /// As those in checkpoints of before there were dispersions.
+    #[test]
+    fn a_record_without_dispersions_is_read() {
+        use burn::record::{FullPrecisionSettings, NamedMpkBytesRecorder, Recorder};
+
+        #[derive(Module, Debug)]
+        struct Before<B: Backend> {
+            log_sigma: Option<Param<Tensor<B, 1>>>,
+            #[module(skip)]
+            config: LikelihoodConfig,
+        }
+
+        let device = Default::default();
+        let recorder = NamedMpkBytesRecorder::<FullPrecisionSettings>::default();
+        let config = LikelihoodConfig::new(LikelihoodKind::GaussianGlobal);
+        let before = Before::<Flex> {
+            log_sigma: Some(Param::from_tensor(Tensor::from_data([-1.5], &device))),
+            config: config.clone(),
+        };
+        let bytes = Recorder::<Flex>::record(&recorder, before.into_record(), ()).unwrap();
+        let record = Recorder::<Flex>::load(&recorder, bytes, &device).unwrap();
+        let built = config.init::<Flex>(3, &device).unwrap().load_record(record);
+        assert_eq!(built.log_sigma.unwrap().val().into_scalar(), -1.5);
+        assert!(built.log_theta.is_none());
+    }
 }

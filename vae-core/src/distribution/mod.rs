@@ -6,6 +6,8 @@ mod code;
 mod continuous_bernoulli;
 mod diagonal_gaussian;
 mod discretized_logistic;
+#[cfg(test)]
+mod draw_tests;
 mod gaussian;
 mod host;
 mod mixture;

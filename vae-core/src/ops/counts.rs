@@ -317,4 +317,24 @@ mod tests {
             }
         }
     }
+
+    /// By hand: 20 is 4 beyond 16, and 4 / (1 + 4 / 8) = 8/3; -1e9 is all of the reach beyond -16.
+    #[test]
+    fn a_soft_limit_by_hand() {
+        for (x, expected) in [
+            (3.5, 3.5),
+            (-16.0, -16.0),
+            (20.0, 16.0 + 8.0 / 3.0),
+            (-1e9, -24.0),
+        ] {
+            let tensor = Tensor::<burn_flex::Flex, 1>::from_data([x as f32], &Default::default());
+            let found = soft_limit(tensor, LOG_RATE).into_scalar();
+            assert!((f64::from(found) - expected).abs() < 2e-6, "{x}: {found}");
+            assert!(
+                (LOG_RATE.of(x) - expected).abs() < 1e-6,
+                "{x}: {}",
+                LOG_RATE.of(x)
+            );
+        }
+    }
 }
