@@ -1,6 +1,7 @@
 //! Loops over rows of counts: see [`crate::ops::counts`] for the formulas.
 
 use super::{
+    elementwise::total,
     gamma::{
         at_least, deviance, digamma_remainder, log_ratio, soft_limit, softplus, stirling_remainder,
     },
@@ -15,13 +16,13 @@ use crate::ops::{
 vectorised! {
     /// `-log p(counts)` of Poisson variables, summed.
     pub(in crate::ops) fn poisson_nll<const FMA: bool>(log_rate: &[f32], counts: &[f32]) -> f32 {
-        let mut sum = 0.0;
-        for (&log_rate, &k) in log_rate.iter().zip(counts) {
+        let mut nll = vec![0.0; counts.len()];
+        for ((nll, &log_rate), &k) in nll.iter_mut().zip(log_rate).zip(counts) {
             let rate = exp::<FMA>(soft_limit(log_rate, LOG_RATE)[0]);
             let ratio = log_ratio::<FMA>(k, rate);
-            sum += deviance::<FMA>(k, rate, k - rate, ratio) + stirling_remainder::<FMA>(k);
+            *nll = deviance::<FMA>(k, rate, k - rate, ratio) + stirling_remainder::<FMA>(k);
         }
-        sum
+        total(&nll)
     }
 }
 
@@ -83,11 +84,12 @@ vectorised! {
         counts: &[f32],
     ) -> f32 {
         let (log_means, log_thetas) = parameters.split_at(counts.len());
-        let mut sum = 0.0;
-        for ((&log_mean, &log_theta), &k) in log_means.iter().zip(log_thetas).zip(counts) {
-            sum += negative_binomial::<FMA>(log_mean, log_theta, k);
+        let mut nll = vec![0.0; counts.len()];
+        let variables = log_means.iter().zip(log_thetas).zip(counts);
+        for (nll, ((&log_mean, &log_theta), &k)) in nll.iter_mut().zip(variables) {
+            *nll = negative_binomial::<FMA>(log_mean, log_theta, k);
         }
-        sum
+        total(&nll)
     }
 }
 
@@ -125,18 +127,18 @@ vectorised! {
         counts: &[f32],
     ) -> f32 {
         let [log_means, log_thetas, logits] = thirds(parameters, counts.len());
-        let mut sum = 0.0;
-        let parameters = log_means.iter().zip(log_thetas).zip(logits);
-        for (((&log_mean, &log_theta), &logit), &k) in parameters.zip(counts) {
+        let mut nll = vec![0.0; counts.len()];
+        let variables = log_means.iter().zip(log_thetas).zip(logits).zip(counts);
+        for (nll, (((&log_mean, &log_theta), &logit), &k)) in nll.iter_mut().zip(variables) {
             let without = negative_binomial::<FMA>(log_mean, log_theta, k);
             let difference = logit + without;
             let none = softplus::<FMA>(logit);
             let counted = none + without - softplus::<FMA>(difference);
             let inflated = softplus::<FMA>(-logit) - softplus::<FMA>(-difference);
             let zero = if difference > 0.0 { inflated } else { counted };
-            sum += if k < 0.5 { zero } else { without + none };
+            *nll = if k < 0.5 { zero } else { without + none };
         }
-        sum
+        total(&nll)
     }
 }
 
@@ -183,17 +185,17 @@ vectorised! {
     /// `-log p(counts)` of a multinomial variable with the total of the counts.
     pub(in crate::ops) fn multinomial_nll<const FMA: bool>(logits: &[f32], counts: &[f32]) -> f32 {
         let [largest, log_sum] = log_sum::<FMA>(logits);
-        let total: f32 = counts.iter().sum();
-        let mut sum = 0.0;
-        for (&logit, &k) in logits.iter().zip(counts) {
+        let events = total(counts);
+        let mut nll = vec![0.0; counts.len()];
+        for ((nll, &logit), &k) in nll.iter_mut().zip(logits).zip(counts) {
             let log_p = logit - largest - log_sum;
-            let mean = total * exp::<FMA>(log_p);
+            let mean = events * exp::<FMA>(log_p);
             let exact = log_ratio::<FMA>(k, at_least(mean, SMALL as f32));
-            let small = log_ratio::<FMA>(k, at_least(total, 1.0)) - log_p;
+            let small = log_ratio::<FMA>(k, at_least(events, 1.0)) - log_p;
             let ratio = if mean < SMALL as f32 { small } else { exact };
-            sum += deviance::<FMA>(k, mean, k - mean, ratio) + stirling_remainder::<FMA>(k);
+            *nll = deviance::<FMA>(k, mean, k - mean, ratio) + stirling_remainder::<FMA>(k);
         }
-        sum - stirling_remainder::<FMA>(total)
+        total(&nll) - stirling_remainder::<FMA>(events)
     }
 }
 
@@ -206,9 +208,9 @@ vectorised! {
         scale: f32,
     ) {
         let [largest, log_sum] = log_sum::<FMA>(logits);
-        let total: f32 = counts.iter().sum();
+        let events = total(counts);
         for ((out, &logit), &k) in out.iter_mut().zip(logits).zip(counts) {
-            *out = scale * (total * exp::<FMA>(logit - largest - log_sum) - k);
+            *out = scale * (events * exp::<FMA>(logit - largest - log_sum) - k);
         }
     }
 }

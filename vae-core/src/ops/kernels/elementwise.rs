@@ -41,6 +41,12 @@ fn sum_of_three(a: &[f32], b: &[f32], c: &[f32], f: impl Fn(f32, f32, f32) -> f3
     total + lanes[0]
 }
 
+/// The sum of the values.
+#[inline(always)]
+pub(super) fn total(values: &[f32]) -> f32 {
+    sum(values, values, |value, _| value)
+}
+
 /// Adds the bias to each row and applies `f`.
 #[inline(always)]
 fn activate(rows: &mut [f32], bias: &[f32], f: impl Fn(f32) -> f32) {

@@ -1,6 +1,7 @@
 //! Loops over rows of eight-bit pixels: see [`crate::ops::levels`] for the formulas.
 
 use super::{
+    elementwise::total,
     gamma::{soft_limit, softplus},
     math::{exp, fma, log, sigmoid},
     vectorised,
@@ -102,18 +103,19 @@ vectorised! {
     /// `-log p(target)` of rounded logistic variables, summed.
     pub(in crate::ops) fn logistic_nll<const FMA: bool>(parameters: &[f32], target: &[f32]) -> f32 {
         let (means, log_scales) = parameters.split_at(target.len());
-        let mut nll = 0.0;
-        for ((&mean, &log_scale), &x) in means.iter().zip(log_scales).zip(target) {
+        let mut nll = vec![0.0; target.len()];
+        let variables = means.iter().zip(log_scales).zip(target);
+        for (nll, ((&mean, &log_scale), &x)) in nll.iter_mut().zip(variables) {
             let (mean, k) = (mean * TOP as f32, level(x));
             let width = exp::<FMA>(-soft_limit(log_scale, LOG_SCALE)[0]) / TOP as f32;
             let below = softplus::<FMA>(((k - 0.5) - mean) * width);
             let above = softplus::<FMA>(-(((k + 0.5) - mean) * width));
             let inner = log_1m_exp::<FMA>(width);
             let (lowest, highest) = (k < 0.5, k > TOP as f32 - 0.5);
-            nll += if lowest { 0.0 } else { below } + if highest { 0.0 } else { above }
-                - if lowest | highest { 0.0 } else { inner };
+            let tails = if lowest { 0.0 } else { below } + if highest { 0.0 } else { above };
+            *nll = tails - if lowest | highest { 0.0 } else { inner };
         }
-        nll
+        total(&nll)
     }
 }
 
