@@ -212,20 +212,75 @@ fn a_table_with_holes() {
     place.write("one.csv", "a,b\n1,2\n");
     let message = place.fail("--dataset one.csv --out run --batch-size 1");
     assert_says(&message, &["one.csv", "no second row"]);
-    place.write("t.csv", "a,b\n1,2\n3,NaN\n5,6\n");
+    place.write("t.csv", "a,b\n1,2\n3,inf\n5,6\n");
     let message = place.fail("--dataset t.csv --out run");
-    assert_says(&message, &["t.csv", "line 3", "b", "NaN"]);
+    assert_says(&message, &["t.csv", "line 3", "b", "inf"]);
+    place.write("t.csv", "a,gone\n1,NA\n3,\n5,null\n");
+    let message = place.fail("--dataset t.csv --out run");
+    assert_says(&message, &["t.csv", "gone", "missing", "--drop"]);
 
     place.write("u.csv", "a,b,kind\n1,2,x\n3,4,y\n5,6,x\n");
-    assert_says(
-        &place.fail("--dataset u.csv --out run"),
-        &["kind", "--label"],
-    );
     assert_says(
         &place.fail("--dataset u.csv --label knd --out run"),
         &["knd", "kind"],
     );
     nothing_was_made(&place);
+}
+
+/// Columns of categories, counts that are none, levels that nobody has seen.
+#[test]
+fn a_table_of_mixed_columns() {
+    let place = Place::new();
+    let small = "--epochs 1 --batch-size 8 --hidden 8 --latent 2 --quiet";
+    let colors = ["red", "green", "blue"];
+    let row = |i: usize| format!("{i},{},{}.5,n{i}\n", colors[i % 3], i * 2);
+    let rows: String = (0..60).map(row).collect();
+    place.write("t.csv", format!("size,color,weight,id\n{rows}"));
+    let says = |args: &str, parts: &[&str]| {
+        let message = place.fail(&format!("--dataset t.csv {small} {args} --out run"));
+        assert_says(&message, parts);
+        nothing_was_made(&place);
+    };
+    says("", &["id", "every row", "--drop", "--label"]);
+    let gaussian = ["model.likelihood", "gaussian", "color", "--drop"];
+    says("--drop id --likelihood gaussian", &gaussian);
+    says("--drop idd", &["idd", "id"]);
+    says("--drop id,color --label color", &["color", "drop", "label"]);
+    says(
+        "--categorical color --label color --drop id",
+        &["color", "categorical", "label"],
+    );
+    let counts = ["poisson", "whole numbers from 0", "weight", "0.5"];
+    says("--drop id,color --likelihood poisson", &counts);
+    says(
+        "--drop id --binarize threshold",
+        &["binarize", "categories"],
+    );
+    says("--drop id --variant vaegan", &["vaegan", "--variant"]);
+
+    // One level is seen once, and not in the training.
+    let rare = rows
+        .replacen("green", "mauve", 1)
+        .replacen("n1\n", "n2\n", 1);
+    place.write("t.csv", format!("size,color,weight,id\n{rare}"));
+    let seeds = (1..40).map(|seed| format!("--drop id --seed {seed}"));
+    let outcomes = seeds.map(|seed| {
+        let out = place
+            .command(&format!("--dataset t.csv {small} {seed} --out s"))
+            .output()
+            .unwrap();
+        let _ = std::fs::remove_dir_all(place.join("s"));
+        (seed, out)
+    });
+    let (seed, refused) = outcomes
+        .into_iter()
+        .find(|(_, out)| !out.status.success())
+        .unwrap();
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_says(&message, &["mauve", "color", "--unseen"]);
+    place.run(&format!(
+        "--dataset t.csv {small} {seed} --unseen other --out run"
+    ));
 }
 
 #[test]

@@ -10,12 +10,15 @@ use crate::distribution::select_rows;
 pub struct Batch<B: Backend> {
     /// What the encoder sees, corrupted where the variant asks for it. `[batch, features]`
     pub input: Tensor<B, 2>,
-    /// What the decoder is to reproduce, never corrupted. `[batch, features]`
+    /// What the decoder is to reproduce, never corrupted; NaN where a cell of a table is missing.
+    /// `[batch, features]`
     pub target: Tensor<B, 2>,
     /// One-hot class followed by standardised attributes. `[batch, classes + attributes]`
     pub condition: Option<Tensor<B, 2>>,
     /// Class index, or [`vae_data::UNLABELLED`]. `[batch]`
     pub label: Option<Tensor<B, 1, Int>>,
+    /// Whether the target is NaN anywhere.
+    pub has_gaps: bool,
 }
 
 impl<B: Backend> Batch<B> {
@@ -29,6 +32,7 @@ impl<B: Backend> Batch<B> {
             input,
             condition: None,
             label: None,
+            has_gaps: false,
         }
     }
 
@@ -39,6 +43,7 @@ impl<B: Backend> Batch<B> {
             let width = values.len() / len.max(1);
             Tensor::<B, 2>::from_data(TensorData::new(values, [len, width]), device)
         };
+        let has_gaps = host.target.iter().any(|value| value.is_nan());
         let target = rows(host.target);
         Self {
             input: host.corrupted.map_or_else(|| target.clone(), rows),
@@ -47,6 +52,7 @@ impl<B: Backend> Batch<B> {
             label: host.labels.map(|labels| {
                 Tensor::<B, 1, Int>::from_data(TensorData::new(labels, [len]), device)
             }),
+            has_gaps,
         }
     }
 
@@ -66,6 +72,19 @@ impl<B: Backend> Batch<B> {
             target: rows(&self.target),
             condition: self.condition.as_ref().map(rows),
             label,
+            has_gaps: self.has_gaps,
+        }
+    }
+
+    /// What a reconstruction differs by from the target: 0 where that is missing.
+    ///
+    /// # Shapes
+    /// - `reconstructed`, output: `[batch, features]`
+    pub fn error(&self, reconstructed: Tensor<B, 2>) -> Tensor<B, 2> {
+        let error = reconstructed - self.target.clone();
+        match self.has_gaps {
+            true => error.mask_fill(self.target.clone().is_nan(), 0.0),
+            false => error,
         }
     }
 

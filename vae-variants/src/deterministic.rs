@@ -21,7 +21,7 @@ pub fn decoded<B: Backend>(
     step: &StepContext,
 ) -> Objective<B> {
     let likelihood = parts.likelihood_of(code.clone(), batch, step);
-    let error = likelihood.mean() - batch.target.clone();
+    let error = batch.error(likelihood.mean());
     Objective::new(likelihood.nll(batch.target.clone()))
         .with_monitor("squared_error", error.square().sum_dim(1).squeeze_dim(1))
         .with_codes(code)

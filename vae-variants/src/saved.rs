@@ -10,11 +10,12 @@ use std::{
 use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Assembly, Error, LikelihoodConfig, ModelSpec, ObjectiveConfig, Parts, Result,
+    Assembly, ColumnWidth, Error, LikelihoodConfig, LikelihoodKind, ModelSpec, ObjectiveConfig,
+    Parts, Result,
     files::{Renaming, parameters_from_bytes, parameters_to_bytes, write_atomically},
     nets::{Init, ModelConfig},
 };
-use vae_data::{Binarize, DataShape, Scaler, ValueRange};
+use vae_data::{Binarize, ColumnKind, Columns, Data, DataShape, Scaler, Subset, ValueRange};
 use vae_results::RunFolder;
 
 use crate::{
@@ -58,8 +59,11 @@ pub struct Description {
     pub range: (f32, f32),
     /// How the data were made binary.
     pub binarize: Binarize,
-    /// Names of the features; empty where they have none.
+    /// Names of the features, of a table those of its columns; empty where they have none.
     pub columns: Vec<String>,
+    /// How rows of a table with categories, dates or gaps become examples; nothing for data that are numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<Columns>,
     /// Class names, in the order of the one-hot condition.
     pub classes: Vec<String>,
     /// Names of the numeric condition columns.
@@ -93,7 +97,7 @@ impl Description {
         variant: Variant,
         model: ModelConfig,
         objective: ObjectiveConfig,
-        data: &vae_data::Data,
+        data: &Data,
         binarize: Binarize,
     ) -> Result<Self> {
         // All values must be finite, but scaled validation and test values may leave the range.
@@ -101,8 +105,8 @@ impl Description {
         let range = range.unwrap_or(ValueRange { min: 0.0, max: 0.0 });
         data.validation.range()?;
         data.test.range()?;
-        let likelihood = model.likelihood(&data.shape, range);
-        likelihood.check_range(range)?;
+        let table = data.table.as_deref().cloned();
+        let likelihood = likelihood(&model, data, range)?;
         Ok(Self {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").into(),
@@ -118,6 +122,7 @@ impl Description {
             range: (range.min, range.max),
             binarize,
             columns: data.columns.clone(),
+            table,
             classes: data.classes.clone(),
             attributes: data.attributes.clone(),
             scaler: data.scaler.as_deref().cloned(),
@@ -134,11 +139,31 @@ impl Description {
         }
     }
 
-    /// The name of each feature; those without one are called x0, x1 and so on.
+    /// Numbers in a row of the data: one for each feature, or for each column of a table.
+    pub fn row_width(&self) -> usize {
+        let table = self.table.as_ref();
+        table.map_or(self.shape.features(), |table| table.kinds().len())
+    }
+
+    /// The name of each number in a row of the data; those without one are called x0, x1 and so on.
     pub fn column_names(&self) -> Vec<String> {
         let named = |at: usize| self.columns.get(at).filter(|name| !name.trim().is_empty());
         let name = |at| named(at).cloned().unwrap_or_else(|| format!("x{at}"));
-        (0..self.shape.features()).map(name).collect()
+        (0..self.row_width()).map(name).collect()
+    }
+
+    /// The levels of a column that is a category; none for numbers and dates.
+    pub fn levels(&self, column: usize) -> &[String] {
+        let kinds = self.table.as_ref().map_or(&[][..], Columns::kinds);
+        kinds.get(column).map_or(&[], ColumnKind::levels)
+    }
+
+    /// A value in a row of the data as text: a number, a date, a level; empty where it is missing.
+    pub fn text(&self, column: usize, value: f32) -> String {
+        match &self.table {
+            Some(table) => table.text(column, value),
+            None => value.to_string(),
+        }
     }
 
     /// Everything that the parts are built from.
@@ -244,7 +269,10 @@ impl Description {
                 env!("CARGO_PKG_VERSION")
             )));
         }
-        serde_json::from_slice(bytes).map_err(unknown)
+        let description: Self = serde_json::from_slice(bytes).map_err(unknown)?;
+        let table = description.table.as_ref().map_or(Ok(()), Columns::check);
+        table.map_err(|error| corrupt(error.to_string()))?;
+        Ok(description)
     }
 
     /// Writes `model.json` into `folder`.
@@ -275,6 +303,74 @@ fn read(path: &Path) -> Result<Vec<u8>> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// The likelihood in force for some data, which must be of its kind.
+fn likelihood(model: &ModelConfig, data: &Data, range: ValueRange) -> Result<LikelihoodConfig> {
+    let per_column = LikelihoodKind::PerColumn;
+    let table = data.table.as_deref();
+    let default = table.map(|_| per_column);
+    let kind = model.likelihood.or(default);
+    let mut likelihood = ModelConfig {
+        likelihood: kind,
+        ..model.clone()
+    }
+    .likelihood(&data.shape, range);
+    if likelihood.kind == per_column && data.shape.image().is_none() {
+        let width = |kind: &ColumnKind| match kind {
+            ColumnKind::Category { levels } => ColumnWidth::Levels(levels.len()),
+            ColumnKind::Number | ColumnKind::Date { .. } => ColumnWidth::Number,
+        };
+        likelihood.columns = match table {
+            Some(table) => table.kinds().iter().map(width).collect(),
+            None => vec![ColumnWidth::Number; data.shape.features()],
+        };
+    }
+    if let Some(table) = table
+        && likelihood.kind != per_column
+    {
+        let category = table.kinds().iter().position(ColumnKind::is_category);
+        let why = match category {
+            Some(column) => format!("column `{}` holds categories", data.columns[column]),
+            None => "cells of the table are missing".to_owned(),
+        };
+        return Err(Error::setting(
+            "model.likelihood",
+            serde_json::to_string(&likelihood.kind).unwrap_or_default(),
+            format!(
+                "per-column, as {why}: leave it out, or such columns out of the data with `drop` (--drop)"
+            ),
+        ));
+    }
+    likelihood.check_range(range)?;
+    for subset in [&data.train, &data.validation, &data.test] {
+        check_values(&likelihood, subset)?;
+    }
+    Ok(likelihood)
+}
+
+/// Refuses values between the ends of the range that a likelihood of whole numbers does not have.
+fn check_values(likelihood: &LikelihoodConfig, subset: &Subset) -> Result<()> {
+    if likelihood.fits(0.5) {
+        return Ok(());
+    }
+    let mut row = vec![0.0; subset.shape().features()];
+    for example in 0..subset.len() {
+        subset.read(example, &mut row)?;
+        if let Some(feature) = row.iter().position(|&value| !likelihood.fits(value)) {
+            let named = subset.columns().get(feature);
+            let feature = named.map_or_else(
+                || format!("feature {feature}"),
+                |name| format!("column `{name}`"),
+            );
+            let index = subset.indices()[example];
+            let place = format!("{feature} of example {index}, counted from 0");
+            let at = row.iter().copied().find(|&value| !likelihood.fits(value));
+            let error = at.map_or(Ok(()), |value| likelihood.check_value(value));
+            return error.map_err(|error| Error::Unfit(format!("{place}: {error}")));
+        }
+    }
+    Ok(())
 }
 
 /// A trained model as bytes: the content of its two files.

@@ -22,8 +22,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use vae_core::{
-    Batch, Distribution, Likelihood, Method, ModelSpec, Moved, Objective, Pace, Parts, Player,
-    Result, Schedule, StepContext, Update, Updates, VariantConfig, draw_with_kl,
+    Batch, Distribution, Error, Likelihood, LikelihoodKind, Method, ModelSpec, Moved, Objective,
+    Pace, Parts, Player, Result, Schedule, StepContext, Update, Updates, VariantConfig,
+    draw_with_kl,
     error::check,
     kl_per_unit,
     nets::{Activation, Arch, EncoderNet, Init, ModelConfig, Networks, NormKind},
@@ -91,6 +92,13 @@ impl VariantConfig for Vaegan {
     type Method<B: Backend> = Adversary<B>;
 
     fn fits(&self, spec: &ModelSpec) -> Result<()> {
+        if spec.likelihood.kind == LikelihoodKind::PerColumn {
+            return Err(Error::Unfit(
+                "vaegan judges examples as a whole, and a table with categories or missing cells has none that \
+                 its decoder could be taken for: choose another --variant"
+                    .into(),
+            ));
+        }
         let aggressive = spec.objective.aggressive;
         let none = "0 for vaegan, whose game sets the pace";
         check("objective.aggressive", aggressive, aggressive == 0, none)

@@ -12,11 +12,11 @@ use vae_core::{
     train::{TrainConfig, evaluate_nll},
 };
 use vae_data::{
-    Binarize, Data, DataConfig, DataError, DataShape, Dataset, MemoryDataset, NoProgress, Progress,
-    Scaler, Source,
+    Binarize, ColumnKind, Data, DataConfig, DataError, DataShape, Dataset, MemoryDataset,
+    NoProgress, Progress, Scaler, Source,
 };
 use vae_variants::{
-    Backend, Codes, Cvae, Description, ModelBytes, Recipe, Semi, Trained, Vae, Variant,
+    Ae, Backend, Codes, Cvae, Description, Draw, ModelBytes, Recipe, Semi, Trained, Vae, Variant,
 };
 
 const ROWS: usize = 240;
@@ -414,4 +414,152 @@ fn bytes_that_do_not_belong_together_are_refused() {
     };
     let error = Trained::from_bytes(mixed, Backend::Flex).err().unwrap();
     assert!(error.to_string().contains("model.safetensors"), "{error}");
+}
+
+const COLORS: [&str; 3] = ["red", "green", "blue"];
+
+/// A number, a category that says much about it, and a number with gaps. The categories are listed in an order of
+/// one's own.
+fn mixed(order: [usize; 3]) -> MemoryDataset {
+    let row = |i: usize| {
+        let color = [0, 0, 0, 1, 1, 2][i % 6];
+        let level = order.iter().position(|&of| of == color).unwrap() as f32;
+        let number = 10.0 * color as f32 + (i as f32 * 0.7).sin();
+        let gap = if i % 4 == 0 { f32::NAN } else { number * 2.0 };
+        [number, level, gap]
+    };
+    let levels = order.map(|of| COLORS[of].to_owned()).to_vec();
+    let kinds = vec![
+        ColumnKind::Number,
+        ColumnKind::Category { levels },
+        ColumnKind::Number,
+    ];
+    MemoryDataset::new(DataShape::flat(3), (0..ROWS).flat_map(row).collect())
+        .unwrap()
+        .with_columns(["size", "color", "double"].map(str::to_owned).to_vec())
+        .unwrap()
+        .with_kinds(kinds)
+        .unwrap()
+}
+
+fn mixed_data() -> Data {
+    let source = Source::new("mixed", Arc::new(mixed([1, 2, 0])));
+    Data::from_source(source, &DataConfig::default(), 1).unwrap()
+}
+
+/// Rows of a table of mixed columns go in and come out in its own units, levels are found by their names, and a
+/// model that has learned from gaps fills them.
+#[test]
+fn a_table_of_mixed_columns_goes_in_and_out() {
+    let data = mixed_data();
+    for variant in Variant::all() {
+        if matches!(
+            variant,
+            Variant::Vaegan(_) | Variant::Semi(_) | Variant::Cvae(_)
+        ) {
+            continue;
+        }
+        let name = variant.info().name;
+        let model = trained(variant, &data);
+        assert_eq!(model.description().levels(1), COLORS, "{name}");
+        let expected = codes(&model, mixed([1, 2, 0]));
+        assert!(
+            expected.mean.iter().all(|value| value.is_finite()),
+            "{name}"
+        );
+        let found = codes(&model, mixed([2, 0, 1]));
+        close(&found.mean, &expected.mean, 1e-6);
+        let examples = model.examples(Arc::new(mixed([0, 1, 2]))).unwrap();
+        for batch in model.reconstruct(&examples) {
+            let batch = batch.unwrap();
+            let gaps = batch.target.iter().filter(|value| value.is_nan()).count();
+            assert_eq!(gaps, batch.target.len() / 12, "{name}");
+            for (row, target) in batch.reconstructed.chunks(3).zip(batch.target.chunks(3)) {
+                assert!(row.iter().all(|value| value.is_finite()), "{name}: {row:?}");
+                assert!([0.0, 1.0, 2.0].contains(&target[1]));
+                assert!([0.0, 1.0, 2.0].contains(&row[1]), "{name}: {row:?}");
+            }
+        }
+        for terms in model.terms(&examples) {
+            let terms = terms.unwrap();
+            let values = terms.iter().flat_map(|term| &term.values);
+            assert!(values.copied().all(f32::is_finite), "{name}");
+        }
+    }
+
+    let model = trained(vae(), &data);
+    let samples = model.sample(2000, &[], 1).unwrap();
+    let share = samples.chunks(3).filter(|row| row[1] == 0.0).count() as f64 / 2000.0;
+    assert!((share - 0.5).abs() < 0.15, "{share}");
+    assert_eq!(
+        model.description().text(1, samples[1]),
+        COLORS[samples[1] as usize]
+    );
+    let means = model.sample_as(Draw::Mean, 2000, &[], 1).unwrap();
+    assert_ne!(samples, means);
+
+    let refused = |table: MemoryDataset, parts: &[&str]| {
+        let error = model.examples(Arc::new(table)).err().unwrap().to_string();
+        assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+    };
+    let numbers = MemoryDataset::new(DataShape::flat(3), vec![1.0; 9]).unwrap();
+    let named = |names: [&str; 3]| {
+        numbers
+            .clone()
+            .with_columns(names.map(str::to_owned).to_vec())
+            .unwrap()
+    };
+    refused(
+        named(["size", "color", "double"]),
+        &["`color`", "number", "categor"],
+    );
+    refused(named(["size", "colour", "double"]), &["`color`", "colour"]);
+}
+
+/// A row with a gap is worth as much as its cells that are there: the likelihood of the others does not change
+/// when what stands in the gap would.
+#[test]
+fn missing_cells_do_not_count() {
+    let model = trained(Variant::Ae(Ae::default()), &mixed_data());
+    let whole = |double: f32| {
+        let levels = COLORS.map(str::to_owned).to_vec();
+        MemoryDataset::new(DataShape::flat(3), vec![1.0, 0.0, double, 2.0, 1.0, double])
+            .unwrap()
+            .with_columns(["size", "color", "double"].map(str::to_owned).to_vec())
+            .unwrap()
+            .with_kinds(vec![
+                ColumnKind::Number,
+                ColumnKind::Category { levels },
+                ColumnKind::Number,
+            ])
+            .unwrap()
+    };
+    let mean = {
+        let scaler = model.description().scaler.as_ref().unwrap();
+        scaler.offset[2]
+    };
+    let term = |table: MemoryDataset| {
+        let examples = model.examples(Arc::new(table)).unwrap();
+        let terms = model.terms(&examples).next().unwrap().unwrap();
+        terms[0].values.clone()
+    };
+    // The encoder sees the same: a gap is the mean of its column.
+    let (with, without) = (term(whole(mean)), term(whole(f32::NAN)));
+    let reconstructed = |table: MemoryDataset| {
+        let examples = model.examples(Arc::new(table)).unwrap();
+        model
+            .reconstruct(&examples)
+            .next()
+            .unwrap()
+            .unwrap()
+            .reconstructed
+    };
+    close(
+        &reconstructed(whole(mean)),
+        &reconstructed(whole(f32::NAN)),
+        1e-4,
+    );
+    for (with, without) in with.iter().zip(&without) {
+        assert!(without.is_finite() && with != without);
+    }
 }

@@ -13,7 +13,7 @@ use clap::{
 use vae_core::files::write_atomically;
 use vae_data::to_npy;
 use vae_results::RunFolder;
-use vae_variants::{Condition, Description, Trained, prepare};
+use vae_variants::{Condition, Description, Draw, Trained, prepare};
 
 use crate::{
     pictures,
@@ -38,6 +38,10 @@ pub struct SampleArgs {
     /// Picture (.png), table (.csv) or array (.npy) to write [default: one in the folder of the run]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// What the likelihood of a code gives: its mean, or an example drawn from it [default: sample for
+    /// tables with columns of their own kinds and for counts, else mean]
+    #[arg(long, value_name = "mean|sample", value_parser = draw)]
+    pub draw: Option<Draw>,
     /// Seed of the codes [default: that of the run]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..1 << 63))]
     pub seed: Option<u64>,
@@ -117,10 +121,11 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
             args.run.display()
         );
     }
-    let values = model.sample(args.count, &conditions, settings.seed)?;
+    let draw = args.draw.unwrap_or(model.draws());
+    let values = model.sample_as(draw, args.count, &conditions, settings.seed)?;
 
     let shown = model.data();
-    let features = shown.shape.features();
+    let features = shown.row_width();
     let count = values.len() / features;
     let is_image = shown.shape.image().is_some();
     let (name, own) = match is_image {
@@ -129,7 +134,8 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     };
     let path = args.out.clone().unwrap_or_else(|| args.run.join(name));
     let bytes = match form.unwrap_or(own) {
-        Form::Csv => table(&values, shown),
+        Form::Csv => table(&values, shown)?,
+        Form::Npy if shown.table.is_some() => to_npy(&[count, features], &values),
         Form::Npy => to_npy(&[&[count], shown.shape.dims()].concat(), &values),
         Form::Png if !is_image => {
             bail!("samples of a table are written as numbers: --out FILE.csv or FILE.npy")
@@ -200,13 +206,23 @@ impl Form {
 }
 
 /// Comma-separated values; columns without a name are numbered.
-fn table(values: &[f32], shown: &Description) -> Vec<u8> {
-    let features = shown.shape.features();
-    let mut text = shown.column_names().join(",") + "\n";
-    for row in values.chunks(features) {
-        let cells: Vec<String> = row.iter().map(f32::to_string).collect();
-        text += &cells.join(",");
-        text.push('\n');
+fn table(values: &[f32], shown: &Description) -> Result<Vec<u8>> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    table.write_record(shown.column_names())?;
+    for row in values.chunks(shown.row_width()) {
+        table.write_record(
+            row.iter()
+                .enumerate()
+                .map(|(at, &value)| shown.text(at, value)),
+        )?;
     }
-    text.into_bytes()
+    Ok(table.into_inner()?)
+}
+
+fn draw(text: &str) -> Result<Draw, String> {
+    match text {
+        "mean" => Ok(Draw::Mean),
+        "sample" => Ok(Draw::Sample),
+        _ => Err("mean or sample is needed".to_owned()),
+    }
 }

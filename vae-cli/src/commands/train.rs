@@ -13,8 +13,11 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{ArgAction, Args, ValueEnum, error::ErrorKind};
 use serde::Serialize;
-use vae_core::train::{CheckpointStore, Ending, Evaluation, State};
-use vae_data::{Data, Progress, Subset, fingerprint};
+use vae_core::{
+    LikelihoodKind,
+    train::{CheckpointStore, Ending, Evaluation, State},
+};
+use vae_data::{Data, Progress, Scale, Subset, fingerprint};
 use vae_results::{Error as FolderError, Examples, Origin, RunFolder, RunWriter, Scores, Summary};
 use vae_variants::{Description, RENAMED, Recipe, Trained, is_model, prepare};
 
@@ -390,7 +393,16 @@ pub fn load_data(
     codes_of: Option<&Trained>,
     progress: &dyn Progress,
 ) -> Result<Data> {
-    let data = vae_data::load(&settings.data, settings.seed, progress)?;
+    let mut config = settings.data.clone();
+    if config.scale == Scale::Auto
+        && settings
+            .model
+            .likelihood
+            .is_some_and(LikelihoodKind::is_of_counts)
+    {
+        config.scale = Scale::None;
+    }
+    let data = vae_data::load(&config, settings.seed, progress)?;
     let (Some(model), Some(run)) = (codes_of, &settings.codes_of) else {
         return Ok(data);
     };

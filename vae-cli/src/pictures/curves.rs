@@ -39,12 +39,12 @@ pub fn curves(history: &[MetricsRow]) -> Result<Picture> {
         legend.push((INK, text));
     }
     let chart = |name| chart(history, name, best.map(|best| best.0));
-    let charts: Vec<Chart> = names.into_iter().map(chart).collect();
+    let charts: Vec<Chart<'_>> = names.into_iter().map(chart).collect();
     picture(&charts, SIZE, &legend)
 }
 
 /// The chart of one quantity, with a mark at the best epoch.
-fn chart(history: &[MetricsRow], name: &str, best: Option<f64>) -> Chart {
+fn chart(history: &[MetricsRow], name: &str, best: Option<f64>) -> Chart<'static> {
     let train = values(history, name, |row| Some(&row.train));
     let validation = values(history, name, |row| row.validation.as_ref());
     let line = color(INK, 0.35).stroke_width(2);
@@ -59,7 +59,7 @@ fn chart(history: &[MetricsRow], name: &str, best: Option<f64>) -> Chart {
     let at_best = validation.into_iter().filter(|point| Some(point.0) == best);
     marks.push(Mark(Some(13), ring, at_best.collect()));
     let axes = [("epoch", history.len().min(7)), (unit(name), 6)];
-    Chart(title(name), axes, marks)
+    Chart(title(name), axes, marks, &[])
 }
 
 /// The names of all quantities, the loss first.

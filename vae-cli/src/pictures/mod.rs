@@ -61,7 +61,7 @@ pub fn reconstructions(of: &Reconstructions, data: &Description) -> Result<Pictu
 
 /// The number of examples, of which there must be one at least.
 fn examples(name: &str, values: &[f32], data: &Description) -> Result<usize> {
-    let (found, features) = (values.len(), data.shape.features());
+    let (found, features) = (values.len(), data.row_width());
     ensure!(
         found > 0 && found.is_multiple_of(features),
         "{name}: {found} values are no examples of {features} values"

@@ -22,7 +22,7 @@ const BARS: usize = 30;
 /// Reconstructions over inputs, for each of the first 12 columns. On the diagonal they
 /// are the same.
 pub fn reconstructions(of: &Reconstructions, data: &Description) -> Result<Picture> {
-    let (features, names) = (data.shape.features(), data.column_names());
+    let features = data.row_width();
     let count = of.target.len() / features;
     // Many points are more transparent.
     let opacity = (12.0 / (count as f64).sqrt()).clamp(0.12, 0.7);
@@ -35,7 +35,7 @@ pub fn reconstructions(of: &Reconstructions, data: &Description) -> Result<Pictu
     }
     legend.push((INK, "━━  same as the input".to_owned()));
     let values = [&of.target[..], &of.reconstructed, corrupted];
-    let shown = shown(features, &values, &mut legend);
+    let shown = shown(data, &values, &mut legend);
     let chart = |feature| {
         let column = |values| column(values, features, feature);
         let all = range(values.into_iter().flat_map(column));
@@ -46,7 +46,8 @@ pub fn reconstructions(of: &Reconstructions, data: &Description) -> Result<Pictu
             Mark(radius, blue, over(&of.reconstructed)),
             Mark(None, color(INK, 0.8).stroke_width(2), ends),
         ];
-        Chart(names[feature].clone(), [("input", 4), ("", 4)], marks)
+        let title = title(data, feature, column(&of.target));
+        Chart(title, [("input", 4), ("", 4)], marks, data.levels(feature))
     };
     picture(&(0..shown).map(chart).collect::<Vec<_>>(), SIZE, &legend)
 }
@@ -58,36 +59,39 @@ pub fn reconstructions(of: &Reconstructions, data: &Description) -> Result<Pictu
 /// # Errors
 /// If there are no examples of either, or their number of values does not fit.
 pub fn histograms(originals: &[f32], samples: &[f32], data: &Description) -> Result<Picture> {
-    let (features, names) = (data.shape.features(), data.column_names());
     examples("data", originals, data)?;
     examples("samples", samples, data)?;
     let line = color(VERMILION, 1.0).stroke_width(4);
     let area = color(BLUE, 0.4).filled();
     let texts = [(BLUE, "■ data"), (VERMILION, "━━  samples")];
     let mut legend = texts.map(|(color, text)| (color, text.to_owned())).to_vec();
-    let shown = shown(features, &[originals, samples], &mut legend);
+    let shown = shown(data, &[originals, samples], &mut legend);
     let chart = |feature| {
-        let column = |values| column(values, features, feature);
-        let x = range(column(originals).into_iter());
-        let mark = |style, values| Mark(None, style, bars(&column(values), &x));
+        let column = |values| column(values, data.row_width(), feature);
+        let (x, count) = match data.levels(feature).len() {
+            0 => (range(column(originals).into_iter()), BARS),
+            levels => (-0.5..levels as f64 - 0.5, levels),
+        };
+        let mark = |style, values| Mark(None, style, bars(&column(values), &x, count));
         let marks = vec![mark(area, originals), mark(line, samples)];
         let axes = [("", 4), ("fraction", 4)];
-        Chart(names[feature].clone(), axes, marks)
+        let title = title(data, feature, column(originals));
+        Chart(title, axes, marks, data.levels(feature))
     };
     picture(&(0..shown).map(chart).collect::<Vec<_>>(), SIZE, &legend)
 }
 
 /// The outline of bars, each as high as the fraction of the values that is in it.
-fn bars(values: &[f64], x: &Range<f64>) -> Points {
-    let width = (x.end - x.start) / BARS as f64;
+fn bars(values: &[f64], x: &Range<f64>, count: usize) -> Points {
+    let width = (x.end - x.start) / count as f64;
     let edge = |bar: usize| x.start + width * bar as f64;
     let mut points = vec![(x.start, 0.0)];
-    points.extend((0..BARS).flat_map(|bar| [(edge(bar), 0.0), (edge(bar + 1), 0.0)]));
+    points.extend((0..count).flat_map(|bar| [(edge(bar), 0.0), (edge(bar + 1), 0.0)]));
     points.push((x.end, 0.0));
     let finite = values.iter().filter(|value| drawable(**value));
     let each = 1.0 / finite.clone().count().max(1) as f64;
     for value in finite {
-        let bar = (((value - x.start) / width).max(0.0) as usize).min(BARS - 1);
+        let bar = (((value - x.start) / width).max(0.0) as usize).min(count - 1);
         points[2 * bar + 1].1 += each;
         points[2 * bar + 2].1 += each;
     }
@@ -96,17 +100,29 @@ fn bars(values: &[f64], x: &Range<f64>) -> Points {
 
 /// How many columns are shown. The legend says so if those are not all, and how many
 /// values cannot be shown.
-fn shown(features: usize, values: &[&[f32]], legend: &mut Legend) -> usize {
+fn shown(data: &Description, values: &[&[f32]], legend: &mut Legend) -> usize {
+    let features = data.row_width();
     if features > COLUMNS {
         legend.push((INK, format!("the first {COLUMNS} of {features} columns")));
     }
     let values = values.iter().flat_map(|values| values.iter());
-    let missing = values.filter(|value| !value.is_finite()).count();
+    let odd = |value: &&f32| !value.is_finite() && (data.table.is_none() || !value.is_nan());
+    let missing = values.filter(odd).count();
     if missing > 0 {
         let remark = format!("not shown, as they are not finite: {missing} values");
         legend.push((INK, remark));
     }
     features.min(COLUMNS)
+}
+
+/// The name of a column, and how much of it is missing.
+fn title(data: &Description, feature: usize, values: Vec<f64>) -> String {
+    let name = &data.column_names()[feature];
+    let missing = values.iter().filter(|value| value.is_nan()).count();
+    match 100.0 * missing as f64 / values.len() as f64 {
+        share if share > 0.0 && data.table.is_some() => format!("{name} ({share:.0} % missing)"),
+        _ => name.clone(),
+    }
 }
 
 /// One column of a table.

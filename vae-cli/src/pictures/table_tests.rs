@@ -67,7 +67,7 @@ fn equal_values_are_on_the_diagonal() {
 fn fractions_are_of_all_finite_values() {
     let x = -0.5..10.5;
     let heights = |values| -> Vec<f64> {
-        let outline = bars(values, &x);
+        let outline = bars(values, &x, BARS);
         let tops = outline[1..].chunks_exact(2);
         tops.map(|top: &[(f64, f64)]| top[0].1).collect()
     };
@@ -112,10 +112,14 @@ fn odd_tables_have_a_picture_or_an_error() {
 fn the_legend_says_what_is_not_shown() {
     let mut legend = Vec::new();
     assert_eq!(
-        shown(3, &[&[1.0, f32::NAN], &[f32::INFINITY]], &mut legend),
+        shown(
+            &table(3),
+            &[&[1.0, f32::NAN], &[f32::INFINITY]],
+            &mut legend
+        ),
         3
     );
-    assert_eq!(shown(13, &[&[1.0]], &mut legend), 12);
+    assert_eq!(shown(&table(13), &[&[1.0]], &mut legend), 12);
     let remarks: Vec<&str> = legend.iter().map(|(_, remark)| remark.as_str()).collect();
     let expected = [
         "not shown, as they are not finite: 2 values",

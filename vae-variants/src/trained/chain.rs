@@ -1,6 +1,8 @@
 //! Models of the codes that another model gives: data become codes on the way in, and codes data on the way
 //! out.
 
+use std::sync::Arc;
+
 use vae_core::{Error, Result, StepContext};
 use vae_data::{Data, DataShape, Features, HostBatch, Progress, Subset};
 
@@ -22,15 +24,19 @@ impl Trained {
                 variant.info().name
             ));
         }
-        let shape = &self.data().shape;
-        if *shape != data.shape {
+        let root = self.data();
+        let (shape, attributes) = (&root.shape, data.attribute_scaler.as_deref().cloned());
+        let data = match &root.table {
+            Some(table) => data.aligned(&root.columns, Some(&Arc::new(table.clone())))?,
+            None => data,
+        };
+        if *shape != data.shape || root.table.as_ref() != data.table.as_deref() {
             return unfit(format!(
                 "it was trained on examples of shape {shape}, and those of {} have shape {}",
                 data.name, data.shape
             ));
         }
-        let attributes = data.attribute_scaler.as_deref().cloned();
-        let data = data.rescaled(self.data().scaler.clone(), attributes)?;
+        let data = data.rescaled(root.scaler.clone(), attributes)?;
         let features = |(subset, name): (&Subset, &str)| -> Result<Features> {
             let what = format!("encoding the {name} split");
             let examples = Examples::new(subset.clone(), true).seed(seed);
@@ -70,10 +76,19 @@ impl Trained {
         }
     }
 
-    /// What rows in the model's own scale stand for in the data.
+    /// What rows in the model's own scale stand for in the data; of a table rows of its columns.
     pub(super) fn in_units_of_data(&self, mut rows: Vec<f32>) -> Vec<f32> {
-        if let Some(scaler) = &self.description.scaler {
-            for row in rows.chunks_mut(self.description.shape.features()) {
+        let description = &self.description;
+        if let Some(table) = &description.table {
+            let examples = rows.chunks(description.shape.features());
+            let mut folded = vec![0.0; examples.len() * description.row_width()];
+            for (wide, row) in examples.zip(folded.chunks_mut(description.row_width())) {
+                table.fold(wide, row);
+            }
+            rows = folded;
+        }
+        if let Some(scaler) = &description.scaler {
+            for row in rows.chunks_mut(description.row_width()) {
                 scaler.invert(row);
             }
         }

@@ -43,8 +43,14 @@ pub(super) trait Engine: Send {
     fn terms(&self, batch: HostBatch, step: &StepContext) -> Vec<Term>;
     /// `[batch]` in nats; nothing for a model that gives no likelihood.
     fn nll(&self, batch: HostBatch, samples: usize, step: &StepContext) -> Option<Vec<f32>>;
-    /// Codes, `[rows, latent]`, to the mean of the likelihood, all under one condition.
-    fn decode(&self, codes: &[f32], condition: Option<&[f32]>) -> Vec<f32>;
+    /// Codes, `[rows, latent]`, to the mean of the likelihood, all under one condition; with a seed and a number
+    /// to what is drawn from it.
+    fn decode(
+        &self,
+        codes: &[f32],
+        condition: Option<&[f32]>,
+        draw: Option<(u64, u64)>,
+    ) -> Vec<f32>;
     /// Codes from the prior, `[count, latent]`; nothing for a model without one.
     fn sample(&self, count: usize, seed: u64) -> Option<Vec<f32>>;
     fn evaluate(
@@ -116,7 +122,12 @@ impl<B: Backend, A: Parts<B> + 'static> Engine for On<B, A> {
         importance_nll(&self.model, &self.batch(batch), samples, step).map(to_vec)
     }
 
-    fn decode(&self, codes: &[f32], condition: Option<&[f32]>) -> Vec<f32> {
+    fn decode(
+        &self,
+        codes: &[f32],
+        condition: Option<&[f32]>,
+        draw: Option<(u64, u64)>,
+    ) -> Vec<f32> {
         let latent = self.latent();
         let step = StepContext::evaluate(0, 0, 0, 1);
         let rows = |values: Vec<f32>, width: usize| {
@@ -124,11 +135,17 @@ impl<B: Backend, A: Parts<B> + 'static> Engine for On<B, A> {
             Tensor::<B, 2>::from_data(TensorData::new(values, [count, width]), &self.device)
         };
         let mut values = Vec::new();
-        for chunk in codes.chunks(BATCH * latent) {
+        for (number, chunk) in (0_u64..).zip(codes.chunks(BATCH * latent)) {
             let z = rows(chunk.to_vec(), latent);
             let condition = condition.map(|row| rows(row.repeat(z.dims()[0]), row.len()));
             let parameters = self.model.decode(z, condition.as_ref(), &step);
-            values.extend(to_vec(self.model.likelihood(parameters).mean()));
+            let likelihood = self.model.likelihood(parameters);
+            let step =
+                |(seed, of): (u64, u64)| StepContext::evaluate(seed, (of << 32) | number, 0, 1);
+            values.extend(to_vec(match draw.map(step) {
+                None => likelihood.mean(),
+                Some(step) => likelihood.sample(1, &step),
+            }));
         }
         values
     }

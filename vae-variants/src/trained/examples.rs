@@ -7,8 +7,8 @@ use std::sync::{
 
 use vae_core::{Error, Result};
 use vae_data::{
-    Batcher, Batches, DataError, DataShape, Dataset, HostBatch, NoProgress, Progress, Subset,
-    UNLABELLED, ValueRange,
+    Batcher, Batches, ColumnKind, DataError, DataShape, Dataset, HostBatch, NoProgress, Progress,
+    Subset, UNLABELLED, ValueRange, aligned,
 };
 
 use super::BATCH;
@@ -142,12 +142,10 @@ impl Drop for Stream<'_> {
     }
 }
 
-/// A data set as a model knows it: its columns in the order of the training, its classes by their names.
+/// A data set as a model knows it: its columns and levels in the order of the training, its classes by their
+/// names.
 pub(super) struct Matched {
     of: Arc<dyn Dataset>,
-    shape: DataShape,
-    /// For each of the model's columns its place in the data; empty where all are in place.
-    places: Vec<usize>,
     classes: Vec<String>,
     /// The model's class for each class of the data.
     labels: Vec<i32>,
@@ -156,30 +154,21 @@ pub(super) struct Matched {
 
 impl Matched {
     /// # Errors
-    /// [`Error::Unfit`] if the shape is another, a column or attribute is missing, or a class is unknown.
+    /// Those of [`aligned`], and [`Error::Unfit`] if the shape is another, an attribute is missing, or a class is
+    /// unknown.
     pub fn new(of: Arc<dyn Dataset>, root: &Description, own: &Description) -> Result<Self> {
         let unfit = |why: String| Err(Error::Unfit(why));
-        if *of.shape() != root.shape {
+        let has_names = !of.columns().is_empty() && !root.columns.is_empty();
+        let of = match has_names || root.table.is_some() {
+            true => aligned(of, &root.columns, root.table.as_ref())?,
+            false => of,
+        };
+        if root.table.is_none() && *of.shape() != root.shape {
             return unfit(format!(
                 "the model takes examples of shape {}, and these have shape {}",
                 root.shape,
                 of.shape()
             ));
-        }
-        let mut places = Vec::new();
-        if !root.columns.is_empty() && !of.columns().is_empty() && of.columns() != root.columns {
-            for name in &root.columns {
-                match of.columns().iter().position(|column| column == name) {
-                    Some(place) => places.push(place),
-                    None => {
-                        return unfit(format!(
-                            "the model takes the column `{name}`, and the data have none of that name: \
-                             their columns are {}",
-                            of.columns().join(", ")
-                        ));
-                    }
-                }
-            }
         }
         if own.attributes != of.attributes() && own.variant.is_conditional() {
             return unfit(format!(
@@ -216,13 +205,11 @@ impl Matched {
         let has_attributes = own.attributes == of.attributes();
         Ok(Self {
             labels: labels.collect(),
-            shape: root.shape.clone(),
             classes: own.classes.clone(),
             attributes: match has_attributes {
                 true => own.attributes.clone(),
                 false => Vec::new(),
             },
-            places,
             of,
         })
     }
@@ -234,18 +221,19 @@ impl Dataset for Matched {
     }
 
     fn shape(&self) -> &DataShape {
-        &self.shape
+        self.of.shape()
     }
 
     fn read(&self, index: usize, out: &mut [f32]) -> Result<(), DataError> {
-        self.of.read(index, out)?;
-        if !self.places.is_empty() {
-            let row = out.to_vec();
-            for (value, place) in out.iter_mut().zip(&self.places) {
-                *value = row[*place];
-            }
-        }
-        Ok(())
+        self.of.read(index, out)
+    }
+
+    fn columns(&self) -> &[String] {
+        self.of.columns()
+    }
+
+    fn kinds(&self) -> &[ColumnKind] {
+        self.of.kinds()
     }
 
     fn known_range(&self) -> Option<ValueRange> {

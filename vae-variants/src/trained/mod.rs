@@ -9,7 +9,7 @@ mod open;
 
 use std::sync::Arc;
 
-use vae_core::{Error, Position, Result, StepContext, train::Evaluation};
+use vae_core::{Error, LikelihoodKind, Position, Result, StepContext, train::Evaluation};
 use vae_data::{Batcher, Dataset, HostBatch, Stream, Subset, rng};
 
 use crate::Description;
@@ -27,8 +27,9 @@ const BATCH: usize = 512;
 
 /// A trained model of any variant on any backend, ready to use.
 ///
-/// What goes in and comes out is in the units of the data: columns as they were before they were scaled,
-/// pixels between 0 and 1, and for a model of the codes of another one (`codes_of`) the data of that one.
+/// What goes in and comes out is in the units of the data: columns as they were before they were scaled (a
+/// category as the index of its level in [`Description::table`], NaN where a cell is missing), pixels between
+/// 0 and 1, and for a model of the codes of another one (`codes_of`) the data of that one.
 pub struct Trained {
     description: Description,
     model: Box<dyn Engine>,
@@ -47,7 +48,26 @@ pub struct Reconstructions {
     pub reconstructed: Vec<f32>,
 }
 
+/// What is shown of the likelihood of a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Draw {
+    /// Its mean; the most likely level of a category.
+    Mean,
+    /// An example drawn from it.
+    Sample,
+}
+
 impl Trained {
+    /// What new examples show unless told otherwise: of tables with columns of their own kinds and of counts
+    /// what was drawn, of all else the mean.
+    pub fn draws(&self) -> Draw {
+        let kind = self.data().likelihood.kind;
+        match kind == LikelihoodKind::PerColumn || kind.is_of_counts() {
+            true => Draw::Sample,
+            false => Draw::Mean,
+        }
+    }
+
     /// How the model is built, and what is known of its data.
     pub fn description(&self) -> &Description {
         &self.description
@@ -83,8 +103,8 @@ impl Trained {
         self.model.gives_likelihood()
     }
 
-    /// Examples in the units of the data, to use the model on. Columns and classes are found by their
-    /// names, wherever they stand; classes and attributes are needed where the model is conditional.
+    /// Examples in the units of the data, to use the model on. Columns, levels and classes are found by their
+    /// names, wherever they stand, and further columns are left out; classes and attributes are needed where the model is conditional.
     ///
     /// # Errors
     /// [`Error::Unfit`] if they do not fit the model.
@@ -96,7 +116,10 @@ impl Trained {
             true => None,
             false => self.description.attribute_scaler.clone(),
         };
-        let subset = Subset::new(Arc::new(matched), (0..count).collect::<Vec<_>>())?;
+        let mut subset = Subset::new(Arc::new(matched), (0..count).collect::<Vec<_>>())?;
+        if let Some(table) = &self.data().table {
+            subset = subset.with_table(Arc::new(table.clone()))?;
+        }
         let scaler = self.data().scaler.clone();
         let subset = subset.scaled(scaler.map(Arc::new), attributes.map(Arc::new))?;
         Ok(Examples::new(subset, true))
@@ -242,27 +265,45 @@ impl Trained {
     /// condition. `[count, features]`
     pub fn decode(&self, codes: &[f32], condition: Option<&Condition>) -> Vec<f32> {
         let row = condition.map(|condition| condition.0.as_slice());
-        self.in_units_of_data(self.model.decode(codes, row))
+        self.in_units_of_data(self.model.decode(codes, row, None))
     }
 
     /// Draws `count` examples under each of `conditions`, or once `count` if there are none: codes from the
-    /// prior, decoded. Every condition gets the same codes, so that one shows a class in the style of the
+    /// prior, decoded as [`Trained::draws`] says. Every condition gets the same codes, so that one shows a class in the style of the
     /// other's. `[conditions, count, features]`
     ///
     /// # Errors
     /// [`Error::Unfit`] for a model without a prior.
     pub fn sample(&self, count: usize, conditions: &[Condition], seed: u64) -> Result<Vec<f32>> {
+        self.sample_as(self.draws(), count, conditions, seed)
+    }
+
+    /// As [`Trained::sample`], decoded as `draw` says.
+    ///
+    /// # Errors
+    /// Those of [`Trained::sample`].
+    pub fn sample_as(
+        &self,
+        draw: Draw,
+        count: usize,
+        conditions: &[Condition],
+        seed: u64,
+    ) -> Result<Vec<f32>> {
         let Some(codes) = self.model.sample(count, seed) else {
             return Err(Error::Unfit(format!(
                 "a {} model has no prior to draw codes from; train a generative variant such as vae",
                 self.description.variant.info().name
             )));
         };
+        let decode = |(number, condition): (u64, Option<&Condition>)| {
+            let row = condition.map(|condition| condition.0.as_slice());
+            let seed = (draw == Draw::Sample).then_some((seed, number));
+            self.in_units_of_data(self.model.decode(&codes, row, seed))
+        };
         if conditions.is_empty() {
-            return Ok(self.decode(&codes, None));
+            return Ok(decode((0, None)));
         }
-        let conditions = conditions.iter();
-        let of_each = conditions.flat_map(|condition| self.decode(&codes, Some(condition)));
+        let of_each = (0..).zip(conditions.iter().map(Some)).flat_map(decode);
         Ok(of_each.collect())
     }
 }

@@ -170,6 +170,7 @@ impl<B: AutodiffBackend> Built<B> {
             target: self.batch.target.clone().inner(),
             condition: self.batch.condition.clone().map(Tensor::inner),
             label: self.batch.label.clone().map(Tensor::inner),
+            has_gaps: false,
         };
         let objective = model.loss(&batch, &context(case));
         let (mut terms, mut monitors) = (BTreeMap::new(), BTreeMap::new());
