@@ -255,6 +255,67 @@ fn a_denoising_run_states_its_corruption() {
     );
 }
 
+/// Numbers, categories, dates and gaps in a file come back as such.
+#[test]
+fn a_table_of_mixed_columns_is_shown_learned_and_sampled() {
+    let place = Place::new();
+    let colors = ["red", "a, b", "blue"];
+    let row = |i: usize| {
+        let gap = if i % 5 == 0 {
+            "NA".to_owned()
+        } else {
+            (i % 7).to_string()
+        };
+        let day = 1 + i % 28;
+        format!("{i}.5,\"{}\",{gap},2024-01-{day:02}\n", colors[i % 3])
+    };
+    let rows: String = (0..200).map(row).collect();
+    place.write("t.csv", format!("size,color,count,day\n{rows}"));
+    let output = place.run("datasets t.csv");
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    let parts = [
+        "category",
+        "a, b 34 %",
+        "20.0 %",
+        "2024-01-01 to 2024-01-28",
+        "0.5 to 199.5",
+        "200 rows",
+    ];
+    assert_says(&shown, &parts);
+    let output = place.run("datasets t.csv --drop day --categorical count --format json");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["columns"][2]["levels"], 7);
+    assert_eq!(report["columns"][3]["role"], "dropped");
+
+    place.run("--dataset t.csv --epochs 2 --batch-size 16 --hidden 8 --latent 2 --out run --quiet");
+    assert_eq!(place.json("run/summary.json")["likelihood"], "per-column");
+    for picture in ["samples.svg", "reconstructions.svg"] {
+        let svg = String::from_utf8(place.bytes(&format!("run/{picture}"))).unwrap();
+        assert_says(&svg, &["red", "blue", "count (", "% missing"]);
+    }
+    place.run("sample run --count 40 --out samples.csv");
+    let text = String::from_utf8(place.bytes("samples.csv")).unwrap();
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("size,color,count,day"));
+    assert_eq!(lines.clone().count(), 40);
+    assert!(text.contains("\"a, b\""), "{text}");
+    assert!(
+        lines.all(|line| line.contains(",20") && line.split('-').count() >= 3),
+        "{text}"
+    );
+    // Such a table can be learned in turn, and its model continues where it stood.
+    place.run(
+        "--dataset samples.csv --epochs 1 --batch-size 8 --hidden 8 --latent 2 --out again --quiet",
+    );
+    place.run("--dataset t.csv --codes-of run --epochs 1 --batch-size 16 --hidden 8 --latent 1 --out codes --quiet");
+    place.run("sample codes --count 5 --out codes.csv");
+    assert!(
+        String::from_utf8(place.bytes("codes.csv"))
+            .unwrap()
+            .starts_with("size,color,count,day")
+    );
+}
+
 #[test]
 fn a_table_is_learned_and_sampled_in_its_own_units() {
     let place = Place::new();

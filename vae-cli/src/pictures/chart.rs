@@ -35,9 +35,9 @@ pub struct Mark(pub Option<i32>, pub ShapeStyle, pub Points);
 /// What the axis to the right and the one upwards show, and the most ticks that each has.
 type Axes = [(&'static str, usize); 2];
 
-/// One chart: its title, its axes and its marks, each over those before; and what stands at 0, 1 and so on,
-/// if those are no numbers.
-pub struct Chart<'a>(pub String, pub Axes, pub Vec<Mark>, pub &'a [String]);
+/// One chart: its title, its axes and its marks, each over those before; and for both axes what stands at
+/// 0, 1 and so on, if those are no numbers.
+pub struct Chart<'a>(pub String, pub Axes, pub Vec<Mark>, pub [&'a [String]; 2]);
 
 /// What is drawn on, in pixels.
 type Area<D> = DrawingArea<D, Shift>;
@@ -106,11 +106,7 @@ impl Chart<'_> {
             y.start = 0.0;
         }
         let (x_written, (ticks, y_written)) = (written(&x, across.1).1, written(&y, up.1));
-        let level = |at: &f64| match self.3.get(at.round().max(0.0) as usize) {
-            Some(level) if at.fract() == 0.0 => text::shorten(level, TEXT, 110).unwrap_or_default(),
-            _ if self.3.is_empty() => x_written(at),
-            _ => String::new(),
-        };
+        let (x_written, y_written) = (named(self.3[0], x_written), named(self.3[1], y_written));
         let digits = ticks.iter().map(|tick| y_written(tick).chars().count());
         let beside = 15 * digits.max().unwrap_or(0) as i32;
         let mut chart = ChartBuilder::on(area)
@@ -124,10 +120,11 @@ impl Chart<'_> {
             .bold_line_style(color(MESH, 1.0).stroke_width(2))
             .light_line_style(TRANSPARENT)
             .axis_style(color(INK, 1.0).stroke_width(2))
+            .set_all_tick_mark_size(8)
             .label_style(text::style(TEXT, HPos::Center, INK)?)
             .x_labels(across.1)
             .y_labels(up.1)
-            .x_label_formatter(&level)
+            .x_label_formatter(&x_written)
             .y_label_formatter(&y_written)
             .x_desc(across.0)
             .y_desc(up.0)
@@ -178,6 +175,15 @@ fn written(range: &Range<f64>, most: usize) -> (Vec<f64>, impl Fn(&f64) -> Strin
     };
     let largest = range.start.abs().max(range.end.abs());
     (ticks, move |value| number(*value, step, largest))
+}
+
+/// How the ticks of an axis are written at whose whole numbers `levels` stand, if any.
+fn named(levels: &[String], written: impl Fn(&f64) -> String) -> impl Fn(&f64) -> String {
+    move |at| match levels.get(at.round().max(0.0) as usize) {
+        _ if levels.is_empty() => written(at),
+        Some(level) if at.fract() == 0.0 => text::shorten(level, TEXT, 110).unwrap_or_default(),
+        _ => String::new(),
+    }
 }
 
 /// A number beside others that are `step` apart, of which one is `largest`, with the digits

@@ -59,7 +59,7 @@ fn chart(history: &[MetricsRow], name: &str, best: Option<f64>) -> Chart<'static
     let at_best = validation.into_iter().filter(|point| Some(point.0) == best);
     marks.push(Mark(Some(13), ring, at_best.collect()));
     let axes = [("epoch", history.len().min(7)), (unit(name), 6)];
-    Chart(title(name), axes, marks, &[])
+    Chart(title(name), axes, marks, [&[]; 2])
 }
 
 /// The names of all quantities, the loss first.

@@ -40,14 +40,26 @@ pub fn reconstructions(of: &Reconstructions, data: &Description) -> Result<Pictu
         let column = |values| column(values, features, feature);
         let all = range(values.into_iter().flat_map(column));
         let ends = [all.start, all.end].map(|end| (end, end)).to_vec();
-        let over = |values| column(&of.target).into_iter().zip(column(values)).collect();
+        // Points of levels are spread around them, each way by a multiple of an irrational number.
+        let width = if data.levels(feature).is_empty() {
+            0.0
+        } else {
+            0.6
+        };
+        let spread = |(row, (x, y)): (usize, (f64, f64))| {
+            let [a, b] = [0.618_034, 0.754_878].map(|step| (row as f64 * step).fract() - 0.5);
+            (x + a * width, y + b * width)
+        };
+        let pairs = |values| column(&of.target).into_iter().zip(column(values));
+        let over = |values| pairs(values).enumerate().map(spread).collect();
         let marks = vec![
             Mark(radius, color(GREY, opacity * 0.6).filled(), over(corrupted)),
             Mark(radius, blue, over(&of.reconstructed)),
             Mark(None, color(INK, 0.8).stroke_width(2), ends),
         ];
         let title = title(data, feature, column(&of.target));
-        Chart(title, [("input", 4), ("", 4)], marks, data.levels(feature))
+        let axes = [("input", 4), ("", 4)];
+        Chart(title, axes, marks, [data.levels(feature); 2])
     };
     picture(&(0..shown).map(chart).collect::<Vec<_>>(), SIZE, &legend)
 }
@@ -76,7 +88,7 @@ pub fn histograms(originals: &[f32], samples: &[f32], data: &Description) -> Res
         let marks = vec![mark(area, originals), mark(line, samples)];
         let axes = [("", 4), ("fraction", 4)];
         let title = title(data, feature, column(originals));
-        Chart(title, axes, marks, data.levels(feature))
+        Chart(title, axes, marks, [data.levels(feature), &[]])
     };
     picture(&(0..shown).map(chart).collect::<Vec<_>>(), SIZE, &legend)
 }

@@ -206,9 +206,12 @@ impl Trained {
         &'a self,
         examples: &Examples<'a>,
     ) -> impl Iterator<Item = Result<Reconstructions>> + 'a {
-        self.batches(examples).map(|batch| {
+        let is_corrupted = examples.is_corrupted && self.description.corruption().is_some();
+        self.batches(examples).map(move |batch| {
             let (host, step) = batch?;
-            let (target, corrupted) = (host.target.clone(), host.corrupted.clone());
+            // Without corruption, the input differs from the target only where that is missing.
+            let corrupted = host.corrupted.clone().filter(|_| is_corrupted);
+            let target = host.target.clone();
             Ok(Reconstructions {
                 target: self.in_units_of_data(target),
                 corrupted: corrupted.map(|rows| self.in_units_of_data(rows)),
