@@ -261,7 +261,7 @@ fn a_table_of_mixed_columns_is_shown_learned_and_sampled() {
     let place = Place::new();
     let colors = ["red", "a, b", "blue"];
     let row = |i: usize| {
-        let gap = if i % 5 == 0 {
+        let gap = if i.is_multiple_of(5) {
             "NA".to_owned()
         } else {
             (i % 7).to_string()

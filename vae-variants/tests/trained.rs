@@ -425,7 +425,11 @@ fn mixed(order: [usize; 3]) -> MemoryDataset {
         let color = [0, 0, 0, 1, 1, 2][i % 6];
         let level = order.iter().position(|&of| of == color).unwrap() as f32;
         let number = 10.0 * color as f32 + (i as f32 * 0.7).sin();
-        let gap = if i % 4 == 0 { f32::NAN } else { number * 2.0 };
+        let gap = if i.is_multiple_of(4) {
+            f32::NAN
+        } else {
+            number * 2.0
+        };
         [number, level, gap]
     };
     let levels = order.map(|of| COLORS[of].to_owned()).to_vec();
