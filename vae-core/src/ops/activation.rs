@@ -47,7 +47,11 @@ impl Activation {
         match self {
             Self::Identity => x,
             Self::Relu => activation::relu(x),
-            Self::LeakyRelu => activation::leaky_relu(x, LEAK),
+            // Written out: the gradient of `activation::leaky_relu` at 0 is 1, and not the leak as in the kernel
+            // and in PyTorch.
+            Self::LeakyRelu => {
+                x.clone().mul_scalar(LEAK) + activation::relu(x).mul_scalar(1.0 - LEAK)
+            }
             // Written out: on some backends the gradient of `activation::gelu` is that of its
             // tanh approximation.
             Self::Gelu => x.clone() * normal_distribution(x),
