@@ -309,13 +309,10 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 fn likelihood(model: &ModelConfig, data: &Data, range: ValueRange) -> Result<LikelihoodConfig> {
     let per_column = LikelihoodKind::PerColumn;
     let table = data.table.as_deref();
-    let default = table.map(|_| per_column);
-    let kind = model.likelihood.or(default);
-    let mut likelihood = ModelConfig {
-        likelihood: kind,
-        ..model.clone()
+    let mut likelihood = model.likelihood(&data.shape, range);
+    if table.is_some() && model.likelihood.is_none() {
+        likelihood.kind = per_column;
     }
-    .likelihood(&data.shape, range);
     if likelihood.kind == per_column && data.shape.image().is_none() {
         let width = |kind: &ColumnKind| match kind {
             ColumnKind::Category { levels } => ColumnWidth::Levels(levels.len()),
@@ -357,17 +354,18 @@ fn check_values(likelihood: &LikelihoodConfig, subset: &Subset) -> Result<()> {
     let mut row = vec![0.0; subset.shape().features()];
     for example in 0..subset.len() {
         subset.read(example, &mut row)?;
-        if let Some(feature) = row.iter().position(|&value| !likelihood.fits(value)) {
-            let named = subset.columns().get(feature);
-            let feature = named.map_or_else(
-                || format!("feature {feature}"),
-                |name| format!("column `{name}`"),
-            );
-            let index = subset.indices()[example];
-            let place = format!("{feature} of example {index}, counted from 0");
-            let at = row.iter().copied().find(|&value| !likelihood.fits(value));
-            let error = at.map_or(Ok(()), |value| likelihood.check_value(value));
-            return error.map_err(|error| Error::Unfit(format!("{place}: {error}")));
+        for (feature, &value) in row.iter().enumerate() {
+            likelihood.check_value(value).map_err(|error| {
+                let named = subset.columns().get(feature);
+                let feature = named.map_or_else(
+                    || format!("feature {feature}"),
+                    |name| format!("column `{name}`"),
+                );
+                let index = subset.indices()[example];
+                Error::Unfit(format!(
+                    "{feature} of example {index}, counted from 0: {error}"
+                ))
+            })?;
         }
     }
     Ok(())
