@@ -6,7 +6,7 @@ use common::{Place, assert_same_bytes};
 use serde::Deserialize;
 use vae_core::{ObjectiveConfig, nets::ModelConfig, train::TrainConfig};
 use vae_data::{Binarize, DataConfig, NoProgress, load};
-use vae_variants::{Backend, Description, Recipe, Variant};
+use vae_variants::{Backend, Description, Recipe, Vae, Variant};
 
 /// What a run notes of its settings, in the types of the library.
 #[derive(Deserialize)]
@@ -17,6 +17,26 @@ struct Settings {
     model: ModelConfig,
     objective: ObjectiveConfig,
     train: TrainConfig,
+}
+
+/// Nor are the defaults that a table brings.
+#[test]
+fn a_program_trains_a_table_as_the_command_line_does() {
+    let place = Place::new();
+    let row = |i: usize| match i % 5 {
+        0 => format!("{i},\n"),
+        k => format!("{i},{}\n", ["a", "b", "c", "d"][k - 1]),
+    };
+    let rows: String = (0..80).map(row).collect();
+    place.write("t.csv", format!("size,kind\n{rows}"));
+    place.run("--dataset t.csv --out run --quiet");
+    let file = place.join("t.csv");
+    let data = load(&DataConfig::of(file.to_str().unwrap()), 42, &NoProgress).unwrap();
+    let recipe = Recipe::of(Vae::default(), &data, 42).unwrap();
+    let outcome = recipe.train(Backend::Flex, &mut ()).unwrap();
+    outcome.model.save(&place.join("library")).unwrap();
+    assert!(place.bytes("run/model.safetensors") == place.bytes("library/model.safetensors"));
+    assert_eq!(place.json("run/summary.json")["epochs"], 200);
 }
 
 /// Batches, corruption, shares of labels, later stages, the best model of early stopping: nothing of it

@@ -128,7 +128,15 @@ pub struct Resolved {
 /// # Errors
 /// The first thing that is wrong in any layer, with its key, value, bound and layer.
 pub fn resolve(args: &LayerArgs) -> Result<Resolved> {
-    resolve_in(args, Path::new(""), std::env::vars_os())
+    resolve_on(args, &[])
+}
+
+/// [`resolve`] with the settings that suit the data, key and value, right over the defaults.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_on(args: &LayerArgs, of_data: &[(&str, String)]) -> Result<Resolved> {
+    resolve_in(args, of_data, Path::new(""), std::env::vars_os())
 }
 
 /// Puts together the settings in the file of an earlier run and the flags, without any other layer.
@@ -143,6 +151,7 @@ pub fn resolve_run(config: &Path, args: &LayerArgs) -> Result<Resolved> {
 /// [`resolve`] in another folder and environment.
 fn resolve_in(
     args: &LayerArgs,
+    of_data: &[(&str, String)],
     folder: &Path,
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Resolved> {
@@ -157,6 +166,9 @@ fn resolve_in(
         all.insert(0, preset);
     }
     all.insert(0, layers::defaults(&all));
+    let of_data = of_data.iter();
+    let of_data = of_data.map(|(key, text)| Entry::text(*key, text.as_str(), "default of tables"));
+    all.insert(0, of_data.collect());
     settle(all)
 }
 

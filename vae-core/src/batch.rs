@@ -8,7 +8,8 @@ use crate::distribution::select_rows;
 /// One batch of examples. Every row is one example with its features flattened.
 #[derive(Debug, Clone)]
 pub struct Batch<B: Backend> {
-    /// What the encoder sees, corrupted where the variant asks for it. `[batch, features]`
+    /// What the encoder is to see, corrupted where the variant asks for it; NaN where a cell of a table is
+    /// missing: see [`Likelihood::encoder_view`](crate::Likelihood::encoder_view). `[batch, features]`
     pub input: Tensor<B, 2>,
     /// What the decoder is to reproduce, never corrupted; NaN where a cell of a table is missing.
     /// `[batch, features]`

@@ -36,9 +36,15 @@ pub trait Likelihood<B: Backend>: Module<B> + ModuleDisplay + 'static {
     /// likelihood knows of something that is easier to learn from.
     ///
     /// # Shapes
-    /// - `input`, output: `[batch, features]`
+    /// - `input`: `[batch, features]`, NaN where a cell of a table is missing
+    /// - output: `[batch, encoder_width(features)]`
     fn encoder_view(&self, input: Tensor<B, 2>) -> Tensor<B, 2> {
         input
+    }
+
+    /// The width of [`Likelihood::encoder_view`]: another than `features` for rows of numbers only, not for images.
+    fn encoder_width(&self, features: usize) -> usize {
+        features
     }
 }
 
@@ -161,7 +167,8 @@ impl<B: Backend> Likelihood<B> for BuiltinLikelihood<B> {
     }
 
     /// Counts as `log(1 + x)` (as scVI, Lopez 2018), rows of counts for [`LikelihoodKind::Multinomial`] at
-    /// length 1 (Liang 2018, section 2.1), missing cells of a table as 0 (Nazabal 2020, section 3.3).
+    /// length 1 (Liang 2018, section 2.1), missing cells of a table as 0 (Nazabal 2020, section 3.3) and, with
+    /// [`LikelihoodConfig::mask`], a 1 for each number that is missing at the end: 0 is a number, too.
     fn encoder_view(&self, input: Tensor<B, 2>) -> Tensor<B, 2> {
         match self.config.kind {
             LikelihoodKind::Poisson
@@ -173,10 +180,21 @@ impl<B: Backend> Likelihood<B> for BuiltinLikelihood<B> {
             }
             LikelihoodKind::PerColumn => {
                 let missing = input.clone().is_nan();
-                input.mask_fill(missing, 0.0)
+                let values = input.mask_fill(missing.clone(), 0.0);
+                if !self.config.mask {
+                    return values;
+                }
+                let numbers = ops::with_places(&self.config.columns);
+                let numbers = numbers.filter(|(column, _)| *column == ops::ColumnWidth::Number);
+                let missing = numbers.map(|(_, place)| missing.clone().narrow(1, place, 1).float());
+                Tensor::cat(std::iter::once(values.clone()).chain(missing).collect(), 1)
             }
             _ => input,
         }
+    }
+
+    fn encoder_width(&self, features: usize) -> usize {
+        self.config.encoder_width(features)
     }
 }
 

@@ -60,7 +60,7 @@ pub trait Parts<B: Backend>: Module<B> + ModuleDisplay + 'static {
     ///
     /// # Shapes
     /// - `input`: `[batch, features]`
-    /// - output: `[batch, features + condition * planes]`
+    /// - output: `[batch, encoder width + condition * planes]`
     fn encoder_input(&self, input: Tensor<B, 2>, condition: Option<&Tensor<B, 2>>) -> Tensor<B, 2> {
         let Shared {
             condition: width,
@@ -240,7 +240,7 @@ impl<B: Backend> Assembly<B> {
     /// [`Error::Setting`] or [`Error::Unfit`] if the settings do not fit each other or the data.
     pub fn build(spec: &ModelSpec, init: &mut Init<'_, B>) -> Result<Self> {
         let likelihood = spec.likelihood.init(spec.shape.features(), init.device())?;
-        let widths = spec.own_nets(likelihood.parameters_per_feature());
+        let widths = spec.own_nets(&likelihood);
         let networks = Nets::init(&spec.model, &widths, init)?;
         Self::assemble(spec, &widths, networks, likelihood, init)
     }
@@ -257,7 +257,7 @@ impl<B: Backend, N: Networks<B>, L: Likelihood<B>> Assembly<B, N, L> {
         likelihood: L,
         networks: impl Fn(&NetSpec, &mut Init<'_, B>) -> Result<N>,
     ) -> Result<Self> {
-        let widths = spec.own_nets(likelihood.parameters_per_feature());
+        let widths = spec.own_nets(&likelihood);
         // On networks that are thrown away: a pass moves the statistics of a batch normalisation.
         let tried = networks(&widths, &mut Init::new(0, init.device()))?;
         check_widths(&tried, &widths, init.device())?;

@@ -10,7 +10,7 @@ use vae_data::{
 
 use crate::{
     error::{Error, Result, check_bounds},
-    ops::{Activation, ColumnWidth, LEVELS},
+    ops::{self, Activation, ColumnWidth, LEVELS},
 };
 
 /// Components of a mixture, or pseudo-inputs, unless the settings say otherwise.
@@ -371,6 +371,9 @@ pub struct LikelihoodConfig {
     /// The columns of [`LikelihoodKind::PerColumn`], whose places are the features; empty for the others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<ColumnWidth>,
+    /// Whether the encoder sees beside the values of a table which numbers are missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mask: bool,
 }
 
 impl LikelihoodConfig {
@@ -380,6 +383,7 @@ impl LikelihoodConfig {
             kind,
             sigma: 1.0,
             columns: Vec::new(),
+            mask: false,
         }
     }
 
@@ -394,6 +398,15 @@ impl LikelihoodConfig {
     /// How many numbers the decoder gives for one feature.
     pub fn parameters_per_feature(&self) -> usize {
         self.kind.parameters_per_feature()
+    }
+
+    /// How many numbers the encoder sees of so many features: with [`LikelihoodConfig::mask`] one more for each
+    /// column that is a number.
+    pub fn encoder_width(&self, features: usize) -> usize {
+        match self.mask {
+            true => features + ops::numbers(&self.columns),
+            false => features,
+        }
     }
 
     /// What a value of the data must be: see [`LikelihoodKind::values`].

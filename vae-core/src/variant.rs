@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use vae_data::{Corruption, DataShape};
 
 use crate::{
-    Method, ObjectiveConfig, Result,
+    Likelihood, Method, ObjectiveConfig, Result,
     error::{check, check_bounds},
     nets::{Init, NetSpec},
     settings::{LikelihoodConfig, ModelConfig, PosteriorKind, PriorKind, kebab},
@@ -76,8 +76,9 @@ pub struct ModelSpec {
 impl ModelSpec {
     /// The networks of a model without condition whose encoder gives `code` numbers.
     pub fn nets(&self, code: usize) -> NetSpec {
+        let features = self.shape.features();
         NetSpec {
-            input: self.shape.clone(),
+            input: self.encoder_shape(self.likelihood.encoder_width(features)),
             code,
             latent: self.code.latent,
             output: self.shape.clone(),
@@ -89,20 +90,27 @@ impl ModelSpec {
         }
     }
 
-    /// The networks of the model itself, with its condition, for a likelihood that takes so many
-    /// numbers for a feature.
-    pub(crate) fn own_nets(&self, parameters_per_feature: usize) -> NetSpec {
+    /// The networks of the model itself, with its condition, for a likelihood of its own.
+    pub(crate) fn own_nets<B: Backend>(&self, likelihood: &impl Likelihood<B>) -> NetSpec {
         let condition = self.condition_width();
+        let seen = likelihood.encoder_width(self.shape.features());
         let input = match self.has_planes() {
             true => self.shape.with_more_channels(condition),
-            false if condition == 0 => self.shape.clone(),
-            false => DataShape::flat(self.shape.features() + condition),
+            false => self.encoder_shape(seen + condition),
         };
         NetSpec {
             input,
             latent: self.code.latent + condition,
-            parameters_per_feature,
+            parameters_per_feature: likelihood.parameters_per_feature(),
             ..self.nets(self.code_width())
+        }
+    }
+
+    /// Of an example of which the encoder sees so many numbers.
+    fn encoder_shape(&self, width: usize) -> DataShape {
+        match width == self.shape.features() {
+            true => self.shape.clone(),
+            false => DataShape::flat(width),
         }
     }
 

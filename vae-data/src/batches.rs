@@ -18,8 +18,8 @@ pub struct HostBatch {
     /// What the model should give back: `[len, features]`, scaled, and binary if so
     /// chosen. NaN where a cell of a table is missing.
     pub target: Vec<f32>,
-    /// The corrupted target, `[len, features]`, with 0 for what is missing; `None` without corruption and gaps,
-    /// when the input is the target itself. See [`HostBatch::input`].
+    /// The corrupted target, `[len, features]`, NaN where that is; `None` without corruption, when the input is
+    /// the target itself. See [`HostBatch::input`].
     pub corrupted: Option<Vec<f32>>,
     /// Classes, `[len]`; `None` if the data has none.
     pub labels: Option<Vec<i32>>,
@@ -284,8 +284,8 @@ impl Batcher {
             }
             input
         });
-        if subset.table().is_some() && target.iter().any(|value| value.is_nan()) {
-            fill_gaps(corrupted.get_or_insert_with(|| target.clone()), &target);
+        if let (Some(input), Some(_)) = (&mut corrupted, subset.table()) {
+            keep_gaps(input, &target);
         }
         let labels = (!subset.classes().is_empty()).then(|| {
             let labels = positions.iter().map(|&p| subset.label(p as usize));
@@ -333,11 +333,11 @@ impl Batcher {
     }
 }
 
-/// Sets to 0 what is missing in the target: for a standardised number its mean, for a category no level.
-fn fill_gaps(input: &mut [f32], target: &[f32]) {
+/// What is missing stays so, whatever corruption has put there.
+fn keep_gaps(input: &mut [f32], target: &[f32]) {
     for (value, target) in input.iter_mut().zip(target) {
         if target.is_nan() {
-            *value = 0.0;
+            *value = f32::NAN;
         }
     }
 }

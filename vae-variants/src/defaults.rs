@@ -1,8 +1,9 @@
-//! The settings that a variant has where nothing else is asked for.
+//! The settings that a variant has, and that data bring, where nothing else is asked for.
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 use vae_core::{ObjectiveConfig, nets::ModelConfig, train::TrainConfig};
+use vae_data::Data;
 
 use crate::Variant;
 
@@ -21,14 +22,49 @@ impl Variant {
     /// The defaults of this variant, some of which suit it alone: those of
     /// [`VariantConfig::SETTINGS`](vae_core::VariantConfig::SETTINGS).
     pub fn defaults(&self) -> Defaults {
-        const KNOWN: &str = "a test reads the defaults of every variant";
+        self.defaults_over(Vec::new())
+    }
+
+    /// Its defaults on these data, some of which suit such data: see [`settings_of`].
+    pub fn defaults_on(&self, data: &Data) -> Defaults {
+        self.defaults_over(settings_of(data, TrainConfig::default().batch_size))
+    }
+
+    fn defaults_over(&self, of_data: Vec<(&'static str, String)>) -> Defaults {
+        const KNOWN: &str = "tests read the defaults of every variant, and those of tables";
         let mut all = Table::try_from(Defaults::default()).expect(KNOWN);
-        for (key, value) in self.info().settings {
+        let own = self.info().settings.iter();
+        let own = own.map(|(key, value)| (*key, (*value).to_owned()));
+        for (key, value) in of_data.into_iter().chain(own) {
             let own = toml::from_str(&format!("{key} = {value}")).expect(KNOWN);
             lay_over(&mut all, own);
         }
         all.try_into().expect(KNOWN)
     }
+}
+
+/// Steps that a table is trained for, if these are no more passes over it than [`MOST_EPOCHS`].
+const TABLE_STEPS: usize = 8_000;
+const MOST_EPOCHS: usize = 200;
+
+/// The settings that suit data, key and value in TOML, over which those of the variant go. A table with
+/// categories, dates or gaps has few numbers to a row and often few rows: more passes, a learning rate that
+/// falls from a higher one, and a KL term that is warmed up, so that dimensions of the code are in use before it
+/// bears down on them. None for other data.
+pub fn settings_of(data: &Data, batch_size: usize) -> Vec<(&'static str, String)> {
+    if data.table.is_none() {
+        return Vec::new();
+    }
+    let steps = (data.train.len() / batch_size.max(1)).max(1);
+    let least = TrainConfig::default().epochs;
+    let epochs = TABLE_STEPS.div_ceil(steps).clamp(least, MOST_EPOCHS);
+    let warm_up = r#"{ kind = "linear", from = 0, to = 1, until = 0.3 }"#;
+    let falling = r#"{ kind = "cosine", from = 0.003, to = 0 }"#;
+    vec![
+        ("objective.kl_schedule", warm_up.into()),
+        ("train.lr", falling.into()),
+        ("train.epochs", epochs.to_string()),
+    ]
 }
 
 /// Puts `own` into `all`. A table that says its kind takes the place of what was there.
@@ -48,9 +84,62 @@ fn lay_over(all: &mut Table, own: Table) {
 #[cfg(test)]
 mod tests {
     use vae_core::{Moving, Schedule};
+    use vae_data::{ColumnKind, DataConfig, DataShape, MemoryDataset, Source};
 
     use super::*;
     use crate::{Hvae, Vaegan};
+
+    fn table(rows: usize, kind: ColumnKind) -> Data {
+        let set = MemoryDataset::new(
+            DataShape::flat(1),
+            (0..rows).map(|i| (i % 2) as f32).collect(),
+        );
+        let set = set.unwrap().with_columns(vec!["x".into()]).unwrap();
+        let set = set.with_kinds(vec![kind]).unwrap();
+        Data::from_source(
+            Source::new("table", std::sync::Arc::new(set)),
+            &DataConfig::default(),
+            1,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_table_is_trained_longer_and_warmed_up() {
+        let levels = ["no", "yes"].map(str::to_owned).to_vec();
+        let mixed = |rows| {
+            table(
+                rows,
+                ColumnKind::Category {
+                    levels: levels.clone(),
+                },
+            )
+        };
+        let of = |variant: Variant, rows| variant.defaults_on(&mixed(rows));
+        let vae = |rows| of(Variant::from(crate::Vae::default()), rows);
+        assert_eq!(vae(400).train.epochs, MOST_EPOCHS);
+        // 16,000 rows are 125 batches of 128: 64 passes make 8,000 steps.
+        let Defaults {
+            train, objective, ..
+        } = vae(20_000);
+        let examples = mixed(20_000).train.len();
+        assert_eq!((examples, train.epochs), (16_000, 64));
+        let middle = (train.lr.at(500, 1000), objective.kl_schedule.at(150, 1000));
+        assert!(
+            (middle.0 - 0.0015).abs() < 1e-9 && (middle.1 - 0.5).abs() < 1e-9,
+            "{middle:?}"
+        );
+        // A variant's own go over those of the data.
+        let vaegan = of(Variant::from(Vaegan::default()), 400);
+        let own = Variant::from(Vaegan::default()).defaults();
+        assert_eq!(
+            (vaegan.train.lr, vaegan.train.epochs),
+            (own.train.lr, MOST_EPOCHS)
+        );
+        let numbers = table(400, ColumnKind::Number);
+        let plain = Variant::from(crate::Vae::default());
+        assert_eq!(plain.defaults_on(&numbers), plain.defaults());
+    }
 
     #[test]
     fn only_what_a_variant_asks_for_is_another() {

@@ -56,7 +56,7 @@ pub use beta::Beta;
 pub use contractive::{Contractive, Estimator};
 pub use cvae::Cvae;
 pub use dae::Dae;
-pub use defaults::Defaults;
+pub use defaults::{Defaults, settings_of};
 pub use hvae::{Hvae, Ladder};
 pub use iwae::Iwae;
 pub use recipe::Recipe;

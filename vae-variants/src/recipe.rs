@@ -25,7 +25,7 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// A model of a variant on these data, trained with the variant's own defaults.
+    /// A model of a variant on these data, trained with the defaults of both: see [`Variant::defaults_on`].
     ///
     /// # Errors
     /// Those of [`Description::new`] and [`Recipe::new`].
@@ -35,7 +35,7 @@ impl Recipe {
             model,
             objective,
             train,
-        } = variant.defaults();
+        } = variant.defaults_on(data);
         let description = Description::new(variant, model, objective, data, Binarize::None)?;
         Self::new(description, data, train, seed)
     }

@@ -322,6 +322,7 @@ fn likelihood(model: &ModelConfig, data: &Data, range: ValueRange) -> Result<Lik
             Some(table) => table.kinds().iter().map(width).collect(),
             None => vec![ColumnWidth::Number; data.shape.features()],
         };
+        likelihood.mask = table.is_some_and(Columns::has_gaps);
     }
     if let Some(table) = table
         && likelihood.kind != per_column

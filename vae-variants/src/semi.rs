@@ -19,8 +19,8 @@ use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vae_core::{
-    Batch, Code, Distribution, Error, Kl, Method, ModelSpec, Objective, Parts, Player, Posterior,
-    Result, Schedule, StepContext, VariantConfig, draw_with_kl, kl_per_unit,
+    Batch, Code, Distribution, Error, Kl, Likelihood, Method, ModelSpec, Objective, Parts, Player,
+    Posterior, Result, Schedule, StepContext, VariantConfig, draw_with_kl, kl_per_unit,
     nets::{EncoderNet, Init},
     select_rows,
 };
@@ -147,12 +147,19 @@ impl<B: Backend> Classifiers<B> {
     }
 
     /// The class of each example: its label, or else the most probable one.
-    fn classes_of(&self, batch: &Batch<B>, step: &StepContext) -> Vec<usize> {
+    fn classes_of(
+        &self,
+        parts: &impl Parts<B>,
+        batch: &Batch<B>,
+        step: &StepContext,
+    ) -> Vec<usize> {
         let labels = labels(batch);
         if labels.iter().all(Option::is_some) {
             return labels.into_iter().flatten().collect();
         }
-        let logits = self.classifier.forward(batch.input.clone(), step);
+        let logits = self
+            .classifier
+            .forward(parts.likelihood().encoder_view(batch.input.clone()), step);
         most_probable(&labels, logits)
     }
 
@@ -181,7 +188,8 @@ fn most_probable<B: Backend>(labels: &[Option<usize>], logits: Tensor<B, 2>) -> 
 impl<B: Backend> Method<B> for Classifiers<B> {
     fn loss(&self, parts: &impl Parts<B>, batch: &Batch<B>, step: &StepContext) -> Objective<B> {
         let labels = labels(batch);
-        let logits = self.classifier.forward(batch.input.clone(), step); // [batch, classes]
+        let seen = parts.likelihood().encoder_view(batch.input.clone());
+        let logits = self.classifier.forward(seen.clone(), step); // [batch, classes]
         let rows = Rows::of(self, batch, &labels, logits.clone());
 
         let posterior = parts.posterior(&rows.batch, step);
@@ -211,7 +219,7 @@ impl<B: Backend> Method<B> for Classifiers<B> {
                 .with_term("classification", loss.mean(), alpha)
                 .with_monitor_of_some("accuracy", right);
             if let Some(baseline) = &self.baseline {
-                let labelled = select_rows(&batch.input, &known);
+                let labelled = select_rows(&seen, &known);
                 let (loss, right) = self.judge(baseline.forward(labelled, step), &classes);
                 let baseline = Player::new("baseline", "classification", loss, 1.0);
                 objective = objective.with_player(baseline.with_monitor("accuracy", right));
@@ -237,11 +245,11 @@ impl<B: Backend> Method<B> for Classifiers<B> {
 
     fn condition(
         &self,
-        _parts: &impl Parts<B>,
+        parts: &impl Parts<B>,
         batch: &Batch<B>,
         step: &StepContext,
     ) -> Option<Tensor<B, 2>> {
-        let hot = self.one_hot(&self.classes_of(batch, step), &batch.input.device());
+        let hot = self.one_hot(&self.classes_of(parts, batch, step), &batch.input.device());
         Some(self.with_classes(batch, hot))
     }
 }

@@ -19,13 +19,13 @@ use vae_core::{
 };
 use vae_data::{Data, Progress, Scale, Subset, fingerprint};
 use vae_results::{Error as FolderError, Examples, Origin, RunFolder, RunWriter, Scores, Summary};
-use vae_variants::{Description, RENAMED, Recipe, Trained, is_model, prepare};
+use vae_variants::{Description, RENAMED, Recipe, Trained, is_model, prepare, settings_of};
 
 use crate::{
     closing::closing,
     commands::figures,
     options::{self, help},
-    settings::{LayerArgs, Resolved, Settings, resolve, resolve_run},
+    settings::{LayerArgs, Resolved, Settings, resolve, resolve_on, resolve_run},
     watch::{Loading, Screen, Watch, thousands},
 };
 
@@ -128,6 +128,12 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
     };
     let codes_of = open_codes_of(settings)?;
     let data = load_data(settings, codes_of.as_ref(), &Loading::new(&screen))?;
+    let of_data = settings_of(&data, settings.train.batch_size);
+    let resolved = match folder {
+        None if !of_data.is_empty() => resolve_on(&args.layers, &of_data)?,
+        _ => resolved,
+    };
+    let settings = &resolved.settings;
     let description = describe(&resolved, &data)?;
     // Everything that can be refused is refused before the folder is made.
     let recipe = Recipe::new(

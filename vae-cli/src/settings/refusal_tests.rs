@@ -206,7 +206,7 @@ fn files_that_cannot_be_read() {
         flags: vec![],
     };
     let refused = |name: &str| {
-        let error = resolve_in(&args(name), folder.path(), std::iter::empty());
+        let error = resolve_in(&args(name), &[], folder.path(), std::iter::empty());
         format!("{:#}", error.unwrap_err())
     };
     assert!(refused("none.toml").starts_with("cannot read --config none.toml: "));

@@ -34,7 +34,7 @@ fn resolved(
     let variables = variables
         .iter()
         .map(|(name, value)| (name.into(), value.into()));
-    resolve_in(&args, folder.path(), variables)
+    resolve_in(&args, &[], folder.path(), variables)
 }
 
 pub fn settings(files: &[&str], variables: &[(&str, &str)], flags: &[(&str, &str)]) -> Settings {
@@ -227,6 +227,36 @@ fn what_is_serialised_gives_the_same_again() {
         let again = resolve_run(file.path(), &LayerArgs::default()).unwrap();
         assert_eq!(again.settings, settings, "{}", preset.name);
     }
+}
+
+#[test]
+fn settings_that_suit_the_data_lie_right_over_the_defaults() {
+    let of_data = [
+        ("train.epochs", "64".to_owned()),
+        ("train.lr", "{ kind = 'cosine', to = 0.5 }".into()),
+    ];
+    let on = |flags: &[(&str, &str)]| {
+        let flags = flags
+            .iter()
+            .map(|(key, text)| Entry::text(*key, *text, "flag"));
+        let args = LayerArgs {
+            configs: vec![],
+            flags: flags.collect(),
+        };
+        resolve_in(&args, &of_data, Path::new("nowhere"), std::iter::empty()).unwrap()
+    };
+    let plain = on(&[]);
+    assert_eq!(
+        (
+            plain.settings.train.epochs,
+            plain.layers["train.epochs"].as_str()
+        ),
+        (64, "default of tables")
+    );
+    assert!(matches!(plain.settings.train.lr, Schedule::Moving(_)));
+    let vaegan = on(&[("variant.name", "vaegan"), ("train.epochs", "3")]);
+    assert_eq!(vaegan.settings.train.epochs, 3);
+    assert_eq!(vaegan.layers["train.lr"], "default of vaegan");
 }
 
 /// They lie above the defaults of the types and below every other layer, and go with the variant.

@@ -506,6 +506,17 @@ fn the_encoder_sees_counts_on_another_scale() {
     assert_eq!(view(Kind::Multinomial, &[0.0, 0.0]), [0.0, 0.0]);
     let gaps = [1.5, f32::NAN, f32::NAN, f32::NAN, 2.0, 1.0];
     assert_eq!(view(Kind::PerColumn, &gaps), [1.5, 0.0, 0.0, 0.0, 2.0, 1.0]);
+    let with_mask = LikelihoodConfig {
+        mask: true,
+        ..LikelihoodConfig::per_column(TABLE.to_vec())
+    };
+    assert_eq!(with_mask.encoder_width(6), 8);
+    let with_mask = with_mask.init::<Flex>(6, &Default::default()).unwrap();
+    assert_eq!(with_mask.encoder_width(6), 8);
+    let seen = |gaps: &[f32]| numbers(with_mask.encoder_view(row(gaps)));
+    assert_eq!(seen(&gaps), [1.5, 0.0, 0.0, 0.0, 2.0, 1.0, 0.0, 0.0]);
+    let gaps = [f32::NAN, 0.0, 1.0, 0.0, 0.0, 1.0];
+    assert_eq!(seen(&gaps), [0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0]);
     let input = [0.1, 0.7];
     for kind in [Kind::Bernoulli, Kind::GaussianPixel, Kind::Categorical] {
         assert_eq!(view(kind, &input), input.map(f64::from));

@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use vae_core::{ObjectiveConfig, nets::ModelConfig};
 use vae_data::{
-    Batcher, Binarize, Data, DataConfig, DataShape, HostBatch, MemoryDataset, NoProgress, Source,
-    UNLABELLED, load,
+    Batcher, Binarize, ColumnKind, Data, DataConfig, DataShape, HostBatch, MemoryDataset,
+    NoProgress, Source, UNLABELLED, load,
 };
 use vae_variants::{Description, Variant};
 
@@ -23,6 +23,10 @@ pub enum Images {
     Odd,
     /// Three cuts of each, taken as colours: 3x13x11.
     OddColour,
+    /// The cuts as whole numbers from 0 to 12.
+    Counts,
+    /// A table: two numbers with gaps, ten classes, a date, and three levels with gaps.
+    Table,
 }
 
 /// The images of every kind.
@@ -30,6 +34,8 @@ pub struct Sets {
     digits: Data,
     odd: Data,
     colour: Data,
+    counts: Data,
+    table: Data,
 }
 
 impl Sets {
@@ -52,10 +58,18 @@ impl Sets {
             &host,
             false,
         );
+        let whole = cut(&host, &[[7, 9]])
+            .iter()
+            .map(|v| (12.0 * v).round())
+            .collect();
+        let counts = made(whole, [1, 13, 11], &digits.classes, &host, false);
+        let table = table(&host, &digits.classes);
         Self {
             digits,
             odd,
             colour,
+            counts,
+            table,
         }
     }
 
@@ -64,6 +78,8 @@ impl Sets {
             Images::Digits => &self.digits,
             Images::Odd => &self.odd,
             Images::OddColour => &self.colour,
+            Images::Counts => &self.counts,
+            Images::Table => &self.table,
         }
     }
 }
@@ -113,6 +129,46 @@ fn made(
         ..DataConfig::default()
     };
     Data::from_source(Source::new("cut", Arc::new(set)), &config, 1).unwrap()
+}
+
+/// The ink of each image, its class, its share of black, a day, and how it is to be filed; some cells are missing.
+fn table(host: &HostBatch, classes: &[String]) -> Data {
+    let labels = host.labels.as_ref().unwrap();
+    let rows = host.target.chunks_exact(28 * 28).zip(labels).enumerate();
+    let gap = |i: usize, every: usize, value: f32| if i % every == 1 { f32::NAN } else { value };
+    let values = rows.flat_map(|(i, (image, label))| {
+        let ink: f32 = image.iter().sum();
+        let black = image.iter().filter(|v| **v == 0.0).count() as f32;
+        [
+            gap(i, 4, ink),
+            *label as f32,
+            gap(i, 5, black),
+            (7 * i) as f32,
+            gap(i, 3, (i / 3 % 3) as f32),
+        ]
+    });
+    let names = ["ink", "class", "black", "day", "file"]
+        .map(str::to_owned)
+        .to_vec();
+    let category = |levels: &[String]| ColumnKind::Category {
+        levels: levels.to_vec(),
+    };
+    let file = ["top", "middle", "bottom"].map(str::to_owned);
+    let kinds = vec![
+        ColumnKind::Number,
+        category(classes),
+        ColumnKind::Number,
+        serde_json::from_value(json!({"kind": "date", "origin": 0, "unit": "day"})).unwrap(),
+        category(&file),
+    ];
+    let set = MemoryDataset::new(DataShape::flat(5), values.collect()).unwrap();
+    let set = set.with_columns(names).unwrap().with_kinds(kinds).unwrap();
+    let config = DataConfig {
+        validation: 0.0,
+        test: 0.0,
+        ..DataConfig::default()
+    };
+    Data::from_source(Source::new("table", Arc::new(set)), &config, 1).unwrap()
 }
 
 /// One model on one batch.
@@ -207,7 +263,7 @@ fn parse<T: DeserializeOwned>(value: &Value) -> T {
 
 /// Every case.
 pub fn all() -> Vec<Case> {
-    use Images::{Digits, Odd, OddColour};
+    use Images::{Counts, Digits, Odd, OddColour, Table};
     let of = |name: &str| json!({"name": name});
     let digits = |name, variant, model| Case::new(name, variant, Digits, model);
     let vae = |name, model| Case::new(name, of("vae"), Digits, model);
@@ -258,6 +314,8 @@ pub fn all() -> Vec<Case> {
     with_prior["prior_epochs"] = 1.into();
     with_prior["prior_hidden"] = 12.into();
 
+    let likelihood =
+        |name, kind: &str, images| Case::new(name, of("vae"), images, json!({"likelihood": kind}));
     let semi = |case: Case| Case {
         half_labelled: true,
         // A code under each of 10 classes.
@@ -302,6 +360,35 @@ pub fn all() -> Vec<Case> {
             "vae-gaussian-pixel",
             json!({"likelihood": "gaussian-pixel"}),
         ),
+        likelihood("vae-poisson", "poisson", Counts),
+        likelihood("vae-negative-binomial", "negative-binomial", Counts),
+        likelihood(
+            "vae-zero-inflated",
+            "zero-inflated-negative-binomial",
+            Counts,
+        ),
+        likelihood("vae-multinomial", "multinomial", Counts),
+        likelihood("vae-categorical", "categorical", Odd),
+        likelihood("vae-discretized-logistic", "discretized-logistic", Odd),
+        conv(
+            "vae-discretized-logistic-conv",
+            of("vae"),
+            OddColour,
+            json!({"likelihood": "discretized-logistic"}),
+        ),
+        Case::new("vae-per-column", of("vae"), Table, json!({})),
+        Case::new("ae-per-column", of("ae"), Table, json!({})),
+        Case {
+            training: true,
+            draws: vec![Draw::Normal(5 * LATENT)],
+            ..Case::new(
+                "iwae-per-column",
+                json!({"name": "iwae", "samples": 5}),
+                Table,
+                json!({}),
+            )
+        },
+        Case::new("dae-per-column", dae("masking", 0.4), Table, json!({})),
         vae("vae-free-bits", json!({})).objective(json!({"free_bits": 0.1})),
         vae("vae-warm-up", json!({})).objective(
             json!({"kl_schedule": {"kind": "linear", "from": 0.1, "to": 1.0, "until": 0.5}}),

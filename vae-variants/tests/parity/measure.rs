@@ -54,7 +54,7 @@ pub struct Weighted {
 pub struct Digest {
     /// The root of the sum of `t_i^2`.
     pub norm: f64,
-    /// The sum of `t_i cos(i)`, which depends on the order.
+    /// The sum of `t_i cos(i)`, which depends on the order. Missing numbers are left out of both.
     pub probe: f64,
 }
 
@@ -63,6 +63,10 @@ impl Digest {
     pub fn of(values: impl Iterator<Item = f32>) -> Self {
         let (mut square, mut probe) = (0.0, 0.0);
         for (i, value) in values.map(f64::from).enumerate() {
+            // What is missing.
+            if value.is_nan() {
+                continue;
+            }
             square += value * value;
             probe += value * (i as f64).cos();
         }
@@ -170,7 +174,7 @@ impl<B: AutodiffBackend> Built<B> {
             target: self.batch.target.clone().inner(),
             condition: self.batch.condition.clone().map(Tensor::inner),
             label: self.batch.label.clone().map(Tensor::inner),
-            has_gaps: false,
+            has_gaps: self.batch.has_gaps,
         };
         let objective = model.loss(&batch, &context(case));
         let (mut terms, mut monitors) = (BTreeMap::new(), BTreeMap::new());

@@ -5,7 +5,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch.distributions import ContinuousBernoulli, Normal
+from torch.distributions import Categorical, ContinuousBernoulli, Multinomial, NegativeBinomial, Normal, Poisson
 
 ACTIVATIONS = {
     "identity": lambda x: x,
@@ -28,6 +28,8 @@ class Network:
         self.shape = description["shape"]
         self.kind = description["likelihood"]["kind"]
         self.sigma = description["likelihood"]["sigma"]
+        self.columns = description["likelihood"].get("columns")
+        self.mask = description["likelihood"].get("mask", False)
         self.tensors = tensors
         self.batch_statistics = batch_statistics
         # Uniform noise for dropout, or nothing outside training.
@@ -81,6 +83,25 @@ class Network:
             layer += 1
         self.features = x
         return F.linear(x, self[name + ".head.weight"].T, self[name + ".head.bias"])
+
+    def view(self, x):
+        """What the encoder sees of the examples."""
+        if self.kind in ("poisson", "negative-binomial", "zero-inflated-negative-binomial"):
+            return torch.log(1 + x)
+        if self.kind == "multinomial":
+            return F.normalize(x, dim=1)
+        if self.kind == "per-column" and self.mask:
+            numbers = [place for place, width in self.places() if width is None]
+            return torch.cat([torch.nan_to_num(x), torch.isnan(x[:, numbers]).to(x.dtype)], dim=1)
+        return x
+
+    def places(self):
+        """Of each column the first place, and the number of levels of a category."""
+        first = 0
+        for column in self.columns:
+            width = None if column == "number" else column["levels"]
+            yield first, width
+            first += width or 1
 
     def encode(self, x, condition=None):
         """Raw output of the encoder."""
@@ -158,6 +179,12 @@ class Network:
         if self.kind == "gaussian-global":
             log_sigma = self.tensors["parts.likelihood.log_sigma"]
             return Normal(parameters, bounded(log_sigma).exp())
+        if self.kind == "poisson":
+            return Poisson(parameters.exp())
+        if self.kind == "negative-binomial":
+            return self.negative_binomial(parameters)
+        if self.kind == "categorical":
+            return Categorical(logits=parameters.unflatten(1, (256, -1)).transpose(1, 2))
         assert self.kind == "gaussian-pixel"
         mean, log_sigma = parameters.chunk(2, dim=1)
         return Normal(mean, bounded(log_sigma).exp())
@@ -166,12 +193,67 @@ class Network:
         if self.kind == "bernoulli":
             entropy = F.binary_cross_entropy_with_logits(parameters, target, reduction="none")
             return entropy.sum(1)
+        if self.kind == "multinomial":
+            rows = zip(parameters, target)
+            return -torch.stack([Multinomial(int(k.sum()), logits=row).log_prob(k) for row, k in rows])
+        if self.kind == "zero-inflated-negative-binomial":
+            log_mean, logit = parameters.chunk(2, dim=1)
+            drawn = F.logsigmoid(-logit) + self.negative_binomial(log_mean).log_prob(target)
+            zero = torch.logaddexp(F.logsigmoid(logit), drawn)
+            return -torch.where(target == 0, zero, drawn).sum(1)
+        if self.kind == "discretized-logistic":
+            return -torch.log(self.level_probabilities(parameters, torch.round(255 * target))).sum(1)
+        if self.kind == "categorical":
+            target = torch.round(255 * target)
+        if self.kind == "per-column":
+            return self.of_columns(parameters, target)
         return -self.likelihood(parameters).log_prob(target).sum(1)
 
     def mean(self, parameters):
         if self.kind == "bernoulli":
             return torch.sigmoid(parameters)
+        if self.kind == "multinomial":
+            return F.softmax(parameters, dim=1)
+        if self.kind == "zero-inflated-negative-binomial":
+            log_mean, logit = parameters.chunk(2, dim=1)
+            return torch.sigmoid(-logit) * log_mean.exp()
+        if self.kind == "discretized-logistic":
+            levels = [torch.full_like(parameters.chunk(2, dim=1)[0], k) for k in range(256)]
+            return sum(k[0, 0] * self.level_probabilities(parameters, k) for k in levels) / 255
+        if self.kind == "categorical":
+            return self.likelihood(parameters).probs @ torch.arange(256, dtype=parameters.dtype) / 255
+        if self.kind == "per-column":
+            parts = [(parameters[:, at : at + (width or 1)], width) for at, width in self.places()]
+            return torch.cat([part if width is None else F.softmax(part, dim=1) for part, width in parts], dim=1)
         return self.likelihood(parameters).mean
+
+
+    def negative_binomial(self, log_mean):
+        log_theta = self.tensors["parts.likelihood.log_theta"]
+        return NegativeBinomial(log_theta.exp().expand_as(log_mean), logits=log_mean - log_theta)
+
+    def level_probabilities(self, parameters, levels):
+        """Of a logistic variable between the edges of levels of a pixel, by its distribution function."""
+        mean, log_scale = parameters.chunk(2, dim=1)
+        below = lambda edge: torch.sigmoid((edge / 255 - mean) / log_scale.exp())
+        upper = torch.where(levels == 255, torch.ones_like(mean), below(levels + 0.5))
+        lower = torch.where(levels == 0, torch.zeros_like(mean), below(levels - 0.5))
+        return upper - lower
+
+    def of_columns(self, parameters, target):
+        """The negative log-likelihood of the cells that are not missing."""
+        log_sigma = iter(bounded(self.tensors["parts.likelihood.log_sigma"]))
+        total = 0
+        for at, width in self.places():
+            given, cell = parameters[:, at : at + (width or 1)], target[:, at : at + (width or 1)]
+            there = ~torch.isnan(cell).any(1)
+            cell = torch.nan_to_num(cell)
+            if width is None:
+                found = Normal(given[:, 0], next(log_sigma).exp()).log_prob(cell[:, 0])
+            else:
+                found = Categorical(logits=given).log_prob(cell.argmax(1))
+            total = total - torch.where(there, found, torch.zeros_like(found))
+        return total
 
 
 class Judge(Network):

@@ -34,7 +34,7 @@ class Pass:
         inputs = json.loads((folder / "inputs.json").read_text())
 
         def tensor(rows):
-            return None if rows is None else torch.tensor(np.float32(rows)).to(dtype)
+            return None if rows is None else torch.tensor(np.array(rows, dtype=np.float32)).to(dtype)
 
         tensors = load_file(folder / "model.safetensors")
         self.parameters = {
@@ -57,6 +57,7 @@ class Pass:
         drops = inputs["training"] and self.description["model"]["dropout"] > 0
         masks = self.noise if drops else None
         self.network = Network(self.description, self.parameters, batch_statistics, masks)
+        self.input = self.network.view(self.input)
         self.variant = self.description["variant"]
         self.name = self.variant["name"]
         if self.name not in ("cvae", "semi"):
@@ -132,7 +133,7 @@ class Pass:
         decoded = self.network.decode(encoded + (self.code - encoded).detach())
         self.reconstruction = self.network.negative_log_likelihood(decoded, self.target)
         error = self.network.mean(decoded) - self.target
-        self.monitors["squared_error"] = error.square().sum(1)
+        self.monitors["squared_error"] = error.square().nansum(1)
         beta = at(self.variant["commitment"], self.progress)
         self.terms["commitment"] = beta, (encoded - self.code).square().sum(1)
 
@@ -316,7 +317,7 @@ class Pass:
         decoded = self.network.decode(self.code)
         self.reconstruction = self.network.negative_log_likelihood(decoded, self.target)
         error = self.network.mean(decoded) - self.target
-        self.monitors["squared_error"] = error.square().sum(1)
+        self.monitors["squared_error"] = error.square().nansum(1)
 
     def sparse(self, raw):
         weight = at(self.variant["sparsity_weight"], self.progress)
@@ -404,7 +405,7 @@ def index_nll(parameters, indices):
 
 
 def digest(tensor):
-    flat = tensor.detach().double().flatten().numpy()
+    flat = np.nan_to_num(tensor.detach().double().flatten().numpy())
     probe = flat @ np.cos(np.arange(len(flat), dtype=np.float64))
     return {"norm": rounded(np.linalg.norm(flat)), "probe": rounded(probe)}
 
