@@ -43,6 +43,15 @@ pub struct Columns {
 }
 
 impl Columns {
+    /// So many columns of numbers, of which none is missing.
+    pub fn of_numbers(count: usize) -> Self {
+        Self {
+            kinds: vec![ColumnKind::Number; count],
+            unseen: Unseen::default(),
+            gaps: false,
+        }
+    }
+
     /// What is in each column; the levels are in the order of their places.
     pub fn kinds(&self) -> &[ColumnKind] {
         &self.kinds

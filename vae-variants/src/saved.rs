@@ -105,8 +105,11 @@ impl Description {
         let range = range.unwrap_or(ValueRange { min: 0.0, max: 0.0 });
         data.validation.range()?;
         data.test.range()?;
-        let table = data.table.as_deref().cloned();
         let likelihood = likelihood(&model, data, range)?;
+        // Rows with gaps can be scored by a model that knows of columns, even if it has seen none.
+        let numbers = !likelihood.columns.is_empty();
+        let numbers = numbers.then(|| Columns::of_numbers(data.shape.features()));
+        let table = data.table.as_deref().cloned().or(numbers);
         Ok(Self {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").into(),

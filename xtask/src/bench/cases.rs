@@ -22,8 +22,21 @@ pub struct Case {
     script: &'static str,
     /// Whether the programs that know only the MLP take the same arguments.
     others: bool,
-    /// Images to make for it: height, width and channels.
-    images: Option<[usize; 3]>,
+    /// Data to make for it.
+    data: Made,
+}
+
+/// What is made for a case.
+#[derive(Clone, Copy)]
+enum Made {
+    /// `mnist-mini` will do.
+    Nothing,
+    /// Images: height, width and channels.
+    Images([usize; 3]),
+    /// Rows of so many counts.
+    Counts(usize),
+    /// Numbers and categories, of which some cells are missing.
+    Table,
 }
 
 /// The script of the plain VAE.
@@ -37,7 +50,7 @@ const fn mlp(name: &'static str, steps: usize, vae: &'static str, torch: &'stati
         torch,
         script: STEP,
         others: true,
-        images: None,
+        data: Made::Nothing,
     }
 }
 
@@ -49,7 +62,21 @@ const fn other(name: &'static str, vae: &'static str) -> Case {
         torch: "",
         script: STEP,
         others: false,
-        images: None,
+        data: Made::Nothing,
+    }
+}
+
+/// A likelihood: the network of `mlp` on data that it can have.
+const fn likelihood(
+    name: &'static str,
+    vae: &'static str,
+    torch: &'static str,
+    data: Made,
+) -> Case {
+    Case {
+        data,
+        others: false,
+        ..mlp(name, 50, vae, torch)
     }
 }
 
@@ -61,7 +88,7 @@ const fn variant(name: &'static str, steps: usize, vae: &'static str, torch: &'s
         torch,
         script: "torch_variants.py",
         others: false,
-        images: None,
+        data: Made::Nothing,
     }
 }
 
@@ -128,7 +155,7 @@ pub const CASES: &[Case] = &[
         torch: "--arch conv --channels 32,64 --hidden 256 --latent 10 --batch 64",
         script: STEP,
         others: false,
-        images: None,
+        data: Made::Nothing,
     },
     Case {
         name: "conv-64x64x3",
@@ -138,8 +165,50 @@ pub const CASES: &[Case] = &[
                 --batch 64",
         script: STEP,
         others: false,
-        images: Some([64, 64, 3]),
+        data: Made::Images([64, 64, 3]),
     },
+    likelihood(
+        "poisson",
+        "--likelihood poisson --hidden 512 --latent 20 --batch-size 128",
+        "--likelihood poisson --hidden 512 --latent 20 --batch 128",
+        Made::Counts(784),
+    ),
+    likelihood(
+        "negative-binomial",
+        "--likelihood negative-binomial --hidden 512 --latent 20 --batch-size 128",
+        "--likelihood negative-binomial --hidden 512 --latent 20 --batch 128",
+        Made::Counts(784),
+    ),
+    likelihood(
+        "zero-inflated-negative-binomial",
+        "--likelihood zero-inflated-negative-binomial --hidden 512 --latent 20 --batch-size 128",
+        "--likelihood zero-inflated-negative-binomial --hidden 512 --latent 20 --batch 128",
+        Made::Counts(784),
+    ),
+    likelihood(
+        "multinomial",
+        "--likelihood multinomial --hidden 512 --latent 20 --batch-size 128",
+        "--likelihood multinomial --hidden 512 --latent 20 --batch 128",
+        Made::Counts(784),
+    ),
+    likelihood(
+        "categorical",
+        "--likelihood categorical --hidden 128 --latent 20 --batch-size 16",
+        "--likelihood categorical --hidden 128 --latent 20 --batch 16",
+        Made::Nothing,
+    ),
+    likelihood(
+        "discretized-logistic",
+        "--likelihood discretized-logistic --hidden 512 --latent 20 --batch-size 128",
+        "--likelihood discretized-logistic --hidden 512 --latent 20 --batch 128",
+        Made::Nothing,
+    ),
+    likelihood(
+        "per-column",
+        "--hidden 512 --latent 20 --batch-size 128",
+        "--likelihood per-column --hidden 512 --latent 20 --batch 128",
+        Made::Table,
+    ),
     Case {
         name: "encode",
         steps: 100,
@@ -147,7 +216,7 @@ pub const CASES: &[Case] = &[
         torch: "--work encode --hidden 512 --latent 20 --batch 512",
         script: STEP,
         others: false,
-        images: None,
+        data: Made::Nothing,
     },
     Case {
         name: "importance",
@@ -156,7 +225,7 @@ pub const CASES: &[Case] = &[
         torch: "--work importance --hidden 512 --latent 20 --batch 512",
         script: STEP,
         others: false,
-        images: None,
+        data: Made::Nothing,
     },
     other(
         "contractive",
@@ -197,7 +266,7 @@ impl Case {
         folder: &Path,
         rounds: usize,
     ) -> Result<Vec<Program>> {
-        let images = self.images.map(|shape| npy(folder, shape)).transpose()?;
+        let data = self.data.write(folder)?;
         let vae = |mut command: Command, backend: &str, ops: &str| {
             command.arg("bench").args(self.vae.split_whitespace());
             command.args([
@@ -212,8 +281,8 @@ impl Case {
             command.args(["--rounds", &rounds.to_string()]);
             command.args(["--steps", &self.steps.to_string()]);
             command.args(["--threads", &programs.threads.to_string()]);
-            if let Some(images) = &images {
-                command.arg("--dataset").arg(images);
+            if let Some(data) = &data {
+                command.arg("--dataset").arg(data);
             }
             command
         };
@@ -265,13 +334,61 @@ impl Case {
     }
 }
 
-/// Writes 512 images of noise as bytes, `[N, H, W, C]`.
-fn npy(folder: &Path, [height, width, channels]: [usize; 3]) -> Result<PathBuf> {
-    let count = 512;
-    let mut header = format!(
-        "{{'descr': '|u1', 'fortran_order': False, 'shape': ({count}, {height}, {width}, \
-         {channels}), }}"
-    );
+impl Made {
+    /// Writes it; the file that holds it.
+    fn write(self, folder: &Path) -> Result<Option<PathBuf>> {
+        let mut state = 1_u32;
+        let mut byte = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        let (name, bytes) = match self {
+            Self::Nothing => return Ok(None),
+            Self::Images(shape) => {
+                let pixels = (0..512 * shape.iter().product::<usize>()).map(|_| byte());
+                let pixels: Vec<u8> = pixels.collect();
+                let [height, width, channels] = shape;
+                let shape = format!("512, {height}, {width}, {channels}");
+                (
+                    format!("{height}x{width}x{channels}.npy"),
+                    npy("|u1", &shape, &pixels)?,
+                )
+            }
+            Self::Counts(features) => {
+                // Half of them are 0, few are large.
+                let mut count = || f32::from((byte() / 16).saturating_sub(8).pow(2));
+                let counts = (0..8192 * features).flat_map(|_| count().to_le_bytes());
+                let counts: Vec<u8> = counts.collect();
+                let shape = format!("8192, {features}");
+                (
+                    format!("counts-{features}.npy"),
+                    npy("<f4", &shape, &counts)?,
+                )
+            }
+            Self::Table => {
+                let names = (0..20).map(|column| format!("x{column}"));
+                let mut text = names.collect::<Vec<_>>().join(",");
+                for _ in 0..9000 {
+                    let cells = (0..20).map(|column| match (column, byte()) {
+                        (_, 0..13) => String::new(),
+                        (0..12, value) => value.to_string(),
+                        (_, value) => format!("level {}", value % 5),
+                    });
+                    let cells = cells.collect::<Vec<_>>().join(",");
+                    text += &format!("\n{cells}");
+                }
+                ("table.csv".into(), text.into_bytes())
+            }
+        };
+        let path = folder.join(name);
+        fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Some(path))
+    }
+}
+
+/// An array in NumPy's format.
+fn npy(kind: &str, shape: &str, values: &[u8]) -> Result<Vec<u8>> {
+    let mut header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({shape}), }}");
     // The length of magic, version, length and header is a multiple of 64.
     while (10 + header.len() + 1) % 64 != 0 {
         header.push(' ');
@@ -281,12 +398,6 @@ fn npy(folder: &Path, [height, width, channels]: [usize; 3]) -> Result<PathBuf> 
     let length = u16::try_from(header.len()).context("the header is short")?;
     bytes.extend(length.to_le_bytes());
     bytes.extend(header.bytes());
-    let mut state = 1_u32;
-    bytes.extend((0..count * height * width * channels).map(|_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    }));
-    let path = folder.join(format!("{height}x{width}x{channels}.npy"));
-    fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(path)
+    bytes.extend_from_slice(values);
+    Ok(bytes)
 }
