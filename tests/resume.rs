@@ -79,7 +79,16 @@ fn a_killed_run_resumes_bit_for_bit() {
             "--variant vq --codes 20 --code-width 2 --groups 3 --set variant.prior_epochs=2 \
              --prior-hidden 8",
         ),
+        (
+            "flex",
+            "--dataset mixed.csv --variant iwae --samples 5 --prior vamp --prior-components 20 --binarize none",
+        ),
+        (
+            "ndarray",
+            "--dataset counts.csv --likelihood negative-binomial --binarize none",
+        ),
     ];
+    place.write_tables();
     for (number, (backend, more)) in runs.into_iter().enumerate() {
         let whole = place.join("whole");
         if whole.exists() {

@@ -33,6 +33,23 @@ impl Place {
         path
     }
 
+    /// Writes `mixed.csv`, 600 rows of numbers, categories and dates with gaps, and `counts.csv`, 600 of counts.
+    pub fn write_tables(&self) {
+        let (mut mixed, mut counts) = ("size,color,more,day\n".to_owned(), "a,b,c,d\n".to_owned());
+        for i in 0..600_u32 {
+            let wave = f64::from(i * i % 31).sin();
+            let color = ["red", "green", "NA", "blue", "red"][(i % 5) as usize];
+            let more = match i % 4 {
+                0 => String::new(),
+                _ => format!("{:.3}", wave + f64::from(i % 5)),
+            };
+            mixed += &format!("{wave:.3},{color},{more},2024-01-{:02}\n", 1 + i % 28);
+            counts += &format!("{},{},{},{}\n", i % 5, i * i % 31, (i % 5) * (i % 7), i % 2);
+        }
+        self.write("mixed.csv", mixed);
+        self.write("counts.csv", counts);
+    }
+
     /// Copies a folder of `tests/fixtures` into the folder `to`.
     pub fn copy(&self, fixture: &str, to: &str) {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
