@@ -1,7 +1,10 @@
 """MovieLens 100K for recommendations: the table of who has seen what, and how well a model ranks what came next.
 
+    mkdir films
     python movielens.py make ml-100k.inter films
-    vae --dataset films/train.npy --likelihood multinomial --validation 0 --test 0 --out runs/films
+    vae --dataset films/train.npy --likelihood multinomial --validation 0 --test 0 --hidden 600 --latent 200 \\
+        --activation tanh --variant beta --beta 0.5 --kl-schedule '{ kind = "linear", to = 1, until = 0.5 }' \\
+        --epochs 100 --out runs/films
     cargo run --release -p vae-variants --example reconstruct -- runs/films films/train.npy scores.npy
     python movielens.py check films scores.npy valid
     python movielens.py check films scores.npy test
