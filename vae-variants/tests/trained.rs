@@ -7,13 +7,13 @@ use std::sync::{
 
 use burn_flex::Flex;
 use vae_core::{
-    Error, Result, Schedule,
+    Error, LikelihoodKind, Result, Schedule,
     nets::ModelConfig,
     train::{TrainConfig, evaluate_nll},
 };
 use vae_data::{
     Binarize, ColumnKind, Data, DataConfig, DataError, DataShape, Dataset, MemoryDataset,
-    NoProgress, Progress, Scaler, Source,
+    NoProgress, Progress, Scale, Scaler, Source,
 };
 use vae_variants::{
     Ae, Backend, Codes, Cvae, Description, Draw, ModelBytes, Recipe, Semi, Trained, Vae, Variant,
@@ -520,50 +520,89 @@ fn a_table_of_mixed_columns_goes_in_and_out() {
     refused(named(["size", "colour", "double"]), &["`color`", "colour"]);
 }
 
-/// A row with a gap is worth as much as its cells that are there: the likelihood of the others does not change
-/// when what stands in the gap would.
+fn first(model: &Trained, of: MemoryDataset) -> (Vec<f32>, Vec<f32>) {
+    let examples = model.examples(Arc::new(of)).unwrap();
+    let terms = model.terms(&examples).next().unwrap().unwrap();
+    let reconstructions = model.reconstruct(&examples).next().unwrap().unwrap();
+    (terms[0].values.clone(), reconstructions.reconstructed)
+}
+
+/// The likelihood is that of the cells that are there. A model that was trained on gaps tells one from a number; to
+/// one that was not, it is the mean of its column.
 #[test]
 fn missing_cells_do_not_count() {
-    let model = trained(Variant::Ae(Ae::default()), &mixed_data());
-    let whole = |double: f32| {
-        let levels = COLORS.map(str::to_owned).to_vec();
-        MemoryDataset::new(DataShape::flat(3), vec![1.0, 0.0, double, 2.0, 1.0, double])
-            .unwrap()
-            .with_columns(["size", "color", "double"].map(str::to_owned).to_vec())
-            .unwrap()
-            .with_kinds(vec![
-                ColumnKind::Number,
-                ColumnKind::Category { levels },
-                ColumnKind::Number,
-            ])
-            .unwrap()
+    let row = |mass: f32| {
+        let names = COLUMNS.map(str::to_owned).to_vec();
+        let table = MemoryDataset::new(DataShape::flat(3), vec![90.0, 0.01, mass]).unwrap();
+        table.with_columns(names).unwrap()
     };
-    let mean = {
-        let scaler = model.description().scaler.as_ref().unwrap();
-        scaler.offset[2]
+    let config = ModelConfig {
+        likelihood: Some(LikelihoodKind::PerColumn),
+        ..recipe(vae(), &data(), 1).description().model.clone()
     };
-    let term = |table: MemoryDataset| {
-        let examples = model.examples(Arc::new(table)).unwrap();
-        let terms = model.terms(&examples).next().unwrap().unwrap();
-        terms[0].values.clone()
+    let of = |data: &Data| {
+        let ae = Variant::Ae(Ae::default());
+        let description =
+            Description::new(ae, config.clone(), Default::default(), data, Binarize::None);
+        let recipe = Recipe::new(description.unwrap(), data, TrainConfig::default(), 3).unwrap();
+        recipe.train(Backend::Flex, &mut ()).unwrap().model
     };
-    // The encoder sees the same: a gap is the mean of its column.
-    let (with, without) = (term(whole(mean)), term(whole(f32::NAN)));
-    let reconstructed = |table: MemoryDataset| {
-        let examples = model.examples(Arc::new(table)).unwrap();
-        model
-            .reconstruct(&examples)
-            .next()
-            .unwrap()
-            .unwrap()
-            .reconstructed
-    };
-    close(
-        &reconstructed(whole(mean)),
-        &reconstructed(whole(f32::NAN)),
-        1e-4,
+    let whole = of(&data());
+    let mean = whole.description().scaler.as_ref().unwrap().offset[2];
+    let ((with, of_mean), (without, of_gap)) =
+        (first(&whole, row(mean)), first(&whole, row(f32::NAN)));
+    close(&of_gap, &of_mean, 1e-4);
+    // -log N(0 | m, 1) of the mass, where m is what is reconstructed, in standard deviations, and log sigma about 0.
+    let scaler = whole.description().scaler.as_ref().unwrap();
+    let (m, sigma) = ((of_gap[2] - mean) / scaler.scale[2], 1.0_f32);
+    let cell = 0.5 * (m / sigma).powi(2) + 0.918_938_5;
+    assert!(
+        (with[0] - without[0] - cell).abs() < 0.3,
+        "{with:?} {without:?} {cell}"
     );
-    for (with, without) in with.iter().zip(&without) {
-        assert!(without.is_finite() && with != without);
+
+    let values = values().into_iter().enumerate();
+    let values = values.map(|(i, value)| if i % 7 == 0 { f32::NAN } else { value });
+    let gaps = MemoryDataset::new(DataShape::flat(3), values.collect()).unwrap();
+    let gaps = gaps
+        .with_columns(COLUMNS.map(str::to_owned).to_vec())
+        .unwrap();
+    let gaps = gaps.with_kinds(vec![ColumnKind::Number; 3]).unwrap();
+    let gaps = Data::from_source(
+        Source::new("gaps", Arc::new(gaps)),
+        &DataConfig::default(),
+        1,
+    )
+    .unwrap();
+    let model = of(&gaps);
+    assert!(model.description().likelihood.mask);
+    let mean = model.description().scaler.as_ref().unwrap().offset[2];
+    assert_ne!(first(&model, row(mean)).1, first(&model, row(f32::NAN)).1);
+}
+
+/// The mean of counts is of as many as there are.
+#[test]
+fn rows_of_counts_are_reconstructed_with_their_totals() {
+    let counts = |i: usize| [i % 5, i % 7, i % 3, 10].map(|count| count as f32);
+    let set = MemoryDataset::new(DataShape::flat(4), (0..ROWS).flat_map(counts).collect()).unwrap();
+    let config = DataConfig {
+        scale: Scale::None,
+        ..DataConfig::default()
+    };
+    let data = Data::from_source(Source::new("counts", Arc::new(set.clone())), &config, 1).unwrap();
+    let model = ModelConfig {
+        likelihood: Some(LikelihoodKind::Multinomial),
+        hidden: Some(vec![8]),
+        latent: 2,
+        ..ModelConfig::default()
+    };
+    let description =
+        Description::new(vae(), model, Default::default(), &data, Binarize::None).unwrap();
+    let model = Trained::fresh(&description, 1, Backend::Flex).unwrap();
+    let examples = model.examples(Arc::new(set)).unwrap();
+    let batch = model.reconstruct(&examples).next().unwrap().unwrap();
+    for (found, given) in batch.reconstructed.chunks(4).zip(batch.target.chunks(4)) {
+        let (found, given): (f32, f32) = (found.iter().sum(), given.iter().sum());
+        assert!((found - given).abs() < 1e-4, "{found} {given}");
     }
 }

@@ -44,7 +44,7 @@ pub struct Reconstructions {
     pub target: Vec<f32>,
     /// The corrupted input, where it was asked for; see [`Examples::corrupted`].
     pub corrupted: Option<Vec<f32>>,
-    /// The mean of the likelihood given the mean code.
+    /// The mean of the likelihood given the mean code; for `multinomial` of as many counts as the example has.
     pub reconstructed: Vec<f32>,
 }
 
@@ -206,16 +206,22 @@ impl Trained {
         &'a self,
         examples: &Examples<'a>,
     ) -> impl Iterator<Item = Result<Reconstructions>> + 'a {
-        let is_corrupted = examples.is_corrupted && self.description.corruption().is_some();
         self.batches(examples).map(move |batch| {
             let (host, step) = batch?;
-            // Without corruption, the input differs from the target only where that is missing.
-            let corrupted = host.corrupted.clone().filter(|_| is_corrupted);
-            let target = host.target.clone();
+            let (target, corrupted) = (host.target.clone(), host.corrupted.clone());
+            let mut reconstructed = self.model.reconstruct(host, &step);
+            if self.description.likelihood.kind == LikelihoodKind::Multinomial {
+                let features = self.description.shape.features();
+                let rows = reconstructed.chunks_exact_mut(features);
+                for (row, target) in rows.zip(target.chunks_exact(features)) {
+                    let total: f32 = target.iter().sum();
+                    row.iter_mut().for_each(|share| *share *= total);
+                }
+            }
             Ok(Reconstructions {
                 target: self.in_units_of_data(target),
                 corrupted: corrupted.map(|rows| self.in_units_of_data(rows)),
-                reconstructed: self.in_units_of_data(self.model.reconstruct(host, &step)),
+                reconstructed: self.in_units_of_data(reconstructed),
             })
         })
     }
