@@ -105,6 +105,8 @@ def scvi(options):
         use_batch_norm=options.norm,
         use_observed_lib_size=options.library == "observed",
     )
+    if options.decoder_dropout:
+        model.module.decoder.px_decoder.fc_layers[-1].append(torch.nn.Dropout(options.decoder_dropout))
     stopping = {"early_stopping": True, "early_stopping_patience": options.patience, "check_val_every_n_epoch": 1}
     start, start_cpu = time.perf_counter(), time.process_time()
     model.train(
@@ -160,6 +162,7 @@ if __name__ == "__main__":
     of_scvi.add_argument("--epochs", type=int, default=400, help=" ")
     of_scvi.add_argument("--warmup", type=int, default=400, help="epochs until the KL weighs 1")
     of_scvi.add_argument("--dropout", type=float, default=0.1, help="of the encoder")
+    of_scvi.add_argument("--decoder-dropout", type=float, default=0.0, help="which scvi-tools does not have")
     of_scvi.add_argument("--norm", choices=["both", "encoder", "decoder", "none"], default="both", help="batch norm")
     of_scvi.add_argument("--lr", type=float, default=1e-3, help=" ")
     of_scvi.add_argument("--validation", type=float, default=0.0, help="part of the training cells")
