@@ -12,8 +12,8 @@
 
 `make` restores the counts, which the file holds as log(1 + count * 10,000 / all counts of the cell), and keeps a
 fifth of the cells for testing: `x_test`, which `vae` takes as the test split. `independent` has a negative binomial for
-each gene and no code, also with means in proportion to the size of a cell, which is the sum of its counts. `scvi` trains on `x_train` and prints, as
-means over `x_test`:
+each gene and no code, also with means in proportion to the size of a cell, which is the sum of its counts. `scvi`
+trains on `x_train` and prints, as means over `x_test`:
 
 - `nll`: `-log p(x)` with the size of a cell drawn from a log-normal prior, as the training cells have it;
 - `by_scvi`: what scvi-tools gives for it. With `--library observed` the size is taken from the cell itself, and this is
