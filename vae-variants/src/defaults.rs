@@ -89,13 +89,16 @@ mod tests {
     use super::*;
     use crate::{Hvae, Vaegan};
 
-    fn table(rows: usize, kind: ColumnKind) -> Data {
+    fn table(rows: usize, kind: Option<ColumnKind>) -> Data {
         let set = MemoryDataset::new(
             DataShape::flat(1),
             (0..rows).map(|i| (i % 2) as f32).collect(),
         );
         let set = set.unwrap().with_columns(vec!["x".into()]).unwrap();
-        let set = set.with_kinds(vec![kind]).unwrap();
+        let set = match kind {
+            Some(kind) => set.with_kinds(vec![kind]).unwrap(),
+            None => set,
+        };
         Data::from_source(
             Source::new("table", std::sync::Arc::new(set)),
             &DataConfig::default(),
@@ -110,9 +113,9 @@ mod tests {
         let mixed = |rows| {
             table(
                 rows,
-                ColumnKind::Category {
+                Some(ColumnKind::Category {
                     levels: levels.clone(),
-                },
+                }),
             )
         };
         let of = |variant: Variant, rows| variant.defaults_on(&mixed(rows));
@@ -136,7 +139,7 @@ mod tests {
             (vaegan.train.lr, vaegan.train.epochs),
             (own.train.lr, MOST_EPOCHS)
         );
-        let numbers = table(400, ColumnKind::Number);
+        let numbers = table(400, None);
         let plain = Variant::from(crate::Vae::default());
         assert_eq!(plain.defaults_on(&numbers), plain.defaults());
     }
