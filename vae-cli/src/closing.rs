@@ -78,7 +78,11 @@ pub fn closing(summary: &Summary, folder: &Path) -> String {
     let test = summary.test.as_ref();
     if let (Some(nll), Some(samples)) = (test.and_then(|test| test.nll), summary.nll_samples) {
         let samples = thousands(samples as f64);
-        text += &format!("\n-log p(x) of the test data from {samples} samples: {nll:.3}\n");
+        text += &format!("\n-log p(x) of the test data from {samples} samples: {nll:.3}");
+        if let Some(bits) = test.and_then(|test| test.bits_per_dim) {
+            text += &format!(" ({bits:.4} bits per dimension)");
+        }
+        text.push('\n');
     }
     if let Some(latent) = test.and_then(|test| test.latent.as_ref()) {
         let units = latent.mean_variance.len();
@@ -135,7 +139,7 @@ mod tests {
             "variant": "vae", "dataset": "d", "epochs": 2, "steps": 1200, "parameters": 5000,
             "seconds": 3.0, "train_samples_per_second": 40000.0,
             "train": {"loss": 10.0, "reconstruction": 8.0, "kl": 2.0},
-            "validation": null,
+            "validation": null, "nll_samples": 2000,
             "test": {"loss": 11.0, "reconstruction": 8.5, "kl": 2.5,
                 "latent": {"active_units": 3, "mean_variance": [0.1, 0.2, 0.3, 0.0]}},
         }));
@@ -174,13 +178,14 @@ mod tests {
             "seconds": 3.0, "train_samples_per_second": 40000.0,
             "train": {"loss": 10.0, "reconstruction": 8.0},
             "validation": null,
-            "test": {"loss": 11.0, "reconstruction": 8.5, "index_nll": 7.25, "nll": 1.0,
+            "test": {"loss": 11.0, "reconstruction": 8.5, "index_nll": 7.25, "nll": 1.0, "bits_per_dim": 0.25,
                 "latent": {"active_units": 2, "mean_variance": [0.1, 0.2], "perplexity": 12.34,
                     "dead_codes": 0.025}},
         }));
         let text = closing(&summary, Path::new("runs/x"));
         for line in [
             "index_nll                            –         7.250\n",
+            "-log p(x) of the test data from 2,000 samples: 1.000 (0.2500 bits per dimension)\n",
             "active units: 2 of 2; perplexity: 12.3; dead codes: 2.5 %\n",
         ] {
             assert!(text.contains(line), "{text}");

@@ -15,6 +15,10 @@ pub struct Scores {
     /// An estimate of `-log p(x)` by importance sampling, where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nll: Option<f64>,
+    /// The same in bits, divided by the number of features, where these are whole pixels: what a file of them
+    /// could be compressed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits_per_dim: Option<f64>,
     /// The code, if the objective gives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latent: Option<LatentDiagnostics>,

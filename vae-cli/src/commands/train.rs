@@ -1,6 +1,7 @@
 //! `vae train`: from settings to a finished run folder.
 
 use std::{
+    f64::consts::LN_2,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{
@@ -252,7 +253,13 @@ fn summary(
         for batch in model.nll(&examples, samples)? {
             sum += batch?.into_iter().map(f64::from).sum::<f64>();
         }
-        test.nll = Some(sum / data.test.len() as f64);
+        let nll = sum / data.test.len() as f64;
+        let bits = nll / (data.shape.features() as f64 * LN_2);
+        let is_whole = matches!(
+            description.likelihood.kind,
+            LikelihoodKind::Categorical | LikelihoodKind::DiscretizedLogistic
+        );
+        (test.nll, test.bits_per_dim) = (Some(nll), is_whole.then_some(bits));
     }
     let corruption = description.corruption();
     let test_clean = match (corruption, data.test.is_empty()) {
@@ -310,8 +317,8 @@ fn name(value: &impl Serialize) -> Result<String> {
 fn of_evaluation(evaluation: Evaluation) -> Scores {
     Scores {
         values: evaluation.readings.values.into_iter().collect(),
-        nll: None,
         latent: evaluation.latent,
+        ..Scores::default()
     }
 }
 
