@@ -139,7 +139,7 @@ mod tests {
             "variant": "vae", "dataset": "d", "epochs": 2, "steps": 1200, "parameters": 5000,
             "seconds": 3.0, "train_samples_per_second": 40000.0,
             "train": {"loss": 10.0, "reconstruction": 8.0, "kl": 2.0},
-            "validation": null, "nll_samples": 2000,
+            "validation": null,
             "test": {"loss": 11.0, "reconstruction": 8.5, "kl": 2.5,
                 "latent": {"active_units": 3, "mean_variance": [0.1, 0.2, 0.3, 0.0]}},
         }));
@@ -177,7 +177,7 @@ mod tests {
             "variant": "vq", "dataset": "d", "epochs": 2, "steps": 1200, "parameters": 5000,
             "seconds": 3.0, "train_samples_per_second": 40000.0,
             "train": {"loss": 10.0, "reconstruction": 8.0},
-            "validation": null,
+            "validation": null, "nll_samples": 2000,
             "test": {"loss": 11.0, "reconstruction": 8.5, "index_nll": 7.25, "nll": 1.0, "bits_per_dim": 0.25,
                 "latent": {"active_units": 2, "mean_variance": [0.1, 0.2], "perplexity": 12.34,
                     "dead_codes": 0.025}},

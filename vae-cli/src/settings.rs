@@ -167,7 +167,8 @@ fn resolve_in(
     }
     all.insert(0, layers::defaults(&all));
     let of_data = of_data.iter();
-    let of_data = of_data.map(|(key, text)| Entry::text(*key, text.as_str(), "default of tables"));
+    let of_data =
+        of_data.map(|(key, text)| Entry::text(*key, text.as_str(), "default for these data"));
     all.insert(0, of_data.collect());
     settle(all)
 }

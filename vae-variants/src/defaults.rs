@@ -50,21 +50,27 @@ const MOST_EPOCHS: usize = 200;
 /// The settings that suit data, key and value in TOML, over which those of the variant go. A table with
 /// categories, dates or gaps has few numbers to a row and often few rows: more passes, a learning rate that
 /// falls from a higher one, and a KL term that is warmed up, so that dimensions of the code are in use before it
-/// bears down on them. None for other data.
+/// bears down on them. Few examples of any kind make one batch. None for other data.
 pub fn settings_of(data: &Data, batch_size: usize) -> Vec<(&'static str, String)> {
-    if data.table.is_none() {
-        return Vec::new();
+    let examples = data.train.len();
+    let mut all = Vec::new();
+    if examples < batch_size {
+        all.push(("train.batch_size", examples.max(1).to_string()));
     }
-    let steps = (data.train.len() / batch_size.max(1)).max(1);
+    if data.table.is_none() {
+        return all;
+    }
+    let steps = (examples / batch_size.max(1)).max(1);
     let least = TrainConfig::default().epochs;
     let epochs = TABLE_STEPS.div_ceil(steps).clamp(least, MOST_EPOCHS);
     let warm_up = r#"{ kind = "linear", from = 0, to = 1, until = 0.3 }"#;
     let falling = r#"{ kind = "cosine", from = 0.003, to = 0 }"#;
-    vec![
+    all.extend([
         ("objective.kl_schedule", warm_up.into()),
         ("train.lr", falling.into()),
         ("train.epochs", epochs.to_string()),
-    ]
+    ]);
+    all
 }
 
 /// Puts `own` into `all`. A table that says its kind takes the place of what was there.
@@ -142,6 +148,11 @@ mod tests {
         let numbers = table(400, None);
         let plain = Variant::from(crate::Vae::default());
         assert_eq!(plain.defaults_on(&numbers), plain.defaults());
+        let few = plain.defaults_on(&table(80, None)).train;
+        assert_eq!(
+            (few.batch_size, few.epochs),
+            (table(80, None).train.len(), 20)
+        );
     }
 
     #[test]

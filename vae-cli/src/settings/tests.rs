@@ -251,7 +251,7 @@ fn settings_that_suit_the_data_lie_right_over_the_defaults() {
             plain.settings.train.epochs,
             plain.layers["train.epochs"].as_str()
         ),
-        (64, "default of tables")
+        (64, "default for these data")
     );
     assert!(matches!(plain.settings.train.lr, Schedule::Moving(_)));
     let vaegan = on(&[("variant.name", "vaegan"), ("train.epochs", "3")]);
