@@ -17,9 +17,12 @@ use vae_variants::save;
 mod cases;
 #[path = "../tests/parity/measure.rs"]
 mod measure;
+#[path = "../tests/parity/sets.rs"]
+mod sets;
 
-use cases::{Case, Sets};
+use cases::Case;
 use measure::{Built, noise};
+use sets::Sets;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args().nth(1).ok_or("name a folder to write to")?;

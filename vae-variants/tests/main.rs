@@ -6,4 +6,5 @@ mod own_parts;
 mod parity;
 mod pca;
 mod semi;
+mod tables;
 mod trained;

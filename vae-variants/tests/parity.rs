@@ -13,9 +13,11 @@ use serde::Deserialize;
 mod cases;
 #[path = "parity/measure.rs"]
 mod measure;
+#[path = "parity/sets.rs"]
+mod sets;
 
-use cases::Sets;
 use measure::{Built, Digest, Measured};
+use sets::Sets;
 
 /// Largest relative difference of a term.
 const TERMS: f64 = 1e-4;

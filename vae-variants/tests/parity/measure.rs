@@ -15,7 +15,8 @@ use vae_core::{Autoencoder, Batch, Loss, Position, StepContext, Term, files::sav
 use vae_data::{Stream, fill_normal, rng};
 use vae_variants::Model;
 
-use super::cases::{BATCH, Case, Draw, Sets};
+use super::cases::{Case, Draw};
+use super::sets::{BATCH, Sets};
 
 /// Schedules stand where step 30 of 100 leaves them.
 pub const STEP: (u64, u64) = (30, 100);
