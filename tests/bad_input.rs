@@ -257,6 +257,12 @@ fn a_table_of_mixed_columns() {
         &["binarize", "categories"],
     );
     says("--drop id --variant vaegan", &["vaegan", "--variant"]);
+    let days: String = (1..61)
+        .map(|i| format!("{i},2024-01-{:02}\n", 1 + i % 30))
+        .collect();
+    place.write("days.csv", format!("size,day\n{days}"));
+    let dates = ["model.likelihood", "gaussian", "`day` holds dates"];
+    says("--dataset days.csv --likelihood gaussian", &dates);
 
     // One level is seen once, and not in the training.
     let rare = rows

@@ -72,12 +72,7 @@ impl Columns {
         self.gaps
     }
 
-    /// Places that each column takes in the rows of a model: one, or one for each level.
-    pub fn widths(&self) -> Vec<usize> {
-        self.kinds.iter().map(ColumnKind::width).collect()
-    }
-
-    /// Length of the rows of a model: the sum of [`Columns::widths`].
+    /// Length of the rows of a model: a place for each number and date, and one for each level of a category.
     pub fn width(&self) -> usize {
         self.kinds.iter().map(ColumnKind::width).sum()
     }

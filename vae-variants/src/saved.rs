@@ -330,10 +330,14 @@ fn likelihood(model: &ModelConfig, data: &Data, range: ValueRange) -> Result<Lik
     if let Some(table) = table
         && likelihood.kind != per_column
     {
-        let category = table.kinds().iter().position(ColumnKind::is_category);
-        let why = match category {
-            Some(column) => format!("column `{}` holds categories", data.columns[column]),
-            None => "cells of the table are missing".to_owned(),
+        let kinds = table.kinds();
+        let date = |kind: &ColumnKind| matches!(kind, ColumnKind::Date { .. });
+        let holds =
+            |column: usize, what: &str| format!("column `{}` holds {what}", data.columns[column]);
+        let why = match kinds.iter().position(ColumnKind::is_category) {
+            Some(column) => holds(column, "categories"),
+            None if table.has_gaps() => "cells of the table are missing".to_owned(),
+            None => holds(kinds.iter().position(date).unwrap_or(0), "dates"),
         };
         return Err(Error::setting(
             "model.likelihood",
