@@ -29,6 +29,7 @@ torch.manual_seed(1)
 shape = [int(n) for n in args.shape.split(",")]
 features = shape[0] * shape[1] * shape[2]
 kind = args.likelihood
+COUNTS = ("poisson", "negative-binomial", "zero-inflated-negative-binomial", "multinomial")
 # A table: numbers, and categories with so many levels each.
 NUMBERS, CATEGORIES, LEVELS = 12, 8, 5
 if kind == "per-column":
@@ -44,7 +45,7 @@ def view(x):
         return F.normalize(x, dim=1)
     if kind == "per-column":
         return torch.cat([torch.nan_to_num(x), x[:, :NUMBERS].isnan().float()], dim=1)
-    return torch.log1p(x) if kind in ("poisson", *doubled[1:], "negative-binomial") else x
+    return torch.log1p(x) if kind in COUNTS else x
 
 
 def negative_binomial(x, log_mean, log_theta):
@@ -95,7 +96,7 @@ def examples(count):
         levels = F.one_hot(torch.randint(LEVELS, (count, CATEGORIES)), LEVELS).float()
         levels[torch.rand(count, CATEGORIES) < 0.05] = math.nan
         return torch.cat([numbers, levels.flatten(1)], dim=1)
-    if kind == "multinomial" or view(torch.ones(1, 1)) != 1:
+    if kind in COUNTS:
         return torch.poisson(5 * torch.rand(count, features))
     pixels = torch.rand(count, features)
     return pixels if kind == "bernoulli" else (255 * pixels).round() / 255

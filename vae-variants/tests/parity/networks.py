@@ -227,7 +227,6 @@ class Network:
             return torch.cat([part if width is None else F.softmax(part, dim=1) for part, width in parts], dim=1)
         return self.likelihood(parameters).mean
 
-
     def negative_binomial(self, log_mean):
         log_theta = self.tensors["parts.likelihood.log_theta"]
         return NegativeBinomial(log_theta.exp().expand_as(log_mean), logits=log_mean - log_theta)

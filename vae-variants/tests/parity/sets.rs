@@ -121,12 +121,17 @@ fn made(
         let numbers = (0..host.len).flat_map(|i| [i as f32, (i * i) as f32]);
         set = set.with_attributes(names, numbers.collect()).unwrap();
     }
+    all_of("cut", set)
+}
+
+/// All examples are trained on.
+fn all_of(name: &str, set: MemoryDataset) -> Data {
     let config = DataConfig {
         validation: 0.0,
         test: 0.0,
         ..DataConfig::default()
     };
-    Data::from_source(Source::new("cut", Arc::new(set)), &config, 1).unwrap()
+    Data::from_source(Source::new(name, Arc::new(set)), &config, 1).unwrap()
 }
 
 /// The ink of each image, its class, its share of black, a day, and how it is to be filed; some cells are missing.
@@ -161,10 +166,5 @@ fn table(host: &HostBatch, classes: &[String]) -> Data {
     ];
     let set = MemoryDataset::new(DataShape::flat(5), values.collect()).unwrap();
     let set = set.with_columns(names).unwrap().with_kinds(kinds).unwrap();
-    let config = DataConfig {
-        validation: 0.0,
-        test: 0.0,
-        ..DataConfig::default()
-    };
-    Data::from_source(Source::new("table", Arc::new(set)), &config, 1).unwrap()
+    all_of("table", set)
 }

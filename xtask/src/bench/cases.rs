@@ -80,6 +80,26 @@ const fn likelihood(
     }
 }
 
+/// [`likelihood`] in the sizes of the case `mlp`.
+macro_rules! likelihood {
+    ($name:literal, $data:expr) => {
+        likelihood(
+            $name,
+            concat!(
+                "--likelihood ",
+                $name,
+                " --hidden 512 --latent 20 --batch-size 128"
+            ),
+            concat!(
+                "--likelihood ",
+                $name,
+                " --hidden 512 --latent 20 --batch 128"
+            ),
+            $data,
+        )
+    };
+}
+
 const fn variant(name: &'static str, steps: usize, vae: &'static str, torch: &'static str) -> Case {
     Case {
         name,
@@ -167,42 +187,17 @@ pub const CASES: &[Case] = &[
         others: false,
         data: Made::Images([64, 64, 3]),
     },
-    likelihood(
-        "poisson",
-        "--likelihood poisson --hidden 512 --latent 20 --batch-size 128",
-        "--likelihood poisson --hidden 512 --latent 20 --batch 128",
-        Made::Counts(784),
-    ),
-    likelihood(
-        "negative-binomial",
-        "--likelihood negative-binomial --hidden 512 --latent 20 --batch-size 128",
-        "--likelihood negative-binomial --hidden 512 --latent 20 --batch 128",
-        Made::Counts(784),
-    ),
-    likelihood(
-        "zero-inflated-negative-binomial",
-        "--likelihood zero-inflated-negative-binomial --hidden 512 --latent 20 --batch-size 128",
-        "--likelihood zero-inflated-negative-binomial --hidden 512 --latent 20 --batch 128",
-        Made::Counts(784),
-    ),
-    likelihood(
-        "multinomial",
-        "--likelihood multinomial --hidden 512 --latent 20 --batch-size 128",
-        "--likelihood multinomial --hidden 512 --latent 20 --batch 128",
-        Made::Counts(784),
-    ),
+    likelihood!("poisson", Made::Counts(784)),
+    likelihood!("negative-binomial", Made::Counts(784)),
+    likelihood!("zero-inflated-negative-binomial", Made::Counts(784)),
+    likelihood!("multinomial", Made::Counts(784)),
     likelihood(
         "categorical",
         "--likelihood categorical --hidden 128 --latent 20 --batch-size 16",
         "--likelihood categorical --hidden 128 --latent 20 --batch 16",
         Made::Nothing,
     ),
-    likelihood(
-        "discretized-logistic",
-        "--likelihood discretized-logistic --hidden 512 --latent 20 --batch-size 128",
-        "--likelihood discretized-logistic --hidden 512 --latent 20 --batch 128",
-        Made::Nothing,
-    ),
+    likelihood!("discretized-logistic", Made::Nothing),
     likelihood(
         "per-column",
         "--hidden 512 --latent 20 --batch-size 128",
