@@ -3,6 +3,7 @@
 mod closing;
 mod commands;
 mod options;
+mod output;
 mod pictures;
 mod settings;
 mod watch;
@@ -27,11 +28,21 @@ fn main() -> ExitCode {
     match options::parse().run() {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if is_stopped(&error) => {
+            eprintln!("stopped; nothing was written");
+            ExitCode::from(commands::INTERRUPTED)
+        }
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Ctrl-C came while a model was used.
+fn is_stopped(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain();
+    causes.any(|cause| matches!(cause.downcast_ref(), Some(vae_core::Error::Stopped)))
 }
 
 /// Whoever reads the output has closed it, e.g. `vae variants | head -1`.

@@ -23,7 +23,7 @@ pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
 ) -> Result<()> {
-    vae_results::write_atomically(path, write).map_err(Error::io(path))
+    vae_results::write_atomically(path, |file| write(file)).map_err(Error::io(path))
 }
 
 /// Writes what [`parameters_to_bytes`] gives.

@@ -29,6 +29,11 @@ pub trait Dataset: Send + Sync {
     /// the data cannot be read.
     fn read(&self, index: usize, out: &mut [f32]) -> Result<(), DataError>;
 
+    /// What example `index` is called where it comes from, such as the file of an image.
+    fn name(&self, _index: usize) -> Option<String> {
+        None
+    }
+
     /// Range of all values where it is known without reading them, as for pixels.
     fn known_range(&self) -> Option<ValueRange> {
         None

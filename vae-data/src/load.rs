@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::locate::{Places, locate};
-use crate::random::{Stream, permutation, rng};
 use crate::reader::check_options;
+use crate::split::Split;
 use crate::{
     Binarize, Columns, DataConfig, DataError, DataShape, Dataset, Features, Progress, Reader,
-    Scale, Scaler, Source, Subset, Unseen, ValueRange, readers,
+    ReaderOption, Scale, Scaler, Source, Subset, Unseen, ValueRange, readers,
 };
 
 /// Examples, split and scaled.
@@ -73,6 +73,34 @@ pub fn load_with(
 /// [`DataError`], whose messages say what to do.
 pub fn open(config: &DataConfig, progress: &dyn Progress) -> Result<Source, DataError> {
     open_with(&[], config, progress)
+}
+
+/// Opens other data in the way of `config`, to use a model on that was trained with it: `dataset` in place of
+/// its own, without the settings that the reader of those data has no use for, without a label where there is no column
+/// of that name, and with all other columns.
+///
+/// # Errors
+/// [`DataError`], whose messages say what to do.
+pub fn open_like(
+    config: &DataConfig,
+    dataset: &str,
+    progress: &dyn Progress,
+) -> Result<Source, DataError> {
+    let mut config = DataConfig {
+        dataset: dataset.to_owned(),
+        drop: Vec::new(),
+        ..config.clone()
+    };
+    config.check()?;
+    let (reader, path) = locate(&config, readers(), &Places::of_user())?;
+    ReaderOption::keep(reader.options(), &mut config);
+    match reader.open(&path, &config, progress) {
+        Err(DataError::Column { column, .. }) if config.label.as_ref() == Some(&column) => {
+            config.label = None;
+            reader.open(&path, &config, progress)
+        }
+        opened => opened,
+    }
 }
 
 fn open_with(
@@ -232,7 +260,9 @@ impl Data {
 
 /// Checks that both datasets of a source agree; gives their shape, classes and
 /// attributes.
-fn check_source(source: &Source) -> Result<(DataShape, Vec<String>, Vec<String>), DataError> {
+pub(crate) fn check_source(
+    source: &Source,
+) -> Result<(DataShape, Vec<String>, Vec<String>), DataError> {
     let train = &source.train;
     let (shape, classes) = (train.shape().clone(), train.classes().to_vec());
     let attributes = train.attributes().to_vec();
@@ -349,64 +379,6 @@ fn check_binarize(binarize: Binarize, train: &Subset) -> Result<(), DataError> {
             Err(DataError::setting("binarize", binarize, bound))
         }
         _ => Ok(()),
-    }
-}
-
-/// Which examples are in which split, each in increasing order.
-#[derive(Debug, PartialEq)]
-struct Split {
-    train: Vec<u32>,
-    validation: Vec<u32>,
-    test: Vec<u32>,
-}
-
-impl Split {
-    /// Splits `examples`. If the dataset has `official_test` test examples of its own,
-    /// the test split is those, and all of `examples` is for training and validation.
-    fn new(
-        examples: usize,
-        official_test: Option<usize>,
-        config: &DataConfig,
-        seed: u64,
-    ) -> Result<Self, DataError> {
-        let part = |fraction: f64, of: usize| (fraction * of as f64).round() as usize;
-        let tested = match official_test {
-            Some(_) => 0,
-            None => part(config.test, examples),
-        };
-        let validated = part(config.validation, examples - tested);
-        let order = permutation(&mut rng(seed, Stream::Split, 0), examples);
-        let (test, rest) = order.split_at(tested);
-        let (validation, train) = rest.split_at(validated);
-        if train.is_empty() {
-            return Err(DataError::NoTraining {
-                examples,
-                test: tested,
-                validation: validated,
-            });
-        }
-        let sorted = |part: &[u32]| {
-            let mut part = part.to_vec();
-            part.sort_unstable();
-            part
-        };
-        let test = match official_test {
-            Some(len) => (0..len as u32).collect(),
-            None => sorted(test),
-        };
-        let mut train = sorted(train);
-        if let Some(limit) = config.limit
-            && limit < train.len()
-        {
-            let chosen = permutation(&mut rng(seed, Stream::Limit, 0), train.len());
-            let chosen: Vec<u32> = chosen[..limit].iter().map(|&i| train[i as usize]).collect();
-            train = sorted(&chosen);
-        }
-        Ok(Self {
-            train,
-            validation: sorted(validation),
-            test,
-        })
     }
 }
 

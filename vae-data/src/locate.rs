@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::bytes::Bytes;
 use crate::catalog::{MINI, Standard, standard};
-use crate::reader::{Embedded, is_called_as_image};
+use crate::reader::Embedded;
 use crate::text::{nearest, one_of, quoted};
 use crate::{DataConfig, DataError, Reader, builtin};
 
@@ -94,10 +94,6 @@ pub(crate) fn locate<'a>(
 
 /// Why no reader takes a file.
 fn not_recognised(path: &Path, readers: &[&dyn Reader]) -> DataError {
-    if is_called_as_image(path) {
-        let expected = "a dataset: a folder of images, not one image";
-        return DataError::format(path, expected, "an image");
-    }
     // If it cannot even be opened, that is the reason.
     match Bytes::open(path) {
         Err(error) => error,

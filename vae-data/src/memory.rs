@@ -236,6 +236,8 @@ pub(crate) struct Pixels {
     bytes: Bytes,
     offset: usize,
     labels: Labels,
+    /// Of each example, or nothing.
+    names: Vec<String>,
 }
 
 impl Pixels {
@@ -247,7 +249,13 @@ impl Pixels {
             bytes,
             offset,
             labels,
+            names: Vec::new(),
         }
+    }
+
+    /// Names the examples.
+    pub fn with_names(self, names: Vec<String>) -> Self {
+        Self { names, ..self }
     }
 
     /// Whether the pixels are left on disk.
@@ -273,6 +281,10 @@ impl Dataset for Pixels {
             *value = f32::from(pixel) / 255.0;
         }
         Ok(())
+    }
+
+    fn name(&self, index: usize) -> Option<String> {
+        self.names.get(index).cloned()
     }
 
     fn known_range(&self) -> Option<ValueRange> {

@@ -157,9 +157,9 @@ fn a_path_that_is_no_dataset_is_refused() {
             .to_string()
     };
     let readers = "a .npy file, a .npz file, a CSV file, a TSV file, a Parquet file, an IDX file \
-                   or a folder of images";
+                   or an image or a folder of images";
     assert!(error("notes.txt", b"hello").contains(readers));
-    assert!(error("photo.png", b"x").contains("not one image"));
+    assert!(error("photo.png", b"x").contains("cannot be decoded"));
     assert!(error("short", &[0, 0, 8, 3]).contains("truncated"));
     assert!(error("broken.npy", b"x").contains("numpy.save"));
 }

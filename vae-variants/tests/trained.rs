@@ -372,7 +372,12 @@ fn measures_are_those_of_the_training() {
 
     // Drawn codes lie around their means as the variances say.
     let codes = model.encode(&examples).next().unwrap().unwrap();
-    let drawn = model.draw(&examples).next().unwrap().unwrap();
+    let drawn = model
+        .encode(&examples.clone().drawn())
+        .next()
+        .unwrap()
+        .unwrap();
+    let drawn = drawn.drawn.unwrap();
     let deviation = codes.deviation().unwrap();
     let squares = drawn.iter().zip(&codes.mean).zip(deviation);
     let squares = squares.map(|((z, mean), s)| f64::from((z - mean) / s).powi(2));

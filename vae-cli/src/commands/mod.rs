@@ -5,10 +5,14 @@ pub mod bench;
 pub mod completions;
 pub mod config;
 pub mod datasets;
+pub mod encode;
 mod figures;
 pub mod sample;
 pub mod train;
+mod using;
 pub mod variants;
+
+pub use using::INTERRUPTED;
 
 use std::process::ExitCode;
 
@@ -41,6 +45,7 @@ macro_rules! commands {
 commands! {
     Train(train::TrainArgs) => train::run,
     Sample(sample::SampleArgs) => sample::run,
+    Encode(encode::EncodeArgs) => encode::run,
     Variants(variants::VariantsArgs) => variants::run,
     Datasets(datasets::DatasetsArgs) => datasets::run,
     Backends(backends::BackendsArgs) => backends::run,

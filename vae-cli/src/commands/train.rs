@@ -4,10 +4,6 @@ use std::{
     f64::consts::LN_2,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     time::Instant,
 };
 
@@ -24,14 +20,14 @@ use vae_variants::{Description, RENAMED, Recipe, Trained, is_model, prepare, set
 
 use crate::{
     closing::closing,
-    commands::figures,
+    commands::{
+        figures,
+        using::{INTERRUPTED, stop_on_ctrl_c},
+    },
     options::{self, help},
     settings::{LayerArgs, Resolved, Settings, resolve, resolve_on, resolve_run},
     watch::{Loading, Screen, Watch, thousands},
 };
-
-/// Exit code of a run that was stopped by Ctrl-C and can be resumed.
-const INTERRUPTED: u8 = 130;
 
 /// Train a model (the default)
 #[derive(Debug, Clone, Args)]
@@ -167,7 +163,9 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
     let store =
         CheckpointStore::new(folder.checkpoints(), model_name(&description)).with_renamed(RENAMED);
     let session = session
-        .with_stop_flag(stop_on_ctrl_c()?)
+        .with_stop_flag(stop_on_ctrl_c(
+            "stopping after this step; press Ctrl-C again to stop at once",
+        )?)
         .with_checkpoints(store)?;
     let done = session.state().step;
     folder.rewind_metrics(done)?;
@@ -447,18 +445,4 @@ fn model_name(description: &Description) -> String {
         description.shape,
         serde_json::to_string(&description.model).unwrap_or_default()
     )
-}
-
-/// A flag that Ctrl-C sets; a second Ctrl-C ends the program at once.
-fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = stop.clone();
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(INTERRUPTED));
-        }
-        eprintln!("stopping after this step; press Ctrl-C again to stop at once");
-    })
-    .context("cannot listen to Ctrl-C")?;
-    Ok(stop)
 }

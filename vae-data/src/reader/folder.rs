@@ -1,4 +1,4 @@
-//! Folders of images.
+//! Folders of images, and single images.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub(crate) struct Folder;
 
 impl Reader for Folder {
     fn name(&self) -> &str {
-        "a folder of images"
+        "an image or a folder of images"
     }
 
     fn summary(&self) -> &str {
@@ -27,7 +27,7 @@ impl Reader for Folder {
     }
 
     fn recognises(&self, path: &Path) -> bool {
-        path.is_dir()
+        path.is_dir() || is_image(path)
     }
 
     fn options(&self) -> &[ReaderOption] {
@@ -40,8 +40,7 @@ impl Reader for Folder {
 
     fn identify(&self, folder: &Path, print: &mut Fingerprint) -> Result<(), DataError> {
         for file in ImageFiles::list(folder)?.files {
-            let name = file.path.strip_prefix(folder).unwrap_or(&file.path);
-            print.text(&name.to_string_lossy().replace('\\', "/"));
+            print.text(&name_in(folder, &file.path));
             print.file(&file.path)?;
         }
         Ok(())
@@ -102,9 +101,21 @@ impl Reader for Folder {
         remove_bad(&mut pixels, &good, shape.features());
         let of = files.iter().map(|file| file.class).collect();
         let labels = Labels { classes, of };
-        let pixels = Pixels::new(shape, Bytes::Owned(pixels), 0, labels);
+        let names = files.iter().map(|file| name_in(folder, &file.path));
+        let pixels =
+            Pixels::new(shape, Bytes::Owned(pixels), 0, labels).with_names(names.collect());
         Ok(Source::of_path(folder, Arc::new(pixels)))
     }
+}
+
+/// The path of a file from its folder on, with slashes; of a single image the name of the file.
+fn name_in(folder: &Path, file: &Path) -> String {
+    let name = file.strip_prefix(folder).unwrap_or(file);
+    let name = match name.as_os_str().is_empty() {
+        true => Path::new(file.file_name().unwrap_or_default()),
+        false => name,
+    };
+    name.to_string_lossy().replace('\\', "/")
 }
 
 /// How the names of images end.
@@ -128,6 +139,11 @@ impl ImageFiles {
     /// other kinds are left out.
     fn list(folder: &Path) -> Result<Self, DataError> {
         let (mut files, mut classes) = (Vec::new(), Vec::new());
+        if is_image(folder) {
+            let (path, class) = (folder.to_owned(), UNLABELLED);
+            files.push(ImageFile { path, class });
+            return Ok(Self { files, classes });
+        }
         let entries = entries(folder)?;
         for path in entries.iter().filter(|path| path.is_dir()) {
             let class = classes.len() as i32;
@@ -178,7 +194,7 @@ fn is_image(path: &Path) -> bool {
 }
 
 /// Whether a file has the name of an image.
-pub(crate) fn is_called_as_image(path: &Path) -> bool {
+fn is_called_as_image(path: &Path) -> bool {
     let ending = path.extension().and_then(|e| e.to_str()).unwrap_or("");
     ENDINGS.iter().any(|e| e.eq_ignore_ascii_case(ending))
 }

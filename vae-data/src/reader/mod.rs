@@ -15,8 +15,7 @@ use std::fmt::Debug;
 use std::path::Path;
 
 pub(crate) use builtin::Embedded;
-pub(crate) use folder::is_called_as_image;
-pub use npy::to_npy;
+pub use npy::{npy_header, to_npy};
 
 use crate::choices::choices;
 use crate::text::one_of;
@@ -166,6 +165,23 @@ impl ReaderOption {
                 given.map(|_| format!("{self} {value}"))
             }
             _ => Some(value),
+        }
+    }
+
+    /// Takes the settings back that are not among `options`.
+    pub(crate) fn keep(options: &[Self], config: &mut DataConfig) {
+        let unset = DataConfig::default();
+        for option in Self::ALL.iter().filter(|option| !options.contains(option)) {
+            match option {
+                Self::Label => config.label = None,
+                Self::Condition => config.condition = Vec::new(),
+                Self::Categorical => config.categorical = Vec::new(),
+                Self::Drop => config.drop = Vec::new(),
+                Self::Unseen => config.unseen = unset.unseen,
+                Self::ImageSize => config.image_size = None,
+                Self::Color => config.color = unset.color,
+                Self::SkipBad => config.skip_bad = false,
+            }
         }
     }
 

@@ -359,6 +359,13 @@ impl Dataset for ArrayDataset {
 /// If `values` do not fill `shape`.
 pub fn to_npy(shape: &[usize], values: &[f32]) -> Vec<u8> {
     assert_eq!(shape.iter().product::<usize>(), values.len(), "{shape:?}");
+    let mut bytes = npy_header(shape);
+    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    bytes
+}
+
+/// What stands in a `.npy` file before its numbers, of 32 bits and little-endian.
+pub fn npy_header(shape: &[usize]) -> Vec<u8> {
     let lengths: String = shape.iter().map(|length| format!("{length}, ")).collect();
     let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({lengths}), }}");
     // Magic, version, length, header and a line break together are a multiple of 64 bytes.
@@ -366,7 +373,6 @@ pub fn to_npy(shape: &[usize], values: &[f32]) -> Vec<u8> {
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((length as u16).to_le_bytes());
     bytes.extend(format!("{header:<width$}\n", width = length - 1).into_bytes());
-    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
     bytes
 }
 

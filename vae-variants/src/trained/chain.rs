@@ -71,7 +71,7 @@ impl Trained {
             None => input,
         };
         HostBatch {
-            target: self.model.encode(input, step).mean,
+            target: self.model.encode(input, step, false).mean,
             ..host
         }
     }

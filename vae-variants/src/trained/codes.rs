@@ -10,6 +10,9 @@ use super::engine::to_vec;
 pub struct Codes {
     /// The row that the decoder takes where no sampling is wanted. `[examples, latent]`
     pub mean: Vec<f32>,
+    /// A code drawn from the posterior, where that was asked for ([`Examples::drawn`](super::Examples::drawn)):
+    /// the mean where the code has no distribution. `[examples, latent]`
+    pub drawn: Option<Vec<f32>>,
     /// Natural logarithm of the variance, where the code is one diagonal Gaussian. `[examples, latent]`
     pub log_variance: Option<Vec<f32>>,
     /// Each level from the data's side up, where the code has several; the first is the one that is decoded.
@@ -43,6 +46,7 @@ impl Codes {
         };
         Self {
             mean: to_vec(code.mean()),
+            drawn: None,
             log_variance: code.gaussian().map(|of| to_vec(of.log_variance())),
             levels: levels.collect(),
             indices: indices.map(|data| data.iter::<i64>().map(|index| index as u32).collect()),
@@ -63,6 +67,7 @@ impl Codes {
             return;
         }
         self.mean.extend(more.mean);
+        extend(&mut self.drawn, more.drawn);
         extend(&mut self.log_variance, more.log_variance);
         extend(&mut self.indices, more.indices);
         for (level, more) in self.levels.iter_mut().zip(more.levels) {

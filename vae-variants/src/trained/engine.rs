@@ -37,8 +37,8 @@ pub(super) trait Engine: Send {
     fn parameters(&self) -> usize;
     fn is_generative(&self) -> bool;
     fn gives_likelihood(&self) -> bool;
-    fn encode(&self, batch: HostBatch, step: &StepContext) -> Codes;
-    fn draw(&self, batch: HostBatch, step: &StepContext) -> Vec<f32>;
+    /// With a code drawn for each example where `is_drawn`.
+    fn encode(&self, batch: HostBatch, step: &StepContext, is_drawn: bool) -> Codes;
     fn reconstruct(&self, batch: HostBatch, step: &StepContext) -> Vec<f32>;
     fn terms(&self, batch: HostBatch, step: &StepContext) -> Vec<Term>;
     /// `[batch]` in nats; nothing for a model that gives no likelihood.
@@ -90,13 +90,12 @@ impl<B: Backend, A: Parts<B> + 'static> Engine for On<B, A> {
         Autoencoder::<B>::gives_likelihood(&self.model)
     }
 
-    fn encode(&self, batch: HostBatch, step: &StepContext) -> Codes {
-        Codes::of(&self.model.encode(&self.batch(batch), step))
-    }
-
-    fn draw(&self, batch: HostBatch, step: &StepContext) -> Vec<f32> {
+    fn encode(&self, batch: HostBatch, step: &StepContext, is_drawn: bool) -> Codes {
         let code = self.model.encode(&self.batch(batch), step);
-        to_vec(draw(&code, step))
+        Codes {
+            drawn: is_drawn.then(|| to_vec(draw(&code, step))),
+            ..Codes::of(&code)
+        }
     }
 
     fn reconstruct(&self, batch: HostBatch, step: &StepContext) -> Vec<f32> {

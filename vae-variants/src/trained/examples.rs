@@ -22,6 +22,7 @@ pub struct Examples<'a> {
     /// Whether the examples are the user's, and not those of a split that was prepared for the training.
     pub(super) is_raw: bool,
     pub(super) is_corrupted: bool,
+    pub(super) is_drawn: bool,
     pub(super) batch_size: usize,
     pub(super) seed: u64,
     what: &'a str,
@@ -35,6 +36,7 @@ impl<'a> Examples<'a> {
             subset,
             is_raw,
             is_corrupted: false,
+            is_drawn: false,
             batch_size: BATCH,
             seed: 0,
             what: "",
@@ -68,6 +70,15 @@ impl<'a> Examples<'a> {
     pub fn corrupted(self) -> Self {
         Self {
             is_corrupted: true,
+            ..self
+        }
+    }
+
+    /// Lets [`Trained::encode`](super::Trained::encode) draw a code for each, too.
+    #[must_use]
+    pub fn drawn(self) -> Self {
+        Self {
+            is_drawn: true,
             ..self
         }
     }

@@ -111,12 +111,24 @@ impl Trained {
     pub fn examples<'a>(&self, dataset: Arc<dyn Dataset>) -> Result<Examples<'a>> {
         let count = u32::try_from(dataset.len())
             .map_err(|_| Error::Unfit("more than 2^32 examples".into()))?;
+        self.examples_at(dataset, (0..count).collect())
+    }
+
+    /// As [`Trained::examples`], those with these indices alone. What is drawn for an example depends on its index.
+    ///
+    /// # Errors
+    /// Those of [`Trained::examples`], and [`Error::Data`] if there is no such example.
+    pub fn examples_at<'a>(
+        &self,
+        dataset: Arc<dyn Dataset>,
+        indices: Vec<u32>,
+    ) -> Result<Examples<'a>> {
         let matched = Matched::new(dataset, self.data(), &self.description)?;
         let attributes = match matched.attributes().is_empty() {
             true => None,
             false => self.description.attribute_scaler.clone(),
         };
-        let mut subset = Subset::new(Arc::new(matched), (0..count).collect::<Vec<_>>())?;
+        let mut subset = Subset::new(Arc::new(matched), indices)?;
         if let Some(table) = &self.data().table {
             subset = subset.with_table(Arc::new(table.clone()))?;
         }
@@ -187,18 +199,9 @@ impl Trained {
         &'a self,
         examples: &Examples<'a>,
     ) -> impl Iterator<Item = Result<Codes>> + 'a {
+        let is_drawn = examples.is_drawn;
         let batches = self.batches(examples);
-        batches.map(|batch| batch.map(|(host, step)| self.model.encode(host, &step)))
-    }
-
-    /// A code drawn for each example, batch after batch: the code itself where it has no distribution.
-    /// `[batch, latent]`
-    pub fn draw<'a>(
-        &'a self,
-        examples: &Examples<'a>,
-    ) -> impl Iterator<Item = Result<Vec<f32>>> + 'a {
-        let batches = self.batches(examples);
-        batches.map(|batch| batch.map(|(host, step)| self.model.draw(host, &step)))
+        batches.map(move |batch| batch.map(|(host, step)| self.model.encode(host, &step, is_drawn)))
     }
 
     /// Each example beside what the model makes of it, batch after batch.

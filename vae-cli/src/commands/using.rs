@@ -1,0 +1,327 @@
+//! What the commands share that use a trained model: the model, the data, and Ctrl-C.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use vae_data::{
+    DataConfig, Dataset, ImageSize, Part, Source, UNLABELLED, open, open_like, resized,
+};
+use vae_results::RunFolder;
+use vae_variants::{Examples, Trained, is_model, prepare};
+
+use crate::{
+    commands::train::LogFormat,
+    settings::{Backend, Entry, LayerArgs, Settings, resolve, resolve_run},
+    watch::{Loading, Screen},
+};
+
+/// Exit code of work that was stopped by Ctrl-C.
+pub const INTERRUPTED: u8 = 130;
+
+/// The trained model, and what computes.
+#[derive(Debug, Clone, Args)]
+pub struct ModelArgs {
+    /// Folder of the run, or of a saved model
+    pub run: PathBuf,
+    /// Seed of what is drawn [default: that of the run]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..1 << 63))]
+    pub seed: Option<u64>,
+    /// What computes, see `vae backends` [default: that of the run]
+    #[arg(long, value_name = "NAME", value_parser = backends(), hide_possible_values = true)]
+    #[arg(hide_short_help = true)]
+    pub backend: Option<Backend>,
+    /// Threads; 0 means one for each core [default: that of the run]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1024))]
+    #[arg(hide_short_help = true)]
+    pub threads: Option<u32>,
+    /// Print nothing but warnings and errors
+    #[arg(short, long, hide_short_help = true)]
+    pub quiet: bool,
+}
+
+/// The names of all backends; those that are not in this build are refused.
+fn backends() -> impl TypedValueParser<Value = Backend> {
+    PossibleValuesParser::new(Backend::ALL.map(Backend::name)).try_map(|name| {
+        let mut all = Backend::ALL.into_iter();
+        let backend = all.find(|backend| backend.name() == name);
+        let backend = backend.expect("the name of a backend");
+        match backend.missing() {
+            None => Ok(backend),
+            Some(bound) => Err(format!(
+                "`backend` is {backend}, but must be {bound}; set by flag --backend"
+            )),
+        }
+    })
+}
+
+/// A trained model, ready to use.
+pub struct Opened {
+    /// The model.
+    pub model: Trained,
+    /// The settings of its run, with the flags; the defaults for a model that was saved by a program.
+    pub settings: Settings,
+    /// Where it is.
+    pub folder: PathBuf,
+    /// Whether there is a run, and not only a model.
+    pub is_run: bool,
+    /// Shows progress.
+    pub loading: Loading,
+    /// Becomes true at Ctrl-C.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl ModelArgs {
+    /// Opens the model.
+    ///
+    /// # Errors
+    /// If it cannot be loaded.
+    pub fn open(&self) -> Result<Opened> {
+        let loading = Loading::new(&Screen::start(self.quiet, 0, LogFormat::Text));
+        let config = RunFolder::at(&self.run).config();
+        let is_run = config.exists() || !is_model(&self.run);
+        let layers = self.layers();
+        let resolved = match is_run {
+            // A program that saves a model writes no settings.
+            false => resolve(&layers)?,
+            true => resolve_run(&config, &layers)
+                .with_context(|| format!("{} is not the folder of a run", self.run.display()))?,
+        };
+        let settings = resolved.settings;
+        prepare(settings.threads, settings.ops)?;
+        Ok(Opened {
+            model: Trained::open(&self.run, settings.backend)?,
+            settings,
+            folder: self.run.clone(),
+            is_run,
+            loading,
+            stop: stop_on_ctrl_c("stopping; press Ctrl-C again to stop at once")?,
+        })
+    }
+
+    /// The settings that replace those of the run.
+    fn layers(&self) -> LayerArgs {
+        let flags = [
+            ("seed", self.seed.map(|seed| seed.to_string())),
+            ("backend", self.backend.map(|backend| backend.to_string())),
+            ("threads", self.threads.map(|threads| threads.to_string())),
+        ];
+        let given = flags
+            .into_iter()
+            .filter_map(|(key, text)| Some(Entry::text(key, text?, format!("flag --{key}"))));
+        LayerArgs {
+            configs: Vec::new(),
+            flags: given.collect(),
+        }
+    }
+}
+
+/// The data that a model is used on.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DataArgs {
+    /// Data to use the model on: a name or path as in training [default: those of the run]
+    #[arg(long, value_name = "NAME|PATH")]
+    pub dataset: Option<String>,
+    /// Which part: train, validation, test or all [default: test; all of what --dataset names]
+    #[arg(long, value_name = "PART")]
+    pub split: Option<Part>,
+    /// Column of a table that holds the class [default: that of the run]
+    #[arg(long, value_name = "COLUMN", hide_short_help = true)]
+    pub label: Option<String>,
+    /// Column of a table that names the rows [default: rows are counted from 0]
+    #[arg(long, value_name = "COLUMN", hide_short_help = true)]
+    pub id: Option<String>,
+    /// Only the first N examples
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), hide_short_help = true)]
+    pub first: Option<u32>,
+    /// Bring images to the size and the channels that the model takes
+    #[arg(long, hide_short_help = true)]
+    pub resize: bool,
+}
+
+/// Examples to use a model on, by their names.
+pub struct Given {
+    /// What they are called, for messages.
+    pub name: String,
+    dataset: Arc<dyn Dataset>,
+    indices: Vec<u32>,
+    /// The column that names them.
+    id: Option<usize>,
+}
+
+impl Opened {
+    /// Opens the data.
+    ///
+    /// # Errors
+    /// If they cannot be read, or are not there.
+    pub fn data(&self, args: &DataArgs) -> Result<Given> {
+        let Self { settings, .. } = self;
+        let mut config = settings.data.clone();
+        if let Some(label) = &args.label {
+            config.label = Some(label.clone());
+        }
+        if let Some(id) = args.id.iter().find(|id| !config.categorical.contains(id)) {
+            config.drop.retain(|column| column != id);
+            config.categorical.push(id.clone());
+        }
+        let shape = &self.model.data().shape;
+        if let (true, Some([channels, height, width])) = (args.resize, shape.image()) {
+            config.image_size = Some(ImageSize::new(height, width)?);
+            config.color = match channels {
+                1 => vae_data::Color::Grey,
+                _ => vae_data::Color::Rgb,
+            };
+        }
+        let source = match &args.dataset {
+            Some(dataset) => {
+                if !self.model.description().variant.is_conditional() {
+                    config.condition = Vec::new();
+                }
+                open_like(&config, dataset, &self.loading)?
+            }
+            None if self.is_run => open(&config, &self.loading)?,
+            None => bail!(
+                "{} holds a model without the settings of a run: name the data by --dataset",
+                self.folder.display()
+            ),
+        };
+        let of_file = args.dataset.as_ref().map(|_| Part::All);
+        let part = args.split.or(of_file).unwrap_or(Part::Test);
+        self.part(source, part, &config, args)
+    }
+
+    fn part(
+        &self,
+        source: Source,
+        part: Part,
+        config: &DataConfig,
+        args: &DataArgs,
+    ) -> Result<Given> {
+        let (mut dataset, mut indices) = source.part(part, config, self.settings.seed)?;
+        if let Some(first) = args.first {
+            indices.truncate(first as usize);
+        }
+        if indices.is_empty() {
+            bail!(
+                "the {part} split of {} is empty: choose another by --split",
+                source.name
+            );
+        }
+        let id = args.id.as_ref().map(|id| {
+            let place = dataset.columns().iter().position(|column| column == id);
+            place.ok_or_else(|| anyhow!("--id {id}: {} has no such column", source.name))
+        });
+        let id = id.transpose()?;
+        let shape = &self.model.data().shape;
+        if args.resize {
+            dataset = resized(dataset, shape)?;
+        }
+        if let (Some(wanted), Some(found)) = (shape.image(), dataset.shape().image())
+            && wanted != found
+        {
+            bail!(
+                "the model takes images of shape {shape}, and those of {} have shape {}: --resize brings them \
+                 to it",
+                source.name,
+                dataset.shape()
+            );
+        }
+        Ok(Given {
+            name: source.name,
+            dataset,
+            indices,
+            id,
+        })
+    }
+}
+
+impl Given {
+    /// How many examples there are.
+    pub fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// The examples as the model takes them, with the progress of `what`.
+    ///
+    /// # Errors
+    /// If they do not fit the model.
+    pub fn examples<'a>(&self, opened: &'a Opened, what: &'a str) -> Result<Examples<'a>> {
+        let indices = self.indices.clone();
+        let examples = opened.model.examples_at(self.dataset.clone(), indices);
+        let examples = examples.with_context(|| format!("{} does not fit the model", self.name))?;
+        let examples = examples.seed(opened.settings.seed).stop(&opened.stop);
+        Ok(examples.progress(what, &opened.loading))
+    }
+
+    /// What each example is called: by its column, by its file, or by its number.
+    ///
+    /// # Errors
+    /// If the data cannot be read.
+    pub fn id(&self, number: usize) -> Result<String> {
+        let index = self.indices[number] as usize;
+        if let Some(column) = self.id {
+            let mut row = vec![0.0; self.dataset.shape().features()];
+            self.dataset.read(index, &mut row)?;
+            return Ok(self.dataset.kinds()[column].text(row[column]));
+        }
+        Ok(self.dataset.name(index).unwrap_or(index.to_string()))
+    }
+
+    /// Names of the classes; empty when there are no labels.
+    pub fn classes(&self) -> &[String] {
+        self.dataset.classes()
+    }
+
+    /// The name of the class of an example; empty where it is not known.
+    pub fn class_name(&self, number: usize) -> &str {
+        self.class(number)
+            .map_or("", |class| &self.classes()[class])
+    }
+
+    /// The class of an example, if it is known.
+    pub fn class(&self, number: usize) -> Option<usize> {
+        let label = self.dataset.label(self.indices[number] as usize);
+        (label != UNLABELLED).then_some(label as usize)
+    }
+
+    /// The same, of examples at these places alone.
+    pub fn only(&self, numbers: &[usize]) -> Self {
+        Self {
+            name: self.name.clone(),
+            dataset: self.dataset.clone(),
+            indices: numbers.iter().map(|&number| self.indices[number]).collect(),
+            id: self.id,
+        }
+    }
+}
+
+/// Where a result is written: `given`, or a file of the folder.
+pub fn out(given: Option<&Path>, folder: &Path, name: &str) -> PathBuf {
+    given.map_or_else(|| folder.join(name), Path::to_owned)
+}
+
+/// A flag that Ctrl-C sets; a second Ctrl-C ends the program at once.
+///
+/// # Errors
+/// If the program cannot listen to it.
+pub fn stop_on_ctrl_c(message: &'static str) -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+        eprintln!("{message}");
+    })
+    .context("cannot listen to Ctrl-C")?;
+    Ok(stop)
+}
