@@ -157,7 +157,7 @@ fn a_path_that_is_no_dataset_is_refused() {
             .to_string()
     };
     let readers = "a .npy file, a .npz file, a CSV file, a TSV file, a Parquet file, an IDX file \
-                   or an image or a folder of images";
+                   or images (a file or a folder)";
     assert!(error("notes.txt", b"hello").contains(readers));
     assert!(error("photo.png", b"x").contains("cannot be decoded"));
     assert!(error("short", &[0, 0, 8, 3]).contains("truncated"));

@@ -19,7 +19,7 @@ pub(crate) struct Folder;
 
 impl Reader for Folder {
     fn name(&self) -> &str {
-        "an image or a folder of images"
+        "images (a file or a folder)"
     }
 
     fn summary(&self) -> &str {
