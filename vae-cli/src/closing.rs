@@ -22,48 +22,9 @@ pub fn closing(summary: &Summary, folder: &Path) -> String {
         duration(summary.seconds),
         thousands(summary.train_samples_per_second),
     );
-    let of = |scores: &'_ Option<Scores>| scores.as_ref().map(|scores| scores.values.clone());
-    let columns = [
-        ("train", summary.train.clone()),
-        ("validation", of(&summary.validation)),
-        ("test", of(&summary.test)),
-        ("test, clean input", of(&summary.test_clean)),
-    ];
-    let columns: Vec<(&str, Named)> = columns
-        .into_iter()
-        .filter_map(|(name, values)| Some((name, values?)))
-        .collect();
-    let (accuracies, names): (Vec<_>, Vec<_>) = names(&columns)
-        .into_iter()
-        .partition(|name| name.ends_with("accuracy"));
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    let heads = columns.iter().map(|(name, _)| *name);
-    table.set_header(["nats per example"].into_iter().chain(heads));
-    for name in names {
-        let label = match summary.estimates.iter().any(|known| known == name) {
-            true => format!("{name} (Monte Carlo)"),
-            false => name.to_owned(),
-        };
-        let shown = columns.iter().map(|(_, values)| match values.get(name) {
-            Some(value) => format!("{value:.3}"),
-            None => "–".to_owned(),
-        });
-        table.add_row([label].into_iter().chain(shown));
-    }
-    for (index, column) in table.column_iter_mut().enumerate() {
-        let (alignment, least) = match index {
-            0 => (CellAlignment::Left, 24),
-            _ => (CellAlignment::Right, 14),
-        };
-        column.set_cell_alignment(alignment);
-        column.set_padding((0, 0));
-        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
-    }
-    for line in table.lines() {
-        text += line.trim_end();
-        text.push('\n');
-    }
+    let columns = columns(summary);
+    text += &scores_table(summary);
+    let accuracies = accuracies(&columns);
     if let (Some((split, values)), false) = (columns.last(), accuracies.is_empty()) {
         let shown = accuracies.iter().filter_map(|name| {
             let percent = 100.0 * values.get(name)?;
@@ -99,6 +60,64 @@ pub fn closing(summary: &Summary, folder: &Path) -> String {
         text.push('\n');
     }
     text += &format!("\nrun folder: {}\n", folder.display());
+    text
+}
+
+/// The scores of each split that there are.
+fn columns(summary: &Summary) -> Vec<(&'static str, Named)> {
+    let of = |scores: &'_ Option<Scores>| scores.as_ref().map(|scores| scores.values.clone());
+    let columns = [
+        ("train", summary.train.clone()),
+        ("validation", of(&summary.validation)),
+        ("test", of(&summary.test)),
+        ("test, clean input", of(&summary.test_clean)),
+    ];
+    let columns = columns.into_iter();
+    columns
+        .filter_map(|(name, values)| Some((name, values?)))
+        .collect()
+}
+
+fn accuracies<'a>(columns: &'a [(&str, Named)]) -> Vec<&'a str> {
+    let mut names = names(columns);
+    names.retain(|name| name.ends_with("accuracy"));
+    names
+}
+
+/// The means of the objective over each split, in nats per example.
+pub fn scores_table(summary: &Summary) -> String {
+    let columns = columns(summary);
+    let mut text = String::new();
+    let mut names = names(&columns);
+    names.retain(|name| !name.ends_with("accuracy"));
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let heads = columns.iter().map(|(name, _)| *name);
+    table.set_header(["nats per example"].into_iter().chain(heads));
+    for name in names {
+        let label = match summary.estimates.iter().any(|known| known == name) {
+            true => format!("{name} (Monte Carlo)"),
+            false => name.to_owned(),
+        };
+        let shown = columns.iter().map(|(_, values)| match values.get(name) {
+            Some(value) => format!("{value:.3}"),
+            None => "–".to_owned(),
+        });
+        table.add_row([label].into_iter().chain(shown));
+    }
+    for (index, column) in table.column_iter_mut().enumerate() {
+        let (alignment, least) = match index {
+            0 => (CellAlignment::Left, 24),
+            _ => (CellAlignment::Right, 14),
+        };
+        column.set_cell_alignment(alignment);
+        column.set_padding((0, 0));
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+    }
+    for line in table.lines() {
+        text += line.trim_end();
+        text.push('\n');
+    }
     text
 }
 

@@ -65,6 +65,8 @@ pub struct StepContext {
     pub stage: usize,
     /// Examples of the training split; 0 where it is not known.
     pub examples: u64,
+    /// What normal noise is multiplied by.
+    temperature: f64,
     draws: Cell<u64>,
 }
 
@@ -105,8 +107,24 @@ impl StepContext {
             total_steps: position.total_steps,
             stage: position.stage,
             examples: position.examples,
+            temperature: 1.0,
             draws: Cell::new(0),
         }
+    }
+
+    /// The same with another temperature, which is 1 otherwise: normal noise is multiplied by it, and logits that
+    /// are drawn from are divided. Below 1 codes are drawn nearer to the middle of the prior.
+    #[must_use]
+    pub fn with_temperature(self, temperature: f64) -> Self {
+        Self {
+            temperature,
+            ..self
+        }
+    }
+
+    /// See [`StepContext::with_temperature`].
+    pub fn temperature(&self) -> f64 {
+        self.temperature
     }
 
     /// The same step for networks that are not trained in it.
@@ -120,6 +138,11 @@ impl StepContext {
             mode,
             ..self.clone()
         }
+    }
+
+    /// The seed that its noise follows from.
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// Whether this is a pass of a training step through networks that are not trained in it.
@@ -140,6 +163,10 @@ impl StepContext {
     ) -> Tensor<B, D> {
         let mut values = vec![0.0; shape.iter().product()];
         random::fill_normal(&mut self.rng(Stream::Posterior), &mut values);
+        if self.temperature != 1.0 {
+            let temperature = self.temperature as f32;
+            values.iter_mut().for_each(|value| *value *= temperature);
+        }
         Tensor::from_data(TensorData::new(values, shape), device)
     }
 

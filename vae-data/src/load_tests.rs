@@ -144,8 +144,8 @@ fn options_without_use_are_refused() {
     assert!(refused(|c| c.label = Some("x".into())).contains(tables));
     assert!(refused(|c| c.condition = vec!["x".into()]).starts_with("`condition`"));
     assert!(refused(|c| c.image_size = "8".parse().ok()).starts_with("`image_size` is `8x8`"));
-    assert!(refused(|c| c.skip_bad = true).contains("a folder of images"));
-    assert!(refused(|c| c.color = crate::Color::Rgb).contains("a folder of images"));
+    assert!(refused(|c| c.skip_bad = true).contains("images (a file or a folder)"));
+    assert!(refused(|c| c.color = crate::Color::Rgb).contains("images (a file or a folder)"));
 }
 
 proptest! {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vae_core::{LikelihoodKind, nets::ModelConfig, train::TrainConfig};
 use vae_data::{Binarize, ColumnKind, Data, DataConfig, DataShape, MemoryDataset, Scale, Source};
-use vae_variants::{Ae, Backend, Description, Draw, Recipe, Trained, Variant};
+use vae_variants::{Ae, Backend, Description, Draw, Recipe, Sampling, Trained, Variant};
 
 use super::trained::{COLUMNS, ROWS, close, codes, data, recipe, trained, vae, values};
 
@@ -91,7 +91,13 @@ fn a_table_of_mixed_columns_goes_in_and_out() {
         model.description().text(1, samples[1]),
         COLORS[samples[1] as usize]
     );
-    let means = model.sample_as(Draw::Mean, 2000, &[], 1).unwrap();
+    let means = {
+        let how = Sampling {
+            draw: Draw::Mean,
+            ..model.sampling(1)
+        };
+        model.sample_with(2000, &[], &how).unwrap()
+    };
     assert_ne!(samples, means);
 
     let refused = |table: MemoryDataset, parts: &[&str]| {

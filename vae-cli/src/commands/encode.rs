@@ -103,10 +103,7 @@ pub fn run(args: &EncodeArgs) -> Result<ExitCode> {
         Ok(())
     })?;
     let (count, width) = (thousands(given.len() as f64), model.latent());
-    eprintln!(
-        "{count} codes of {width} numbers written to {}",
-        path.display()
-    );
+    opened.say(&format!("{count} codes of {width} numbers"), &path);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,8 +5,11 @@ pub mod bench;
 pub mod completions;
 pub mod config;
 pub mod datasets;
+pub mod decode;
 pub mod encode;
 mod figures;
+pub mod info;
+pub mod reconstruct;
 pub mod sample;
 pub mod train;
 mod using;
@@ -44,8 +47,11 @@ macro_rules! commands {
 
 commands! {
     Train(train::TrainArgs) => train::run,
+    Info(info::InfoArgs) => info::run,
+    Reconstruct(reconstruct::ReconstructArgs) => reconstruct::run,
     Sample(sample::SampleArgs) => sample::run,
     Encode(encode::EncodeArgs) => encode::run,
+    Decode(decode::DecodeArgs) => decode::run,
     Variants(variants::VariantsArgs) => variants::run,
     Datasets(datasets::DatasetsArgs) => datasets::run,
     Backends(backends::BackendsArgs) => backends::run,

@@ -21,6 +21,7 @@ use vae_variants::{Examples, Trained, is_model, prepare};
 
 use crate::{
     commands::train::LogFormat,
+    output::STDOUT,
     settings::{Backend, Entry, LayerArgs, Settings, resolve, resolve_run},
     watch::{Loading, Screen},
 };
@@ -74,6 +75,7 @@ pub struct Opened {
     pub folder: PathBuf,
     /// Whether there is a run, and not only a model.
     pub is_run: bool,
+    is_quiet: bool,
     /// Shows progress.
     pub loading: Loading,
     /// Becomes true at Ctrl-C.
@@ -103,13 +105,14 @@ impl ModelArgs {
             settings,
             folder: self.run.clone(),
             is_run,
+            is_quiet: self.quiet,
             loading,
             stop: stop_on_ctrl_c("stopping; press Ctrl-C again to stop at once")?,
         })
     }
 
     /// The settings that replace those of the run.
-    fn layers(&self) -> LayerArgs {
+    pub fn layers(&self) -> LayerArgs {
         let flags = [
             ("seed", self.seed.map(|seed| seed.to_string())),
             ("backend", self.backend.map(|backend| backend.to_string())),
@@ -159,6 +162,20 @@ pub struct Given {
 }
 
 impl Opened {
+    /// Says on standard error what was written where.
+    pub fn say(&self, what: &str, path: &Path) {
+        if !self.is_quiet && path != Path::new(STDOUT) {
+            eprintln!("{what} written to {}", path.display());
+        }
+    }
+
+    /// Says something on standard error.
+    pub fn note(&self, what: &str) {
+        if !self.is_quiet {
+            eprintln!("{what}");
+        }
+    }
+
     /// Opens the data.
     ///
     /// # Errors
@@ -307,6 +324,15 @@ impl Given {
 /// Where a result is written: `given`, or a file of the folder.
 pub fn out(given: Option<&Path>, folder: &Path, name: &str) -> PathBuf {
     given.map_or_else(|| folder.join(name), Path::to_owned)
+}
+
+/// A number between two others.
+///
+/// # Errors
+/// If it is none, or beyond them.
+pub fn in_bounds(text: &str, least: f64, most: f64) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|n| (least..=most).contains(n));
+    number.ok_or_else(|| format!("a number from {least} to {most} is needed"))
 }
 
 /// A flag that Ctrl-C sets; a second Ctrl-C ends the program at once.

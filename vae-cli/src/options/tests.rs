@@ -167,13 +167,14 @@ fn sampling() {
     let Ok(Command::Sample(args)) = parsed("vae sample runs/a --class 7 --count 9 --seed 3") else {
         panic!("refused");
     };
-    assert_eq!(args.run, PathBuf::from("runs/a"));
+    let model = &args.model;
+    assert_eq!(model.run, PathBuf::from("runs/a"));
     assert_eq!(
-        (args.class.as_deref(), args.count, args.seed),
+        (args.class.as_deref(), args.count, model.seed),
         (Some("7"), 9, Some(3))
     );
-    assert_eq!((args.backend, args.threads), (None, None));
-    let flags = args.layers().flags;
+    assert_eq!((model.backend, model.threads), (None, None));
+    let flags = model.layers().flags;
     assert_eq!(flags.len(), 1);
     assert_eq!(
         (flags[0].key.as_str(), flags[0].value.as_str()),

@@ -2,6 +2,7 @@
 //! or absent: it has a temporary name until its end.
 
 mod csv;
+pub mod examples;
 mod npy;
 mod parquet;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use vae_core::{Error, Result, StepContext};
 use vae_data::{Data, DataShape, Features, HostBatch, Progress, Subset};
 
-use super::{Codes, Examples, Trained};
+use super::{Codes, Examples, Trained, engine::Under};
 use crate::Description;
 
 impl Trained {
@@ -76,8 +76,13 @@ impl Trained {
         }
     }
 
-    /// What rows in the model's own scale stand for in the data; of a table rows of its columns.
-    pub(super) fn in_units_of_data(&self, mut rows: Vec<f32>) -> Vec<f32> {
+    /// What rows in the model's own scale stand for in the data; of a table rows of its columns. Where they are codes
+    /// of another model, with a seed and a number what is drawn from their likelihood, else its mean.
+    pub(super) fn in_units_of_data(
+        &self,
+        mut rows: Vec<f32>,
+        drawn: Option<(u64, u64)>,
+    ) -> Vec<f32> {
         let description = &self.description;
         if let Some(table) = &description.table {
             let examples = rows.chunks(description.shape.features());
@@ -93,7 +98,9 @@ impl Trained {
             }
         }
         match self.codes_of() {
-            Some(first) => first.decode(&rows, None),
+            Some(first) => {
+                first.in_units_of_data(first.model.decode(&rows, Under::Nothing, drawn), drawn)
+            }
             None => rows,
         }
     }

@@ -1,11 +1,17 @@
 //! What a conditional model decodes under.
 
-use super::Trained;
+use super::{Trained, engine::Under};
 use crate::Description;
 
 /// Class and attributes that a conditional model decodes under, in the model's own scale.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition(pub(super) Vec<f32>);
+
+impl Condition {
+    pub(super) fn under(&self) -> Under<'_> {
+        Under::One(&self.0)
+    }
+}
 
 impl Trained {
     /// The condition of each class with average attributes; one with average attributes where there are no

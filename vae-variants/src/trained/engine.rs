@@ -12,7 +12,7 @@ use vae_core::{
 use vae_data::HostBatch;
 
 use super::{
-    BATCH,
+    BATCH, Draw,
     codes::{Codes, draw},
 };
 use crate::{Description, Model, ModelBytes};
@@ -28,6 +28,26 @@ pub struct Term {
     pub values: Vec<f32>,
 }
 
+/// What is shown of an example that goes through a model.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown {
+    /// Whether its code is drawn, and not the mean.
+    pub is_drawn: bool,
+    /// What is shown of the likelihood of the code.
+    pub draw: Draw,
+}
+
+/// What codes are decoded under, in the model's own scale.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Under<'a> {
+    /// No condition.
+    Nothing,
+    /// The same condition. `[condition]`
+    One(&'a [f32]),
+    /// Each its own. `[codes, condition]`
+    Each(&'a [f32]),
+}
+
 /// Batches in the model's own scale.
 pub(super) type HostBatches<'a> = dyn Iterator<Item = Result<HostBatch>> + 'a;
 
@@ -39,20 +59,15 @@ pub(super) trait Engine: Send {
     fn gives_likelihood(&self) -> bool;
     /// With a code drawn for each example where `is_drawn`.
     fn encode(&self, batch: HostBatch, step: &StepContext, is_drawn: bool) -> Codes;
-    fn reconstruct(&self, batch: HostBatch, step: &StepContext) -> Vec<f32>;
+    fn reconstruct(&self, batch: HostBatch, step: &StepContext, shown: Shown) -> Vec<f32>;
     fn terms(&self, batch: HostBatch, step: &StepContext) -> Vec<Term>;
     /// `[batch]` in nats; nothing for a model that gives no likelihood.
     fn nll(&self, batch: HostBatch, samples: usize, step: &StepContext) -> Option<Vec<f32>>;
-    /// Codes, `[rows, latent]`, to the mean of the likelihood, all under one condition; with a seed and a number
-    /// to what is drawn from it.
-    fn decode(
-        &self,
-        codes: &[f32],
-        condition: Option<&[f32]>,
-        draw: Option<(u64, u64)>,
-    ) -> Vec<f32>;
+    /// Codes, `[rows, latent]`, to the mean of the likelihood, all under one condition or each under its own; with
+    /// a seed and a number to what is drawn from it.
+    fn decode(&self, codes: &[f32], under: Under<'_>, draw: Option<(u64, u64)>) -> Vec<f32>;
     /// Codes from the prior, `[count, latent]`; nothing for a model without one.
-    fn sample(&self, count: usize, seed: u64) -> Option<Vec<f32>>;
+    fn sample(&self, count: usize, step: &StepContext) -> Option<Vec<f32>>;
     fn evaluate(
         &self,
         batches: &mut HostBatches<'_>,
@@ -98,8 +113,20 @@ impl<B: Backend, A: Parts<B> + 'static> Engine for On<B, A> {
         }
     }
 
-    fn reconstruct(&self, batch: HostBatch, step: &StepContext) -> Vec<f32> {
-        to_vec(self.model.reconstruct(&self.batch(batch), step))
+    fn reconstruct(&self, batch: HostBatch, step: &StepContext, shown: Shown) -> Vec<f32> {
+        let batch = self.batch(batch);
+        let code = self.model.encode(&batch, step);
+        let z = match shown.is_drawn {
+            true => draw(&code, step),
+            false => code.mean(),
+        };
+        let condition = self.model.condition(&batch, step);
+        let parameters = self.model.decode(z, condition.as_ref(), step);
+        let likelihood = self.model.likelihood(parameters);
+        to_vec(match shown.draw {
+            Draw::Mean => likelihood.mean(),
+            Draw::Sample => likelihood.sample(1, &step.clone().with_temperature(1.0)),
+        })
     }
 
     fn terms(&self, batch: HostBatch, step: &StepContext) -> Vec<Term> {
@@ -121,12 +148,7 @@ impl<B: Backend, A: Parts<B> + 'static> Engine for On<B, A> {
         importance_nll(&self.model, &self.batch(batch), samples, step).map(to_vec)
     }
 
-    fn decode(
-        &self,
-        codes: &[f32],
-        condition: Option<&[f32]>,
-        draw: Option<(u64, u64)>,
-    ) -> Vec<f32> {
+    fn decode(&self, codes: &[f32], under: Under<'_>, draw: Option<(u64, u64)>) -> Vec<f32> {
         let latent = self.latent();
         let step = StepContext::evaluate(0, 0, 0, 1);
         let rows = |values: Vec<f32>, width: usize| {
@@ -136,7 +158,16 @@ impl<B: Backend, A: Parts<B> + 'static> Engine for On<B, A> {
         let mut values = Vec::new();
         for (number, chunk) in (0_u64..).zip(codes.chunks(BATCH * latent)) {
             let z = rows(chunk.to_vec(), latent);
-            let condition = condition.map(|row| rows(row.repeat(z.dims()[0]), row.len()));
+            let condition = match under {
+                Under::Nothing => None,
+                Under::One(row) => Some(rows(row.repeat(z.dims()[0]), row.len())),
+                Under::Each(all) => {
+                    let width = all.len() * latent / codes.len();
+                    let first = number as usize * BATCH * width;
+                    let of_chunk = &all[first..first + z.dims()[0] * width];
+                    Some(rows(of_chunk.to_vec(), width))
+                }
+            };
             let parameters = self.model.decode(z, condition.as_ref(), &step);
             let likelihood = self.model.likelihood(parameters);
             let step =
@@ -149,9 +180,8 @@ impl<B: Backend, A: Parts<B> + 'static> Engine for On<B, A> {
         values
     }
 
-    fn sample(&self, count: usize, seed: u64) -> Option<Vec<f32>> {
-        let step = StepContext::sample(seed);
-        self.model.sample(count, &step, &self.device).map(to_vec)
+    fn sample(&self, count: usize, step: &StepContext) -> Option<Vec<f32>> {
+        self.model.sample(count, step, &self.device).map(to_vec)
     }
 
     fn evaluate(

@@ -11,7 +11,7 @@ use vae_data::{
     Subset, UNLABELLED, ValueRange, aligned,
 };
 
-use super::BATCH;
+use super::{BATCH, Draw, engine::Shown};
 use crate::Description;
 
 /// Examples to use a model on, batch after batch, so that there may be more than fit into memory. Made by
@@ -22,7 +22,8 @@ pub struct Examples<'a> {
     /// Whether the examples are the user's, and not those of a split that was prepared for the training.
     pub(super) is_raw: bool,
     pub(super) is_corrupted: bool,
-    pub(super) is_drawn: bool,
+    pub(super) shown: Shown,
+    pub(super) temperature: f64,
     pub(super) batch_size: usize,
     pub(super) seed: u64,
     what: &'a str,
@@ -36,7 +37,11 @@ impl<'a> Examples<'a> {
             subset,
             is_raw,
             is_corrupted: false,
-            is_drawn: false,
+            shown: Shown {
+                is_drawn: false,
+                draw: Draw::Mean,
+            },
+            temperature: 1.0,
             batch_size: BATCH,
             seed: 0,
             what: "",
@@ -74,11 +79,26 @@ impl<'a> Examples<'a> {
         }
     }
 
-    /// Lets [`Trained::encode`](super::Trained::encode) draw a code for each, too.
+    /// Lets [`Trained::encode`](super::Trained::encode) draw a code for each, too, and
+    /// [`Trained::reconstruct`](super::Trained::reconstruct) decode such a code instead of the mean.
     #[must_use]
-    pub fn drawn(self) -> Self {
+    pub fn drawn(mut self) -> Self {
+        self.shown.is_drawn = true;
+        self
+    }
+
+    /// What [`Trained::reconstruct`](super::Trained::reconstruct) shows of the likelihood of a code; by default its mean.
+    #[must_use]
+    pub fn showing(mut self, draw: Draw) -> Self {
+        self.shown.draw = draw;
+        self
+    }
+
+    /// What the noise of drawn codes is multiplied by. By default 1.
+    #[must_use]
+    pub fn temperature(self, temperature: f64) -> Self {
         Self {
-            is_drawn: true,
+            temperature,
             ..self
         }
     }

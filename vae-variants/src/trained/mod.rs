@@ -6,10 +6,12 @@ mod condition;
 mod engine;
 mod examples;
 mod open;
+mod reconstruct;
+mod sample;
 
 use std::sync::Arc;
 
-use vae_core::{Error, LikelihoodKind, Position, Result, StepContext, train::Evaluation};
+use vae_core::{Error, Position, Result, StepContext, train::Evaluation};
 use vae_data::{Batcher, Dataset, HostBatch, Stream, Subset, rng};
 
 use crate::Description;
@@ -18,8 +20,10 @@ pub use codes::{Codes, Level};
 pub use condition::Condition;
 pub use engine::Term;
 pub use examples::Examples;
+pub use reconstruct::Reconstructions;
+pub use sample::{Draw, Sampling};
 
-use engine::{Engine, HostBatches};
+use engine::{Engine, HostBatches, Under};
 use examples::Matched;
 
 /// Examples that go through a model at a time, if nothing else is asked for.
@@ -37,37 +41,7 @@ pub struct Trained {
     position: Position,
 }
 
-/// Examples, what the encoder saw of them, and what the model made of that. `[examples, features]` each.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Reconstructions {
-    /// The clean examples.
-    pub target: Vec<f32>,
-    /// The corrupted input, where it was asked for; see [`Examples::corrupted`].
-    pub corrupted: Option<Vec<f32>>,
-    /// The mean of the likelihood given the mean code; for `multinomial` of as many counts as the example has.
-    pub reconstructed: Vec<f32>,
-}
-
-/// What is shown of the likelihood of a code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Draw {
-    /// Its mean; the most likely level of a category.
-    Mean,
-    /// An example drawn from it.
-    Sample,
-}
-
 impl Trained {
-    /// What new examples show unless told otherwise: of tables with columns of their own kinds and of counts
-    /// what was drawn, of all else the mean.
-    pub fn draws(&self) -> Draw {
-        let kind = self.data().likelihood.kind;
-        match kind == LikelihoodKind::PerColumn || kind.is_of_counts() {
-            true => Draw::Sample,
-            false => Draw::Mean,
-        }
-    }
-
     /// How the model is built, and what is known of its data.
     pub fn description(&self) -> &Description {
         &self.description
@@ -163,6 +137,7 @@ impl Trained {
         };
         let first = through.map_or(&self.description, Self::data);
         let (seed, is_corrupted) = (examples.seed, examples.is_corrupted);
+        let temperature = examples.temperature;
         let batcher =
             Batcher::sequential(examples.subset.clone(), examples.batch_size.max(1), seed)
                 .binarize(first.binarize);
@@ -175,6 +150,7 @@ impl Trained {
         let stream = examples.stream(batcher).enumerate();
         stream.map(move |(number, host)| {
             let step = StepContext::evaluate_at(seed, number as u64, self.position);
+            let step = step.with_temperature(temperature);
             let Some(through) = through else {
                 return Ok((host?, step));
             };
@@ -199,34 +175,9 @@ impl Trained {
         &'a self,
         examples: &Examples<'a>,
     ) -> impl Iterator<Item = Result<Codes>> + 'a {
-        let is_drawn = examples.is_drawn;
+        let is_drawn = examples.shown.is_drawn;
         let batches = self.batches(examples);
         batches.map(move |batch| batch.map(|(host, step)| self.model.encode(host, &step, is_drawn)))
-    }
-
-    /// Each example beside what the model makes of it, batch after batch.
-    pub fn reconstruct<'a>(
-        &'a self,
-        examples: &Examples<'a>,
-    ) -> impl Iterator<Item = Result<Reconstructions>> + 'a {
-        self.batches(examples).map(move |batch| {
-            let (host, step) = batch?;
-            let (target, corrupted) = (host.target.clone(), host.corrupted.clone());
-            let mut reconstructed = self.model.reconstruct(host, &step);
-            if self.description.likelihood.kind == LikelihoodKind::Multinomial {
-                let features = self.description.shape.features();
-                let rows = reconstructed.chunks_exact_mut(features);
-                for (row, target) in rows.zip(target.chunks_exact(features)) {
-                    let total: f32 = target.iter().sum();
-                    row.iter_mut().for_each(|share| *share *= total);
-                }
-            }
-            Ok(Reconstructions {
-                target: self.in_units_of_data(target),
-                corrupted: corrupted.map(|rows| self.in_units_of_data(rows)),
-                reconstructed: self.in_units_of_data(reconstructed),
-            })
-        })
     }
 
     /// The reconstruction term and the other terms of the objective for each example, batch after batch.
@@ -276,46 +227,7 @@ impl Trained {
     /// The examples that codes, `[count, latent]`, stand for: the mean of the likelihood, all under one
     /// condition. `[count, features]`
     pub fn decode(&self, codes: &[f32], condition: Option<&Condition>) -> Vec<f32> {
-        let row = condition.map(|condition| condition.0.as_slice());
-        self.in_units_of_data(self.model.decode(codes, row, None))
-    }
-
-    /// Draws `count` examples under each of `conditions`, or once `count` if there are none: codes from the
-    /// prior, decoded as [`Trained::draws`] says. Every condition gets the same codes, so that one shows a class in the style of the
-    /// other's. `[conditions, count, features]`
-    ///
-    /// # Errors
-    /// [`Error::Unfit`] for a model without a prior.
-    pub fn sample(&self, count: usize, conditions: &[Condition], seed: u64) -> Result<Vec<f32>> {
-        self.sample_as(self.draws(), count, conditions, seed)
-    }
-
-    /// As [`Trained::sample`], decoded as `draw` says.
-    ///
-    /// # Errors
-    /// Those of [`Trained::sample`].
-    pub fn sample_as(
-        &self,
-        draw: Draw,
-        count: usize,
-        conditions: &[Condition],
-        seed: u64,
-    ) -> Result<Vec<f32>> {
-        let Some(codes) = self.model.sample(count, seed) else {
-            return Err(Error::Unfit(format!(
-                "a {} model has no prior to draw codes from; train a generative variant such as vae",
-                self.description.variant.info().name
-            )));
-        };
-        let decode = |(number, condition): (u64, Option<&Condition>)| {
-            let row = condition.map(|condition| condition.0.as_slice());
-            let seed = (draw == Draw::Sample).then_some((seed, number));
-            self.in_units_of_data(self.model.decode(&codes, row, seed))
-        };
-        if conditions.is_empty() {
-            return Ok(decode((0, None)));
-        }
-        let of_each = (0..).zip(conditions.iter().map(Some)).flat_map(decode);
-        Ok(of_each.collect())
+        let under = condition.map_or(Under::Nothing, Condition::under);
+        self.in_units_of_data(self.model.decode(codes, under, None), None)
     }
 }

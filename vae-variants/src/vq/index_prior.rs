@@ -16,6 +16,9 @@ use vae_core::{
     nets::{Activation, Dense, Init},
 };
 
+/// The lowest temperature that logits are divided by: the likeliest code is all but certain.
+const COLDEST: f64 = 1e-3;
+
 /// Layers of the network.
 const LAYERS: usize = 2;
 /// Examples whose indices are drawn at a time.
@@ -135,15 +138,16 @@ impl<B: Backend> IndexPrior<B> {
         let noise: Tensor<B, 2> = step.uniform([count, cells], device);
         let noise: Vec<f32> = noise.into_data().iter::<f32>().collect();
         let chunks = noise.chunks(CHUNK * cells);
-        Tensor::cat(chunks.map(|noise| self.draw(noise, device)).collect(), 0)
+        let draw = |noise| self.draw(noise, step.temperature(), device);
+        Tensor::cat(chunks.map(draw).collect(), 0)
     }
 
-    /// The indices that uniform noise stands for, by inversion.
+    /// The indices that uniform noise stands for, by inversion, where the logits are divided by a temperature.
     ///
     /// # Shapes
     /// - `noise`: `[count, cells]` in a row
     /// - output: `[count, cells]`
-    fn draw(&self, noise: &[f32], device: &B::Device) -> Tensor<B, 2, Int> {
+    fn draw(&self, noise: &[f32], temperature: f64, device: &B::Device) -> Tensor<B, 2, Int> {
         let [cells, hidden] = self.places.dims();
         let count = noise.len() / cells;
         let mut before = self.start(count, device);
@@ -152,6 +156,7 @@ impl<B: Backend> IndexPrior<B> {
             let states = states.reshape([count, cell + 1, hidden]).narrow(1, cell, 1);
             let logits = (self.head).forward(states.squeeze_dim(1), Activation::Identity);
             let [_, codes] = logits.dims();
+            let logits = logits.div_scalar(temperature.max(COLDEST));
             let p: Vec<f32> = softmax(logits, 1).into_data().iter::<f32>().collect();
             let rows = p.chunks(codes).enumerate();
             let drawn = rows.map(|(row, p)| inverted(p, noise[row * cells + cell]) as i32);
