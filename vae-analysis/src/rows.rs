@@ -34,6 +34,11 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// Of numbers that were checked before.
+    pub(crate) fn checked(values: &'a [f32], width: usize) -> Self {
+        Self { values, width }
+    }
+
     /// How many rows there are.
     pub fn count(&self) -> usize {
         self.values.len() / self.width
