@@ -185,13 +185,16 @@ impl Mixture {
         Ok(parts.concat())
     }
 
-    /// Draws rows: `[count, width]`, row-major.
-    pub fn sample(&self, count: usize, seed: u64) -> Vec<f32> {
+    /// Draws rows, each component narrowed by `temperature`, which its deviations are multiplied by: `[count, width]`,
+    /// row-major.
+    pub fn sample(&self, count: usize, temperature: f64, seed: u64) -> Vec<f32> {
         let mut rng = rng(seed, Stream::Sample);
         let mut out = Vec::with_capacity(count * self.width());
         for _ in 0..count {
             let component = &self.components[weighted(&mut rng, &self.weights)];
-            let noise: Array1<f64> = (0..self.width()).map(|_| normal(&mut rng)).collect();
+            let noise: Array1<f64> = (0..self.width())
+                .map(|_| temperature * normal(&mut rng))
+                .collect();
             let row = component.mean() + &component.factor().dot(&noise);
             out.extend(row.iter().map(|v| *v as f32));
         }

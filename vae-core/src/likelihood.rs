@@ -9,7 +9,7 @@ use crate::{
     distribution::{
         Bernoulli, Categorical, ContinuousBernoulli, DiagonalGaussian, DiscretizedLogistic,
         Distribution, Gaussian, Multinomial, NegativeBinomial, PerColumn, Poisson, Spread,
-        ZeroInflatedNegativeBinomial,
+        Tails, ZeroInflatedNegativeBinomial,
     },
     error::{Error, Result, check},
     ops,
@@ -53,7 +53,7 @@ pub trait Likelihood<B: Backend>: Module<B> + ModuleDisplay + 'static {
 pub struct BuiltinLikelihood<B: Backend> {
     /// Logarithms of learned standard deviations before the smooth lower bound `softplus(x + 6) - 6`: that of
     /// [`LikelihoodKind::GaussianGlobal`], `[1]`, or those of [`LikelihoodKind::PerColumn`],
-    /// `[number columns]`.
+    /// `[number columns]`; a fifth of the logarithms of the scales of [`LikelihoodKind::StudentT`].
     pub log_sigma: Option<Param<Tensor<B, 1>>>,
     /// Logarithms of the learned inverse dispersions of [`LikelihoodKind::NegativeBinomial`] and
     /// [`LikelihoodKind::ZeroInflatedNegativeBinomial`]. `[features]`
@@ -79,7 +79,7 @@ impl LikelihoodConfig {
         use LikelihoodKind as Kind;
         let sigmas = match self.kind {
             Kind::GaussianGlobal => 1,
-            Kind::PerColumn => {
+            Kind::PerColumn | Kind::StudentT => {
                 self.check_columns(features)?;
                 ops::numbers(&self.columns)
             }
@@ -144,6 +144,13 @@ impl<B: Backend> Likelihood<B> for BuiltinLikelihood<B> {
                 parameters,
                 log_sigma: self.log_sigma.as_ref().map(Param::val),
                 columns: self.config.columns.as_slice().into(),
+                tails: Tails::Gaussian,
+            }),
+            LikelihoodKind::StudentT => Of::PerColumn(PerColumn {
+                parameters,
+                log_sigma: self.log_sigma.as_ref().map(|of| of.val().mul_scalar(FASTER)),
+                columns: self.config.columns.as_slice().into(),
+                tails: Tails::Student(FREEDOM),
             }),
             LikelihoodKind::Poisson => Of::Poisson(Poisson {
                 log_rate: parameters,
@@ -178,7 +185,7 @@ impl<B: Backend> Likelihood<B> for BuiltinLikelihood<B> {
                 let length = input.clone().square().sum_dim(1).sqrt(); // [batch, 1]
                 input / length.clamp_min(SHORTEST)
             }
-            LikelihoodKind::PerColumn => {
+            LikelihoodKind::PerColumn | LikelihoodKind::StudentT => {
                 let missing = input.clone().is_nan();
                 let values = input.mask_fill(missing.clone(), 0.0);
                 if !self.config.mask {
@@ -197,6 +204,13 @@ impl<B: Backend> Likelihood<B> for BuiltinLikelihood<B> {
         self.config.encoder_width(features)
     }
 }
+
+/// Degrees of freedom of Student's t.
+const FREEDOM: f64 = 3.0;
+
+/// How much faster than the weights the scales of Student's t are learned: their logarithms are so many times the
+/// parameter. A scale starts at that of the data, and is far below it where the code tells much.
+const FASTER: f64 = 5.0;
 
 /// A shorter row of counts is not brought to length 1.
 const SHORTEST: f64 = 1e-12;

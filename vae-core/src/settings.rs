@@ -78,6 +78,9 @@ pub enum LikelihoodKind {
     /// For tables: a Gaussian with a learned standard deviation for each column of numbers, a softmax for
     /// each column of categories. Missing cells do not count.
     PerColumn,
+    /// The same with Student's t of 3 degrees of freedom for numbers, whose tails are heavy: rows that are far off
+    /// move the model little.
+    StudentT,
     /// Poisson with the log rate from the decoder, for counts.
     Poisson,
     /// Negative binomial with the log mean from the decoder and a learned dispersion per feature, for counts
@@ -106,6 +109,11 @@ impl LikelihoodKind {
         }
     }
 
+    /// Whether it knows of the columns of a table: their kinds, and that cells may be missing.
+    pub fn is_of_columns(self) -> bool {
+        matches!(self, Self::PerColumn | Self::StudentT)
+    }
+
     /// Whether the data are counts.
     pub fn is_of_counts(self) -> bool {
         matches!(
@@ -123,7 +131,7 @@ impl LikelihoodKind {
         match self {
             Self::Bernoulli | Self::ContinuousBernoulli => "values from 0 to 1",
             Self::Gaussian | Self::GaussianGlobal | Self::GaussianPixel => "finite numbers",
-            Self::PerColumn => "finite numbers, or NaN where a cell is missing",
+            Self::PerColumn | Self::StudentT => "finite numbers, or NaN where a cell is missing",
             Self::Categorical | Self::DiscretizedLogistic => {
                 "values k/255 with k from 0 to 255, as the pixels of eight-bit images are"
             }
@@ -138,7 +146,7 @@ impl LikelihoodKind {
         match self {
             Self::Bernoulli | Self::ContinuousBernoulli => is_unit,
             Self::Gaussian | Self::GaussianGlobal | Self::GaussianPixel => value.is_finite(),
-            Self::PerColumn => !value.is_infinite(),
+            Self::PerColumn | Self::StudentT => !value.is_infinite(),
             Self::Categorical | Self::DiscretizedLogistic => {
                 let level = 255.0 * value;
                 is_unit && (level - level.round()).abs() <= 1e-3
@@ -368,7 +376,7 @@ pub struct LikelihoodConfig {
     pub kind: LikelihoodKind,
     /// Standard deviation of [`LikelihoodKind::Gaussian`]; ignored by the others.
     pub sigma: f64,
-    /// The columns of [`LikelihoodKind::PerColumn`], whose places are the features; empty for the others.
+    /// The columns of [`LikelihoodKind::PerColumn`] and [`LikelihoodKind::StudentT`], whose places are the features; empty for the others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<ColumnWidth>,
     /// Whether the encoder sees beside the values of a table which numbers are missing.
@@ -443,9 +451,8 @@ impl LikelihoodConfig {
     pub fn check_range(&self, range: ValueRange) -> Result<()> {
         use LikelihoodKind as Kind;
         let bound = match self.kind {
-            Kind::Gaussian | Kind::GaussianGlobal | Kind::GaussianPixel | Kind::PerColumn => {
-                return Ok(());
-            }
+            Kind::Gaussian | Kind::GaussianGlobal | Kind::GaussianPixel => return Ok(()),
+            kind if kind.is_of_columns() => return Ok(()),
             kind if kind.is_of_counts() => f32::INFINITY,
             _ => 1.0,
         };

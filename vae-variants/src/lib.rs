@@ -73,6 +73,7 @@ pub use vaegan::{Adversary, Game, Vaegan};
 pub use vq::{Quantizer, Vq};
 
 pub use burn;
+pub use vae_analysis;
 pub use vae_core;
 pub use vae_data;
 

@@ -310,13 +310,12 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// The likelihood in force for some data, which must be of its kind.
 fn likelihood(model: &ModelConfig, data: &Data, range: ValueRange) -> Result<LikelihoodConfig> {
-    let per_column = LikelihoodKind::PerColumn;
     let table = data.table.as_deref();
     let mut likelihood = model.likelihood(&data.shape, range);
     if table.is_some() && model.likelihood.is_none() {
-        likelihood.kind = per_column;
+        likelihood.kind = LikelihoodKind::PerColumn;
     }
-    if likelihood.kind == per_column && data.shape.image().is_none() {
+    if likelihood.kind.is_of_columns() && data.shape.image().is_none() {
         let width = |kind: &ColumnKind| match kind {
             ColumnKind::Category { levels } => ColumnWidth::Levels(levels.len()),
             ColumnKind::Number | ColumnKind::Date { .. } => ColumnWidth::Number,
@@ -328,7 +327,7 @@ fn likelihood(model: &ModelConfig, data: &Data, range: ValueRange) -> Result<Lik
         likelihood.mask = table.is_some_and(Columns::has_gaps);
     }
     if let Some(table) = table
-        && likelihood.kind != per_column
+        && !likelihood.kind.is_of_columns()
     {
         let kinds = table.kinds();
         let date = |kind: &ColumnKind| matches!(kind, ColumnKind::Date { .. });
@@ -343,7 +342,7 @@ fn likelihood(model: &ModelConfig, data: &Data, range: ValueRange) -> Result<Lik
             "model.likelihood",
             serde_json::to_string(&likelihood.kind).unwrap_or_default(),
             format!(
-                "per-column, as {why}: leave it out, or such columns out of the data with `drop` (--drop)"
+                "per-column or student-t, as {why}: leave it out, or such columns out of the data with `drop` (--drop)"
             ),
         ));
     }

@@ -22,7 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use vae_core::{
-    Batch, Distribution, Error, Likelihood, LikelihoodKind, Method, ModelSpec, Moved, Objective,
+    Batch, Distribution, Error, Likelihood, Method, ModelSpec, Moved, Objective,
     Pace, Parts, Player, Result, Schedule, StepContext, Update, Updates, VariantConfig,
     draw_with_kl,
     error::check,
@@ -92,7 +92,7 @@ impl VariantConfig for Vaegan {
     type Method<B: Backend> = Adversary<B>;
 
     fn fits(&self, spec: &ModelSpec) -> Result<()> {
-        if spec.likelihood.kind == LikelihoodKind::PerColumn {
+        if spec.likelihood.kind.is_of_columns() {
             return Err(Error::Unfit(
                 "vaegan judges examples as a whole, and a table with categories or missing cells has none that \
                  its decoder could be taken for: choose another --variant"

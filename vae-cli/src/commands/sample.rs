@@ -1,13 +1,16 @@
 //! `vae sample`: new examples from a trained model.
 
-use std::{path::PathBuf, process::ExitCode};
+mod augment;
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::{Result, anyhow, bail};
-use clap::Args;
-use vae_variants::{Condition, Description, Draw, Sampling, Trained};
+use clap::{Args, ValueEnum};
+use vae_data::Part;
+use vae_variants::{Condition, Description, Draw, Sampling, Trained, vae_analysis::Mixture};
 
 use crate::{
-    commands::using::{ModelArgs, in_bounds, out},
+    commands::using::{DataArgs, ModelArgs, Opened, in_bounds, out},
     output::{
         Cell, Field, Form,
         examples::{FORMS, Lead, write_examples},
@@ -21,28 +24,53 @@ use crate::{
 Examples:
   vae sample runs/vae-mnist-mini-1
   vae sample runs/cvae-mnist-mini-1 --class 7 --count 100 --out sevens.png
-  vae sample runs/vae-sales-1 --count 5000 --out synthetic.csv")]
+  vae sample runs/vae-sales-1 --count 5000 --out synthetic.csv
+  vae sample runs/ae-mnist-mini-1 --sampler gmm
+  vae sample runs/vae-mnist-mini-1 --augment 3 --out more")]
 pub struct SampleArgs {
     #[command(flatten)]
     pub model: ModelArgs,
     /// Class to draw from, for a conditional model [default: all in turn]
-    #[arg(long, value_name = "NAME|INDEX")]
+    #[arg(long, value_name = "NAME|INDEX", conflicts_with = "augment")]
     pub class: Option<String>,
     /// How many examples, of each class
-    #[arg(long, value_name = "N", default_value = "64")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "64",
+        conflicts_with = "augment"
+    )]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub count: u32,
-    /// What the noise of the prior is multiplied by: below 1 examples are more typical and less varied
+    /// What codes are drawn from: the prior of the model, or a Gaussian mixture that is fitted to the codes of the
+    /// training data
+    #[arg(long, value_name = "prior|gmm", default_value = "prior")]
+    pub sampler: Sampler,
+    /// Write N variations of each training example, in a form that --dataset reads: codes are drawn near its own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub augment: Option<u32>,
+    /// What the noise of codes is multiplied by: below 1 examples are more typical and less varied
     #[arg(long, value_name = "T", default_value = "1", value_parser = temperature)]
     pub temperature: f64,
     /// What the likelihood of a code gives: its mean, or an example drawn from it [default: sample for
     /// tables and counts, mean for images]
     #[arg(long, value_name = "mean|sample", value_parser = draw)]
     pub draw: Option<Draw>,
-    /// Picture (.png), table (.csv, .parquet, or - for standard output) or array (.npy) [default: sample.png or
-    /// sample.csv in the folder of the run]
+    /// Picture (.png), table (.csv, .parquet, or - for standard output) or array (.npy); with --augment a new folder
+    /// for images [default: sample.png or sample.csv in the folder of the run; augmented or augmented.csv]
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+/// What codes are drawn from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Sampler {
+    /// The prior of the model.
+    Prior,
+    /// A Gaussian mixture that is fitted to the codes of the training data.
+    Gmm,
 }
 
 fn temperature(text: &str) -> Result<f64, String> {
@@ -54,6 +82,9 @@ fn temperature(text: &str) -> Result<f64, String> {
 /// # Errors
 /// If the model cannot be loaded, cannot generate, or has no such class.
 pub fn run(args: &SampleArgs) -> Result<ExitCode> {
+    if let Some(count) = args.augment {
+        return augment::run(args, count);
+    }
     let form = args.out.as_deref().map(|path| Form::of(path, &FORMS));
     let form = form.transpose()?;
     let opened = args.model.open()?;
@@ -62,17 +93,20 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
         Some(class) => vec![condition(model, class)?],
         None => model.conditions(),
     };
-    if !model.is_generative() {
+    if !model.is_generative() && args.sampler == Sampler::Prior {
         bail!(
-            "a {} model has no prior to draw codes from; train a generative variant such as vae, or look \
-             at reconstructions.png in {}",
-            model.description().variant.info().name,
-            args.model.run.display()
+            "a {} model has no prior to draw codes from: fit a mixture to the codes of its training data by \
+             --sampler gmm, or train a generative variant such as vae",
+            model.description().variant.info().name
         );
     }
     let how = Sampling {
         draw: args.draw.unwrap_or(model.draws()),
         temperature: args.temperature,
+        mixture: match args.sampler {
+            Sampler::Prior => None,
+            Sampler::Gmm => Some(mixture(&opened, &args.data)?),
+        },
         ..model.sampling(opened.settings.seed)
     };
     let values = model.sample_with(args.count as usize, &conditions, &how)?;
@@ -103,6 +137,23 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
     write_examples(&path, form, shown, count, chunks, &lead, labels)?;
     opened.say(&format!("{} samples", thousands(count as f64)), &path);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The mixture that suits the codes of the training data best.
+fn mixture(opened: &Opened, data: &DataArgs) -> Result<Arc<Mixture>> {
+    let training = opened.data_or(data, Part::Train)?;
+    let (training, validation) = training.split_off();
+    let choice = opened.model.fit_mixture(
+        &training.examples(opened, "encoding the training data")?,
+        &validation.examples(opened, "encoding the validation data")?,
+        opened.settings.seed,
+    )?;
+    opened.note(&format!(
+        "a mixture of {} Gaussians suits the codes of {} other examples best",
+        choice.mixture.components().len(),
+        thousands(validation.len() as f64)
+    ));
+    Ok(Arc::new(choice.mixture))
 }
 
 /// The condition of the class that `--class` names.

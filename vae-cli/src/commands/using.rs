@@ -181,6 +181,14 @@ impl Opened {
     /// # Errors
     /// If they cannot be read, or are not there.
     pub fn data(&self, args: &DataArgs) -> Result<Given> {
+        self.data_or(args, Part::Test)
+    }
+
+    /// Opens the data, by default this part of those of the run.
+    ///
+    /// # Errors
+    /// As [`Opened::data`].
+    pub fn data_or(&self, args: &DataArgs, default: Part) -> Result<Given> {
         let Self { settings, .. } = self;
         let mut config = settings.data.clone();
         if let Some(label) = &args.label {
@@ -212,7 +220,7 @@ impl Opened {
             ),
         };
         let of_file = args.dataset.as_ref().map(|_| Part::All);
-        let part = args.split.or(of_file).unwrap_or(Part::Test);
+        let part = args.split.or(of_file).unwrap_or(default);
         self.part(source, part, &config, args)
     }
 
@@ -308,6 +316,16 @@ impl Given {
     pub fn class(&self, number: usize) -> Option<usize> {
         let label = self.dataset.label(self.indices[number] as usize);
         (label != UNLABELLED).then_some(label as usize)
+    }
+
+    /// Nine of ten examples, and every tenth, to choose by.
+    pub fn split_off(&self) -> (Self, Self) {
+        let numbers = 0..self.len();
+        let (tenth, rest): (Vec<_>, Vec<_>) = numbers.partition(|number| number % 10 == 9);
+        match tenth.is_empty() {
+            true => (self.only(&rest), self.only(&rest)),
+            false => (self.only(&rest), self.only(&tenth)),
+        }
     }
 
     /// The same, of examples at these places alone.

@@ -63,9 +63,8 @@ pub fn write_examples(
             })
         }
         _ => {
-            let kinds = shown.table.as_ref().map_or(&[][..], |table| table.kinds());
             let mut fields = lead.fields.clone();
-            fields.extend(Field::of_columns(shown.column_names(), kinds));
+            fields.extend(Field::of_data(shown));
             write_table(path, form, &fields, count, |rows| {
                 let mut number = 0;
                 for chunk in chunks {

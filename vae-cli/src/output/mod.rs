@@ -3,6 +3,7 @@
 
 mod csv;
 pub mod examples;
+mod folder;
 mod npy;
 mod parquet;
 
@@ -15,6 +16,9 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use vae_data::ColumnKind;
 use vae_results::write_atomically;
+use vae_variants::Description;
+
+pub use folder::{png, write_folder};
 
 /// The name that stands for standard output.
 pub const STDOUT: &str = "-";
@@ -109,6 +113,12 @@ impl Field {
     /// A column of text.
     pub fn text(name: impl Into<String>) -> Self {
         Self::new(name, Kind::Text)
+    }
+
+    /// The columns of the data of a model.
+    pub fn of_data(data: &Description) -> Vec<Self> {
+        let kinds = data.table.as_ref().map_or(&[][..], |table| table.kinds());
+        Self::of_columns(data.column_names(), kinds)
     }
 
     fn new(name: impl Into<String>, kind: Kind) -> Self {

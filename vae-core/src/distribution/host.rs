@@ -34,7 +34,7 @@ pub(super) fn joined(high: f64, low: f64) -> f64 {
 }
 
 /// `log Gamma(x)` for `x > 0`: Stirling's series from 10 on, below by the recurrence.
-pub(super) fn ln_gamma(x: f64) -> f64 {
+pub(crate) fn ln_gamma(x: f64) -> f64 {
     let (mut x, mut product) = (x, 1.0);
     while x < 10.0 {
         product *= x;

@@ -12,7 +12,27 @@ use crate::{
     ops::{self, ColumnWidth},
 };
 
-/// Independent cells: a Gaussian for a number, whose standard deviation is its column's, a softmax for a
+/// How the numbers of a table are distributed around their means.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Tails {
+    /// As a Gaussian.
+    Gaussian,
+    /// As Student's t with these degrees of freedom, above 0, and the standard deviation as its scale.
+    Student(f64),
+}
+
+impl Tails {
+    /// The smooth lower bound of the logarithms of the scales. That of Student's t is higher: in data with
+    /// columns that repeat each other the likelihood would grow without limit on a few rows.
+    pub(crate) fn floor(self) -> f64 {
+        match self {
+            Self::Gaussian => MIN_LOG_SIGMA,
+            Self::Student(_) => -3.0,
+        }
+    }
+}
+
+/// Independent cells: a Gaussian or Student's t for a number, whose standard deviation is its column's, a softmax for a
 /// category. A cell that is NaN in any of its places is missing: it adds nothing to [`Distribution::log_prob`]
 /// and gets no gradient.
 #[derive(Debug, Clone)]
@@ -24,6 +44,8 @@ pub struct PerColumn<B: Backend> {
     pub log_sigma: Option<Tensor<B, 1>>,
     /// The columns.
     pub columns: Arc<[ColumnWidth]>,
+    /// What the numbers are.
+    pub tails: Tails,
 }
 
 impl<B: Backend> PerColumn<B> {
@@ -50,16 +72,35 @@ impl<B: Backend> PerColumn<B> {
     }
 }
 
+/// Student's t from two uniform numbers `u` and `v`: `sqrt(nu (u^(-2/nu) - 1)) cos(2 pi v)` (Bailey 1994).
+fn student<B: Backend>(
+    freedom: f64,
+    shape: [usize; 2],
+    device: &B::Device,
+    step: &StepContext,
+) -> Tensor<B, 2> {
+    let [u, v]: [Tensor<B, 2>; 2] = [step.uniform(shape, device), step.uniform(shape, device)];
+    // Uniform numbers can be 0, and one less them cannot.
+    let u = u.neg().add_scalar(1.0);
+    let square = u.log().mul_scalar(-2.0 / freedom).exp().sub_scalar(1.0);
+    let radius = square.mul_scalar(freedom).clamp_min(0.0).sqrt();
+    radius * v.mul_scalar(std::f64::consts::TAU).cos()
+}
+
 impl<B: Backend> Distribution<B> for PerColumn<B> {
     /// Numbers with noise, categories as one 1 among zeros. Differentiable with respect to the former.
     fn sample(&self, count: usize, step: &StepContext) -> Tensor<B, 2> {
         let parameters = repeat_rows(self.parameters.clone(), count);
         let ([rows, _], device) = (parameters.dims(), parameters.device());
         let sigma = self.log_sigma.clone();
-        let sigma = sigma.map(|log_sigma| ops::soft_floor(log_sigma, MIN_LOG_SIGMA).exp());
+        let floor = self.tails.floor();
+        let sigma = sigma.map(|log_sigma| ops::soft_floor(log_sigma, floor).exp());
         let number = |mean: Tensor<B, 2>, at| {
             let sigma = sigma.clone().expect("a number has a standard deviation");
-            let noise: Tensor<B, 2> = step.normal([rows, 1], &device);
+            let noise: Tensor<B, 2> = match self.tails {
+                Tails::Gaussian => step.normal([rows, 1], &device),
+                Tails::Student(freedom) => student(freedom, [rows, 1], &device, step),
+            };
             mean + noise * sigma.narrow(0, at, 1).unsqueeze::<2>()
         };
         let category = |logits: Tensor<B, 2>| {
@@ -91,7 +132,7 @@ impl<B: Backend> Distribution<B> for PerColumn<B> {
             }
             None => parameters,
         };
-        ops::columns_nll(&self.columns, parameters, value, MIN_LOG_SIGMA)
+        ops::columns_nll(&self.columns, parameters, value, self.tails)
     }
 
     /// Means of numbers, probabilities of levels.

@@ -6,6 +6,7 @@ use burn::tensor::{Tensor, activation::log_softmax, backend::Backend};
 use serde::{Deserialize, Serialize};
 
 use super::{apply, primitive, soft_floor};
+use crate::distribution::{Tails, ln_gamma};
 
 /// How many places of a row a column of a table has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,29 +43,59 @@ pub(crate) fn numbers(columns: &[ColumnWidth]) -> usize {
     columns.iter().filter(is_number).count()
 }
 
-/// `-log p(target)` in nats of the cells of a row: a Gaussian for a number, a softmax for a category. A cell
+/// `-log p(target)` in nats of the cells of a row: a Gaussian or Student's t for a number, a softmax for a category. A cell
 /// with a place that is NaN is missing: it costs nothing, and no gradient comes from it. No gradient reaches
 /// the target.
 ///
 /// # Shapes
 /// - `parameters`: `[batch, places + number columns]`: the mean of each number and the logits of each
-///   category; then for each number `log sigma`, of which the [`soft_floor`] at `floor` is taken
+///   category; then for each number the logarithm of its scale, of which the [`soft_floor`] of `tails` is taken
 /// - `target`: `[batch, places]`
 /// - output: `[batch]`
 pub fn columns_nll<B: Backend>(
     columns: &Arc<[ColumnWidth]>,
     parameters: Tensor<B, 2>,
     target: Tensor<B, 2>,
-    floor: f64,
+    tails: Tails,
 ) -> Tensor<B, 1> {
     let columns = columns.clone();
-    Columns { columns, floor }.of(parameters, target)
+    let density = Density::new(tails);
+    Columns { columns, density }.of(parameters, target)
+}
+
+/// The density of a number with scale `s` at the distance `d` from its mean.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Density {
+    pub floor: f64,
+    /// `nu` of Student's t, whose negative logarithm is `(nu + 1) / 2 log(1 + d^2 / (nu s^2)) + log s + constant`;
+    /// nothing for a Gaussian, of which it is `d^2 / (2 s^2) + log s + constant`.
+    pub freedom: Option<f64>,
+    pub constant: f64,
+}
+
+impl Density {
+    pub fn new(tails: Tails) -> Self {
+        let floor = tails.floor();
+        match tails {
+            Tails::Gaussian => Self {
+                floor,
+                freedom: None,
+                constant: HALF_LOG_2_PI,
+            },
+            Tails::Student(nu) => Self {
+                floor,
+                freedom: Some(nu),
+                constant: ln_gamma(0.5 * nu) - ln_gamma(0.5 * (nu + 1.0))
+                    + 0.5 * (nu * std::f64::consts::PI).ln(),
+            },
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Columns {
     pub columns: Arc<[ColumnWidth]>,
-    pub floor: f64,
+    pub density: Density,
 }
 
 impl Columns {
@@ -92,10 +123,19 @@ impl Columns {
                 ColumnWidth::Number => {
                     let log_sigma = parameters.clone().narrow(1, log_sigma_at, 1);
                     log_sigma_at += 1;
-                    let log_sigma = soft_floor(log_sigma, self.floor);
+                    let Density {
+                        floor,
+                        freedom,
+                        constant,
+                    } = self.density;
+                    let log_sigma = soft_floor(log_sigma, floor);
                     let precision = log_sigma.clone().mul_scalar(-2.0).exp();
-                    let half = (given - x).square() * precision.mul_scalar(0.5);
-                    half + log_sigma.add_scalar(HALF_LOG_2_PI)
+                    let square = (given - x).square() * precision;
+                    let tail = match freedom {
+                        None => square.mul_scalar(0.5),
+                        Some(nu) => square.div_scalar(nu).log1p().mul_scalar(0.5 * (nu + 1.0)),
+                    };
+                    tail + log_sigma.add_scalar(constant)
                 }
                 ColumnWidth::Levels(_) => (log_softmax(given, 1) * x).sum_dim(1).neg(),
             };
@@ -106,7 +146,7 @@ impl Columns {
 }
 
 /// `log(2 pi) / 2`
-pub(super) const HALF_LOG_2_PI: f64 = 0.918_938_533_204_672_7;
+const HALF_LOG_2_PI: f64 = 0.918_938_533_204_672_7;
 
 #[cfg(test)]
 mod tests {
@@ -189,10 +229,14 @@ mod tests {
                 0 => ColumnWidth::Number,
                 levels => ColumnWidth::Levels(levels),
             };
-            let columns = Columns { columns: widths.into_iter().map(column).collect(), floor: -1.5 };
-            let rows = Rows { columns, rows, viewed };
-            assert_same(&rows, seed, &[]);
-            assert_same(&rows, seed, &[3.0, -3.0, 0.0]);
+            let columns: Arc<[ColumnWidth]> = widths.into_iter().map(column).collect();
+            for tails in [Tails::Gaussian, Tails::Student(3.0), Tails::Student(0.7)] {
+                let density = Density { floor: -1.5, ..Density::new(tails) };
+                let columns = Columns { columns: columns.clone(), density };
+                let rows = Rows { columns, rows, viewed };
+                assert_same(&rows, seed, &[]);
+                assert_same(&rows, seed, &[3.0, -3.0, 0.0]);
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use vae_data::bounds::{ABOVE_0, finite};
+use vae_data::bounds::{ABOVE_0, BELOW_1, finite};
 
 use super::OptimizerConfig;
 use crate::{
@@ -46,6 +46,12 @@ pub struct TrainConfig {
     #[garde(range(min = ABOVE_0), custom(finite))]
     #[schemars(extend("x-unset" = "none"))]
     pub clip_value: Option<f64>,
+    /// Part of each batch that is left out from a fifth of the training on: the examples whose loss is largest,
+    /// where the data are not all what they should be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(range(min = ABOVE_0, max = BELOW_1), custom(finite))]
+    #[schemars(extend("x-unset" = "none", "x-value" = "PART", "x-bound" = "above 0 and below 1"))]
+    pub trim: Option<f64>,
     /// Estimate the test data's log-likelihood at the end, from that many codes for each example; some
     /// thousands for a figure to publish.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,6 +85,7 @@ impl Default for TrainConfig {
             optimizer: OptimizerConfig::default(),
             clip_value: None,
             clip_norm: None,
+            trim: None,
             patience: None,
             min_delta: 0.0,
             checkpoint_steps: None,

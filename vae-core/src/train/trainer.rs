@@ -28,6 +28,8 @@ use crate::{
     step::Position,
 };
 
+/// The part of the training in which no example is left out: a model that knows nothing yet finds all unlikely.
+const TRIM_FROM: f64 = 0.2;
 const HELD: &str = "the model is out only while an optimizer runs";
 
 /// How a run ended.
@@ -349,6 +351,7 @@ where
         readings.check_finite(self.state.step + 1, || self.advice())?;
         let moves = self.pace.moves(readings.loss(), &readings.signals);
         let codes = objective.codes.clone().map(Code::detach);
+        let objective = self.trimmed(objective, position)?;
         let gradients = self.gradients(objective);
         for (index, mut gradients) in gradients.into_iter().enumerate() {
             if !moves[index] {
@@ -375,6 +378,22 @@ where
         let model = self.model.take().expect(HELD);
         self.model = Some(model.after_step(codes, &context));
         Ok(readings)
+    }
+
+    /// The objective without the examples that the settings leave out.
+    fn trimmed(&self, objective: Objective<B>, position: Position) -> Result<Objective<B>> {
+        let Some(trim) = self.config.trim else {
+            return Ok(objective);
+        };
+        if !objective.portions.is_empty() {
+            let bound = "left out with a variant whose gradient is computed in portions, such as iwae";
+            return Err(Error::setting("train.trim", trim, bound));
+        }
+        let begins = TRIM_FROM * position.total_steps as f64;
+        Ok(match position.step as f64 >= begins {
+            true => objective.trimmed(trim),
+            false => objective,
+        })
     }
 
     /// The gradient of an objective with respect to the parameters of each update. Consumes the

@@ -1,8 +1,11 @@
 //! New examples.
 
-use vae_core::{Error, LikelihoodKind, Result, StepContext};
+use std::sync::Arc;
 
-use super::{Condition, Trained, engine::Under};
+use vae_analysis::{Choice, Mixture, Rows};
+use vae_core::{Error, Result, StepContext};
+
+use super::{Condition, Examples, Trained, engine::Under};
 
 /// What is shown of the likelihood of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +17,7 @@ pub enum Draw {
 }
 
 /// How new examples are drawn.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Sampling {
     /// The seed of the codes, and of what is drawn from their likelihood.
     pub seed: u64,
@@ -23,7 +26,15 @@ pub struct Sampling {
     /// What the noise of the prior is multiplied by: below 1 examples are more alike and more typical. Of a
     /// codebook the logits are divided by it.
     pub temperature: f64,
+    /// What the codes are drawn from; the prior of the model if nothing.
+    pub mixture: Option<Arc<Mixture>>,
 }
+
+/// Numbers of components that a mixture of codes is tried with.
+const COMPONENTS: [usize; 6] = [1, 2, 5, 10, 20, 40];
+
+/// Codes that a mixture is fitted to at most: the first, of which there are enough for the components.
+const FITTED: usize = 20_000;
 
 impl Trained {
     /// What new examples show unless told otherwise: of tables and counts what was drawn, as their means alone
@@ -31,7 +42,7 @@ impl Trained {
     pub fn draws(&self) -> Draw {
         let data = self.data();
         let is_image = data.shape.image().is_some();
-        let is_plain = data.likelihood.kind != LikelihoodKind::PerColumn;
+        let is_plain = !data.likelihood.kind.is_of_columns();
         match is_image && is_plain && !data.likelihood.kind.is_of_counts() {
             true => Draw::Mean,
             false => Draw::Sample,
@@ -44,7 +55,43 @@ impl Trained {
             seed,
             draw: self.draws(),
             temperature: 1.0,
+            mixture: None,
         }
+    }
+
+    /// Fits a Gaussian mixture to the codes of training examples, with as many components as make the codes of
+    /// the validation examples most likely: what new codes are drawn from in place of the prior, which also
+    /// makes variants without a prior generative (Ghosh 2020, section 4, "ex-post density estimation"). Codes
+    /// that have a distribution are drawn from it.
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] if the codes are entries of a codebook, whose numbers no mixture fits, or there are none; and
+    /// those of the data.
+    pub fn fit_mixture(
+        &self,
+        training: &Examples<'_>,
+        validation: &Examples<'_>,
+        seed: u64,
+    ) -> Result<Choice> {
+        let unfit = |why: String| Error::Unfit(why);
+        let codes = |examples: &Examples<'_>| -> Result<Vec<f32>> {
+            let mut all = Vec::new();
+            for codes in self.encode(&examples.clone().first(FITTED).drawn()) {
+                let codes = codes?;
+                if codes.indices.is_some() {
+                    let name = self.description.variant.info().name;
+                    let why = "a code is entries of a codebook, which no mixture fits; its own prior draws them";
+                    return Err(unfit(format!("of a {name} model {why}")));
+                }
+                all.extend(codes.drawn.unwrap_or(codes.mean));
+            }
+            Ok(all)
+        };
+        let [training, validation] = [codes(training)?, codes(validation)?];
+        let rows = |codes| Rows::new(codes, self.latent());
+        let choice = rows(&training)
+            .and_then(|training| Mixture::choose(training, rows(&validation)?, &COMPONENTS, seed));
+        choice.map_err(|error| unfit(format!("no mixture of the codes: {error}")))
     }
 
     /// Draws `count` examples under each of `conditions`, or once `count` if there are none: codes from the
@@ -71,15 +118,19 @@ impl Trained {
         Ok(self.decode_each(&codes, conditions, how))
     }
 
-    /// Draws codes from the prior. `[count, latent]`
+    /// Draws codes from the prior, or from the mixture that `how` names. `[count, latent]`
     ///
     /// # Errors
     /// [`Error::Unfit`] for a model without a prior.
     pub fn sample_codes(&self, count: usize, how: &Sampling) -> Result<Vec<f32>> {
+        if let Some(mixture) = &how.mixture {
+            return Ok(mixture.sample(count, how.temperature, how.seed));
+        }
         let step = StepContext::sample(how.seed).with_temperature(how.temperature);
         self.model.sample(count, &step).ok_or_else(|| {
             Error::Unfit(format!(
-                "a {} model has no prior to draw codes from; train a generative variant such as vae",
+                "a {} model has no prior to draw codes from; fit a mixture to the codes of its training data, or \
+                 train a generative variant such as vae",
                 self.description.variant.info().name
             ))
         })

@@ -5,7 +5,7 @@ use super::{
     gamma::softplus,
     math::{exp, sigmoid},
 };
-use crate::ops::columns::{ColumnWidth, Columns, HALF_LOG_2_PI, with_places};
+use crate::ops::columns::{ColumnWidth, Columns, with_places};
 
 /// `1 / sigma^2`, `log sigma` and its slope.
 fn scale(log_sigma: f32, floor: f64) -> [f32; 3] {
@@ -35,9 +35,14 @@ pub(in crate::ops) fn columns_nll(of: &Columns, parameters: &[f32], target: &[f3
         }
         nll += match log_sigma {
             Some(&log_sigma) => {
-                let [precision, log_sigma, _] = scale(log_sigma, of.floor);
+                let [precision, log_sigma, _] = scale(log_sigma, of.density.floor);
                 let distance = given[0] - x[0];
-                0.5 * distance * distance * precision + log_sigma + HALF_LOG_2_PI as f32
+                let square = distance * distance * precision;
+                let tail = match of.density.freedom {
+                    None => 0.5 * square,
+                    Some(nu) => 0.5 * (nu as f32 + 1.0) * f32::ln_1p(square / nu as f32),
+                };
+                tail + log_sigma + of.density.constant as f32
             }
             None => {
                 let [largest, log_sum] = log_sum::<false>(given);
@@ -74,10 +79,16 @@ pub(in crate::ops) fn columns_slope(
         }
         match log_sigma {
             Some((&log_sigma, of_log_sigma)) => {
-                let [precision, _, slope] = scale(log_sigma, of.floor);
+                let [precision, _, slope] = scale(log_sigma, of.density.floor);
                 let distance = given[0] - x[0];
-                out[first] = scale_by * distance * precision;
-                *of_log_sigma = scale_by * slope * (1.0 - distance * distance * precision);
+                let square = distance * distance * precision;
+                // What the tails leave of the pull of a Gaussian.
+                let pull = match of.density.freedom {
+                    None => 1.0,
+                    Some(nu) => (nu as f32 + 1.0) / (nu as f32 + square),
+                };
+                out[first] = scale_by * distance * precision * pull;
+                *of_log_sigma = scale_by * slope * (1.0 - square * pull);
             }
             None => {
                 let [largest, log_sum] = log_sum::<false>(given);
