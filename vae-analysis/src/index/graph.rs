@@ -1,9 +1,10 @@
 //! The graph: algorithms 1, 2, 4 and 5 of Malkov and Yashunin 2018.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::IndexOptions;
+use super::near::{Near, Visited, select};
 use crate::neighbours::squared;
 use crate::random::{Stream, rng, uniform};
 use crate::rows::Rows;
@@ -29,24 +30,6 @@ pub(super) struct Graph {
     offsets: Vec<usize>,
     /// The vector where every search begins: the first of the highest level.
     entry: u32,
-}
-
-/// A vector at a squared distance; ordered by it, then by position.
-#[derive(Clone, Copy, PartialEq)]
-struct Near(f32, u32);
-
-impl Eq for Near {}
-
-impl PartialOrd for Near {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Near {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.total_cmp(&other.0).then(self.1.cmp(&other.1))
-    }
 }
 
 impl Graph {
@@ -313,48 +296,5 @@ impl Graph {
         } else {
             own + self.room(level - 1)
         }
-    }
-}
-
-/// Algorithm 4: from the nearest of `candidates`, which are in order, those that are nearer to the vector than to any chosen
-/// before, then the nearest of the rest.
-fn select(candidates: &[Near], most: usize, rows: Rows) -> Vec<Near> {
-    let mut chosen: Vec<Near> = Vec::with_capacity(most);
-    let mut rest = Vec::new();
-    for &near in candidates {
-        if chosen.len() == most {
-            break;
-        }
-        let row = rows.row(near.1 as usize);
-        let mut others = chosen
-            .iter()
-            .map(|other| squared(row, rows.row(other.1 as usize)));
-        if others.all(|distance| near.0 < distance) {
-            chosen.push(near);
-        } else {
-            rest.push(near);
-        }
-    }
-    let room = most - chosen.len();
-    chosen.extend(rest.into_iter().take(room));
-    chosen
-}
-
-/// Which vectors a search has seen.
-#[derive(Default)]
-struct Visited(Vec<u64>);
-
-impl Visited {
-    fn clear(&mut self, count: usize) {
-        self.0.clear();
-        self.0.resize(count.div_ceil(64), 0);
-    }
-
-    /// Whether it is seen for the first time.
-    fn first(&mut self, at: u32) -> bool {
-        let (word, bit) = (at as usize / 64, 1 << (at % 64));
-        let new = self.0[word] & bit == 0;
-        self.0[word] |= bit;
-        new
     }
 }
