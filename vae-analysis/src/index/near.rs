@@ -24,10 +24,9 @@ impl Ord for Near {
 }
 
 /// Algorithm 4: from the nearest of `candidates`, which are in order, those that are nearer to the vector than to any chosen
-/// before, then the nearest of the rest.
+/// before: links in all directions.
 pub(super) fn select(candidates: &[Near], most: usize, rows: Rows) -> Vec<Near> {
     let mut chosen: Vec<Near> = Vec::with_capacity(most);
-    let mut rest = Vec::new();
     for &near in candidates {
         if chosen.len() == most {
             break;
@@ -38,12 +37,8 @@ pub(super) fn select(candidates: &[Near], most: usize, rows: Rows) -> Vec<Near> 
             .map(|other| squared(row, rows.row(other.1 as usize)));
         if others.all(|distance| near.0 < distance) {
             chosen.push(near);
-        } else {
-            rest.push(near);
         }
     }
-    let room = most - chosen.len();
-    chosen.extend(rest.into_iter().take(room));
     chosen
 }
 
