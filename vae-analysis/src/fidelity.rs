@@ -194,8 +194,11 @@ fn tv_complement<T: Ord + std::hash::Hash>(
     Some(1.0 - gaps.sum::<f64>() / 2.0)
 }
 
+/// Categories by number; `None` is missing.
+type Categories = Vec<Option<u32>>;
+
 /// Both columns as categories.
-fn categories(real: Column, synthetic: Column) -> Result<(Vec<Option<u32>>, Vec<Option<u32>>)> {
+fn categories(real: Column, synthetic: Column) -> Result<(Categories, Categories)> {
     match (real, synthetic) {
         (Column::Categories(real), Column::Categories(synthetic)) => {
             Ok((real.to_vec(), synthetic.to_vec()))

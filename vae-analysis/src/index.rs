@@ -3,6 +3,7 @@
 
 mod file;
 mod graph;
+mod near;
 
 use std::path::Path;
 

@@ -238,15 +238,27 @@ impl Closest {
     }
 }
 
-/// Squared Euclidean distance, in eight lanes.
+/// Squared Euclidean distance, in eight lanes, then four.
 pub(crate) fn squared(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0; 8];
     let (a_whole, a_rest) = a.as_chunks::<8>();
     let (b_whole, b_rest) = b.as_chunks::<8>();
+    let mut lanes = [0.0; 8];
     for (a, b) in a_whole.iter().zip(b_whole) {
         for i in 0..8 {
             let gap = a[i] - b[i];
             lanes[i] += gap * gap;
+        }
+    }
+    let (a_four, a_rest) = a_rest.as_chunks::<4>();
+    let (b_four, b_rest) = b_rest.as_chunks::<4>();
+    let mut four = [0.0; 4];
+    for i in 0..4 {
+        four[i] = lanes[i] + lanes[i + 4];
+    }
+    for (a, b) in a_four.iter().zip(b_four) {
+        for i in 0..4 {
+            let gap = a[i] - b[i];
+            four[i] += gap * gap;
         }
     }
     let rest: f32 = a_rest
@@ -254,5 +266,5 @@ pub(crate) fn squared(a: &[f32], b: &[f32]) -> f32 {
         .zip(b_rest)
         .map(|(a, b)| (a - b) * (a - b))
         .sum();
-    lanes.iter().sum::<f32>() + rest
+    (four[0] + four[1]) + (four[2] + four[3]) + rest
 }

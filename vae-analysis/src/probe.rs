@@ -201,7 +201,7 @@ impl Probe {
 }
 
 fn logits(scaled: &Array2<f32>, weights: ArrayView2<f32>) -> Array2<f32> {
-    scaled.dot(&weights.slice(s![..-1, ..])) + &weights.slice(s![-1, ..])
+    scaled.dot(&weights.slice(s![..-1, ..])) + weights.slice(s![-1, ..])
 }
 
 pub(crate) fn one_for_each(rows: Rows, labels: &[u32]) -> Result<()> {

@@ -93,14 +93,12 @@ pub fn tsne(
     let neighbours = nearest_others(rows, ((3.0 * perplexity) as usize).max(1))?;
     let near: Vec<Vec<Neighbor<f32>>> = (0..count)
         .map(|row| {
-            let pairs = neighbours
-                .indices(row)
-                .iter()
-                .zip(neighbours.distances(row));
+            let distances = apart(neighbours.distances(row), perplexity);
+            let pairs = neighbours.indices(row).iter().zip(distances);
             pairs
                 .map(|(index, distance)| Neighbor {
                     index: *index as usize,
-                    distance: *distance,
+                    distance,
                 })
                 .collect()
         })
@@ -121,7 +119,25 @@ pub fn tsne(
     Ok(flat.as_chunks::<2>().0.to_vec())
 }
 
-/// The first two principal components, small.
+/// Distances of which fewer than `perplexity` are the lowest, since no bandwidth has that perplexity otherwise, and `bhtsne`
+/// looks for one until its numbers overflow. Where they tie, each is moved 1e-4 of the mean beyond the one before.
+fn apart(distances: &[f32], perplexity: f32) -> Vec<f32> {
+    let lowest = distances[0];
+    let ties = distances.iter().filter(|d| **d <= lowest).count();
+    let mean = distances.iter().sum::<f32>() / distances.len() as f32;
+    let step = if (ties as f32) < perplexity {
+        0.0
+    } else if mean > 0.0 {
+        1e-4 * mean
+    } else {
+        1.0
+    };
+    let moved = distances.iter().enumerate();
+    moved.map(|(i, d)| d + step * i as f32).collect()
+}
+
+/// The first two principal components, small. Equal rows start a little apart, at the points of a sequence that fills the
+/// square evenly (Roberts 2018): nothing could part them later.
 fn start(rows: Rows) -> Result<Vec<f32>> {
     let mut points = pca_map(rows)?;
     let variance = points.iter().map(|p| p[0] * p[0]).sum::<f32>() / points.len() as f32;
@@ -130,6 +146,14 @@ fn start(rows: Rows) -> Result<Vec<f32>> {
     } else {
         1.0
     };
-    points.iter_mut().flatten().for_each(|v| *v *= scale);
+    for (i, point) in points.iter_mut().enumerate() {
+        for (v, step) in point
+            .iter_mut()
+            .zip([0.754_877_666_246_693, 0.569_840_290_998_053_f64])
+        {
+            let place = (step * i as f64).fract() as f32 - 0.5;
+            *v = *v * scale + 0.01 * SPREAD * place;
+        }
+    }
     Ok(points.concat())
 }

@@ -8,6 +8,7 @@
 //! | 4 each | vectors |
 //! | 8 each | ids |
 //! | 1 each | levels |
+//! | 4 each | the next vector that is equal, or 2^32 - 1 |
 //! | 4 each | slots of links |
 //! | 32 | SHA-256 of all before |
 
@@ -47,6 +48,7 @@ pub(super) fn encode(index: &Index) -> Vec<u8> {
     bytes.extend(index.vectors.iter().flat_map(|v| v.to_le_bytes()));
     bytes.extend(index.ids.iter().flat_map(|v| v.to_le_bytes()));
     bytes.extend(&index.graph.levels);
+    bytes.extend(index.graph.equals.iter().flat_map(|v| v.to_le_bytes()));
     bytes.extend(index.graph.slots.iter().flat_map(|v| v.to_le_bytes()));
     let hash = Sha256::digest(&bytes);
     bytes.extend(hash);
@@ -85,6 +87,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Index, String> {
     let (vectors, rest) = take(rest, numbers, f32::from_le_bytes)?;
     let (ids, rest) = take(rest, count, u64::from_le_bytes)?;
     let (levels, rest) = take(rest, count, u8::from_le_bytes)?;
+    let (equals, rest) = take(rest, count, u32::from_le_bytes)?;
     let (slots, rest) = take(rest, slots, u32::from_le_bytes)?;
     if !rest.is_empty() {
         return Err(format!("{} bytes follow its end", rest.len()));
@@ -95,7 +98,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Index, String> {
         options,
         vectors,
         ids,
-        graph: Graph::restore(options, levels, slots)?,
+        graph: Graph::restore(options, levels, equals, slots)?,
     })
 }
 
@@ -116,7 +119,8 @@ mod tests {
     use super::*;
 
     fn small() -> Index {
-        let values: Vec<f32> = (0..120).map(|i| ((i * 37) % 101) as f32).collect();
+        let mut values: Vec<f32> = (0..120).map(|i| ((i * 37) % 101) as f32).collect();
+        values.copy_within(0..9, 60); // equal vectors
         let mut index = Index::new(3, IndexOptions::default()).expect("valid");
         let ids: Vec<u64> = (100..140).collect();
         index

@@ -1,9 +1,10 @@
 //! The graph: algorithms 1, 2, 4 and 5 of Malkov and Yashunin 2018.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::IndexOptions;
+use super::near::{Near, Visited, select};
 use crate::neighbours::squared;
 use crate::random::{Stream, rng, uniform};
 use crate::rows::Rows;
@@ -11,7 +12,11 @@ use crate::rows::Rows;
 /// No vector is on a higher level; one in 2^60 would be, with the usual 16 links.
 const HIGHEST: usize = 15;
 
-/// Links of vectors to near ones, on levels of which each holds a part of the one below.
+/// No other vector.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// Links of vectors to near ones, on levels of which each holds a part of the one below. A vector that is equal to one before
+/// is not linked but hangs on that one: links among equals would lead nowhere else.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Graph {
     options: IndexOptions,
@@ -19,28 +24,12 @@ pub(super) struct Graph {
     pub(super) levels: Vec<u8>,
     /// For each vector and each of its levels from 0: how many links it has, then room for all that it may have.
     pub(super) slots: Vec<u32>,
+    /// The next of the vectors that are equal to each, or [`NONE`].
+    pub(super) equals: Vec<u32>,
     /// Where the slots of each vector begin.
     offsets: Vec<usize>,
     /// The vector where every search begins: the first of the highest level.
     entry: u32,
-}
-
-/// A vector at a squared distance; ordered by it, then by position.
-#[derive(Clone, Copy, PartialEq)]
-struct Near(f32, u32);
-
-impl Eq for Near {}
-
-impl PartialOrd for Near {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Near {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.total_cmp(&other.0).then(self.1.cmp(&other.1))
-    }
 }
 
 impl Graph {
@@ -49,6 +38,7 @@ impl Graph {
             options,
             levels: Vec::new(),
             slots: Vec::new(),
+            equals: Vec::new(),
             offsets: Vec::new(),
             entry: 0,
         }
@@ -58,6 +48,7 @@ impl Graph {
     pub(super) fn restore(
         options: IndexOptions,
         levels: Vec<u8>,
+        equals: Vec<u32>,
         slots: Vec<u32>,
     ) -> Result<Self, String> {
         let mut graph = Self::new(options);
@@ -77,7 +68,14 @@ impl Graph {
         }
         let highest = levels.iter().max();
         graph.entry = levels.iter().position(|l| Some(l) == highest).unwrap_or(0) as u32;
-        (graph.levels, graph.slots) = (levels, slots);
+        if equals.len() != levels.len()
+            || equals
+                .iter()
+                .any(|e| *e != NONE && *e as usize >= levels.len())
+        {
+            return Err("a vector is equal to none that there is".to_owned());
+        }
+        (graph.levels, graph.equals, graph.slots) = (levels, equals, slots);
         for at in 0..graph.levels.len() {
             for level in 0..=usize::from(graph.levels[at]) {
                 let start = graph.start(at as u32, level);
@@ -126,34 +124,57 @@ impl Graph {
         let top = usize::from(self.levels[self.entry as usize]);
         let start = self.descend(query, self.start_at(query, rows), top, 0, rows);
         let found = self.search_level(query, vec![start], effort, 0, rows, &mut Visited::default());
-        found
-            .into_iter()
-            .map(|Near(distance, at)| (distance, at))
-            .collect()
+        let mut all = Vec::with_capacity(found.len());
+        for Near(distance, first) in found {
+            let mut at = first;
+            // Bounded, so that not even a forged file with a circle of equals keeps it here.
+            while at != NONE && all.len() < effort {
+                all.push((distance, at));
+                at = self.equals[at as usize];
+            }
+        }
+        all
     }
 
     fn insert(&mut self, at: u32, level: usize, rows: Rows, visited: &mut Visited) {
-        self.offsets.push(self.slots.len());
-        self.slots.resize(self.slots.len() + self.room(level), 0);
-        self.levels.push(level as u8);
         if at == 0 {
+            self.push(level);
             return;
         }
         let query = rows.row(at as usize);
         let top = usize::from(self.levels[self.entry as usize]);
         let mut starts = vec![self.descend(query, self.start_at(query, rows), top, level, rows)];
+        let mut near = Vec::new(); // on each level, from the highest
         for level in (0..=level.min(top)).rev() {
             let found = self.search_level(query, starts, self.options.effort, level, rows, visited);
-            let chosen = select(&found, self.options.links, rows);
+            near.push((level, select(&found, self.options.links, rows)));
+            starts = found;
+        }
+        let nearest = starts[0].1;
+        if rows.row(nearest as usize) == query {
+            self.push(0);
+            self.equals[at as usize] = self.equals[nearest as usize];
+            self.equals[nearest as usize] = at;
+            return;
+        }
+        self.push(level);
+        for (level, chosen) in near {
             self.set_links(at, level, &chosen);
-            for &Near(distance, other) in &chosen {
+            for Near(distance, other) in chosen {
                 self.link_back(other, Near(distance, at), level, rows);
             }
-            starts = found;
         }
         if level > top {
             self.entry = at;
         }
+    }
+
+    /// Makes room for the next vector, which has no links yet.
+    fn push(&mut self, level: usize) {
+        self.offsets.push(self.slots.len());
+        self.slots.resize(self.slots.len() + self.room(level), 0);
+        self.levels.push(level as u8);
+        self.equals.push(NONE);
     }
 
     fn start_at(&self, query: &[f32], rows: Rows) -> Near {
@@ -275,48 +296,5 @@ impl Graph {
         } else {
             own + self.room(level - 1)
         }
-    }
-}
-
-/// Algorithm 4: from the nearest of `candidates`, which are in order, those that are nearer to the vector than to any chosen
-/// before, then the nearest of the rest.
-fn select(candidates: &[Near], most: usize, rows: Rows) -> Vec<Near> {
-    let mut chosen: Vec<Near> = Vec::with_capacity(most);
-    let mut rest = Vec::new();
-    for &near in candidates {
-        if chosen.len() == most {
-            break;
-        }
-        let row = rows.row(near.1 as usize);
-        let mut others = chosen
-            .iter()
-            .map(|other| squared(row, rows.row(other.1 as usize)));
-        if others.all(|distance| near.0 < distance) {
-            chosen.push(near);
-        } else {
-            rest.push(near);
-        }
-    }
-    let room = most - chosen.len();
-    chosen.extend(rest.into_iter().take(room));
-    chosen
-}
-
-/// Which vectors a search has seen.
-#[derive(Default)]
-struct Visited(Vec<u64>);
-
-impl Visited {
-    fn clear(&mut self, count: usize) {
-        self.0.clear();
-        self.0.resize(count.div_ceil(64), 0);
-    }
-
-    /// Whether it is seen for the first time.
-    fn first(&mut self, at: u32) -> bool {
-        let (word, bit) = (at as usize / 64, 1 << (at % 64));
-        let new = self.0[word] & bit == 0;
-        self.0[word] |= bit;
-        new
     }
 }
