@@ -143,9 +143,9 @@ fn samples_have_the_moments_of_the_mixture() {
     let (values, _) = blobs(600, &THREE, 0.8, 1);
     let rows = Rows::new(&values, 2).unwrap();
     let mixture = Mixture::fit(rows, 3, 1).unwrap();
-    let sample = mixture.sample(20_000, 5);
-    assert_eq!(sample, mixture.sample(20_000, 5));
-    assert_ne!(sample, mixture.sample(20_000, 6));
+    let sample = mixture.sample(20_000, 1.0, 5);
+    assert_eq!(sample, mixture.sample(20_000, 1.0, 5));
+    assert_ne!(sample, mixture.sample(20_000, 1.0, 6));
     let moments = |values: &[f32]| Gaussian::fit(Rows::new(values, 2).unwrap(), 0.0).unwrap();
     let (wanted, found) = (moments(&values), moments(&sample));
     for (a, b) in wanted.mean().iter().zip(found.mean()) {

@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vae_core::{ObjectiveConfig, nets::ModelConfig, train::TrainConfig};
 use vae_data::{Binarize, DataConfig};
-use vae_variants::Variant;
+use vae_variants::{Purpose, Variant};
 
 pub use layers::{Entry, LayerArgs};
 pub use presets::PRESETS;
@@ -120,6 +120,18 @@ pub struct Resolved {
     pub settings: Settings,
     /// For each dotted key of the serialised settings, the layer that set it.
     pub layers: BTreeMap<String, String>,
+    /// The preset that was asked for.
+    pub preset: Option<String>,
+}
+
+impl Resolved {
+    /// What the preset says that the model is trained for.
+    pub fn purpose(&self) -> Purpose {
+        match self.preset.as_deref() {
+            Some("anomaly") => Purpose::Anomalies,
+            _ => Purpose::General,
+        }
+    }
 }
 
 /// Puts all layers together: defaults, those of the variant, preset, `vae.toml` of the working folder, `--config` files,
@@ -162,15 +174,21 @@ fn resolve_in(
     }
     all.push(layers::environment(environment)?);
     all.push(args.flags.clone());
-    if let Some(preset) = layers::take_preset(&mut all)? {
-        all.insert(0, preset);
-    }
+    let preset = layers::take_preset(&mut all)?;
+    let name = preset.map(|(name, entries)| {
+        all.insert(0, entries);
+        name
+    });
     all.insert(0, layers::defaults(&all));
     let of_data = of_data.iter();
     let of_data =
         of_data.map(|(key, text)| Entry::text(*key, text.as_str(), "default for these data"));
     all.insert(0, of_data.collect());
-    settle(all)
+    let resolved = settle(all)?;
+    Ok(Resolved {
+        preset: name,
+        ..resolved
+    })
 }
 
 fn settle(all: Vec<Vec<Entry>>) -> Result<Resolved> {

@@ -170,6 +170,17 @@ impl Subset {
         }
     }
 
+    /// At most `n` of the examples, evenly from all.
+    #[must_use]
+    pub fn thinned(&self, n: usize) -> Self {
+        let (count, all) = (n.min(self.len()), self.len());
+        let at = |i: usize| self.indices[(i as u128 * all as u128 / count as u128) as usize];
+        Self {
+            indices: (0..count).map(at).collect(),
+            ..self.clone()
+        }
+    }
+
     /// The same examples with other features: labels and scaled attributes stay. Features that have
     /// distributions are drawn anew in each epoch of shuffled batches, and are their means everywhere else.
     ///

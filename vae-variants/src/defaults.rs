@@ -27,7 +27,16 @@ impl Variant {
 
     /// Its defaults on these data, some of which suit such data: see [`settings_of`].
     pub fn defaults_on(&self, data: &Data) -> Defaults {
-        self.defaults_over(settings_of(data, TrainConfig::default().batch_size))
+        self.defaults_for(Purpose::General, data)
+    }
+
+    /// Its defaults on these data, for some purpose.
+    pub fn defaults_for(&self, purpose: Purpose, data: &Data) -> Defaults {
+        self.defaults_over(settings_of(
+            data,
+            TrainConfig::default().batch_size,
+            purpose,
+        ))
     }
 
     fn defaults_over(&self, of_data: Vec<(&'static str, String)>) -> Defaults {
@@ -43,6 +52,45 @@ impl Variant {
     }
 }
 
+/// What a model is trained for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Nothing in particular.
+    General,
+    /// To find anomalies, also among the examples that it is trained on: see [`Trained::score`].
+    ///
+    /// [`Trained::score`]: crate::Trained::score
+    Anomalies,
+}
+
+/// Steps that a table is trained for to find anomalies in it.
+const ANOMALY_STEPS: usize = 1_500;
+
+/// What finds anomalies in tables: few steps of a small network, whose likelihood and whose loss let rows that are
+/// far off move it little, and a code of half as many numbers as a row has.
+fn settings_for_anomalies(data: &Data, steps: usize) -> Vec<(&'static str, String)> {
+    let trim = ("train.trim", "0.1".into());
+    if data.shape.image().is_some() {
+        return vec![trim];
+    }
+    vec![
+        trim,
+        ("model.hidden", "[64]".into()),
+        ("model.activation", r#""tanh""#.into()),
+        (
+            "model.latent",
+            (data.shape.features() / 2).max(1).to_string(),
+        ),
+        ("model.likelihood", r#""student-t""#.into()),
+        ("objective.kl_schedule", WARM_UP.into()),
+        ("train.lr", FALLING.into()),
+        ("train.epochs", ANOMALY_STEPS.div_ceil(steps).to_string()),
+    ]
+}
+
+const WARM_UP: &str = r#"{ kind = "linear", from = 0, to = 1, until = 0.3 }"#;
+const FALLING: &str = r#"{ kind = "cosine", from = 0.003, to = 0 }"#;
+
 /// Steps that a table is trained for, if these are no more passes over it than [`MOST_EPOCHS`].
 const TABLE_STEPS: usize = 8_000;
 const MOST_EPOCHS: usize = 200;
@@ -51,23 +99,29 @@ const MOST_EPOCHS: usize = 200;
 /// categories, dates or gaps has few numbers to a row and often few rows: more passes, a learning rate that
 /// falls from a higher one, and a KL term that is warmed up, so that dimensions of the code are in use before it
 /// bears down on them. Few examples of any kind make one batch. None for other data.
-pub fn settings_of(data: &Data, batch_size: usize) -> Vec<(&'static str, String)> {
+pub fn settings_of(
+    data: &Data,
+    batch_size: usize,
+    purpose: Purpose,
+) -> Vec<(&'static str, String)> {
     let examples = data.train.len();
     let mut all = Vec::new();
     if examples < batch_size {
         all.push(("train.batch_size", examples.max(1).to_string()));
     }
+    let steps = (examples / batch_size.max(1)).max(1);
+    if purpose == Purpose::Anomalies {
+        all.extend(settings_for_anomalies(data, steps));
+        return all;
+    }
     if data.table.is_none() {
         return all;
     }
-    let steps = (examples / batch_size.max(1)).max(1);
     let least = TrainConfig::default().epochs;
     let epochs = TABLE_STEPS.div_ceil(steps).clamp(least, MOST_EPOCHS);
-    let warm_up = r#"{ kind = "linear", from = 0, to = 1, until = 0.3 }"#;
-    let falling = r#"{ kind = "cosine", from = 0.003, to = 0 }"#;
     all.extend([
-        ("objective.kl_schedule", warm_up.into()),
-        ("train.lr", falling.into()),
+        ("objective.kl_schedule", WARM_UP.into()),
+        ("train.lr", FALLING.into()),
         ("train.epochs", epochs.to_string()),
     ]);
     all

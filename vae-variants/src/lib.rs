@@ -56,7 +56,7 @@ pub use beta::Beta;
 pub use contractive::{Contractive, Estimator};
 pub use cvae::Cvae;
 pub use dae::Dae;
-pub use defaults::{Defaults, settings_of};
+pub use defaults::{Defaults, Purpose, settings_of};
 pub use hvae::{Hvae, Ladder};
 pub use iwae::Iwae;
 pub use recipe::Recipe;
@@ -66,7 +66,8 @@ pub use semi::{Classifiers, Semi};
 pub use session::Session;
 pub use sparse::{Sparse, Sparsity};
 pub use trained::{
-    Codes, Condition, Draw, Examples, Level, Reconstructions, Sampling, Term, Trained,
+    Codes, Condition, Detector, Draw, Examples, Level, Measure, Reconstructions, Sampling, Scores,
+    Term, Threshold, Trained,
 };
 pub use vae::Vae;
 pub use vaegan::{Adversary, Game, Vaegan};

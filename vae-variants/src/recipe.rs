@@ -8,7 +8,7 @@ use vae_core::{
 };
 use vae_data::{Batcher, Binarize, Corruption, Data, Subset};
 
-use crate::{Defaults, Description, Model, Variant};
+use crate::{Defaults, Description, Model, Purpose, Variant};
 
 /// Examples per batch of an evaluation.
 const EVALUATION_BATCH: usize = 512;
@@ -30,12 +30,25 @@ impl Recipe {
     /// # Errors
     /// Those of [`Description::new`] and [`Recipe::new`].
     pub fn of(variant: impl Into<Variant>, data: &Data, seed: u64) -> Result<Self> {
+        Self::of_purpose(Purpose::General, variant, data, seed)
+    }
+
+    /// As [`Recipe::of`], with the defaults for a purpose.
+    ///
+    /// # Errors
+    /// Those of [`Recipe::of`].
+    pub fn of_purpose(
+        purpose: Purpose,
+        variant: impl Into<Variant>,
+        data: &Data,
+        seed: u64,
+    ) -> Result<Self> {
         let variant = variant.into();
         let Defaults {
             model,
             objective,
             train,
-        } = variant.defaults_on(data);
+        } = variant.defaults_for(purpose, data);
         let description = Description::new(variant, model, objective, data, Binarize::None)?;
         Self::new(description, data, train, seed)
     }

@@ -11,6 +11,7 @@ mod figures;
 pub mod info;
 pub mod reconstruct;
 pub mod sample;
+pub mod score;
 pub mod train;
 mod using;
 pub mod variants;
@@ -50,6 +51,7 @@ commands! {
     Info(info::InfoArgs) => info::run,
     Reconstruct(reconstruct::ReconstructArgs) => reconstruct::run,
     Sample(sample::SampleArgs) => sample::run,
+    Score(score::ScoreArgs) => score::run,
     Encode(encode::EncodeArgs) => encode::run,
     Decode(decode::DecodeArgs) => decode::run,
     Variants(variants::VariantsArgs) => variants::run,

@@ -16,12 +16,14 @@ use vae_core::{
 };
 use vae_data::{Data, Progress, Scale, Subset, fingerprint};
 use vae_results::{Error as FolderError, Examples, Origin, RunFolder, RunWriter, Scores, Summary};
-use vae_variants::{Description, RENAMED, Recipe, Trained, is_model, prepare, settings_of};
+use vae_variants::{
+    Description, Purpose, RENAMED, Recipe, Trained, is_model, prepare, settings_of,
+};
 
 use crate::{
     closing::closing,
     commands::{
-        figures,
+        figures, score,
         using::{INTERRUPTED, stop_on_ctrl_c},
     },
     options::{self, help},
@@ -125,7 +127,8 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
     };
     let codes_of = open_codes_of(settings)?;
     let data = load_data(settings, codes_of.as_ref(), &Loading::new(&screen))?;
-    let of_data = settings_of(&data, settings.train.batch_size);
+    let purpose = resolved.purpose();
+    let of_data = settings_of(&data, settings.train.batch_size, purpose);
     let resolved = match folder {
         None if !of_data.is_empty() => resolve_on(&args.layers, &of_data)?,
         _ => resolved,
@@ -213,6 +216,9 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
         ..summary(settings, &data, &model, &outcome.state, &folder)?
     };
     figures::write(&folder, &model, &data, settings.seed)?;
+    if purpose == Purpose::Anomalies {
+        score::prepare(folder.path(), &model, &data, settings.seed)?;
+    }
     let summary = Summary {
         process_seconds: started.elapsed().as_secs_f64(),
         ..summary

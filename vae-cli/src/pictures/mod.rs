@@ -2,6 +2,7 @@
 //! losses developed. They are made from plain numbers; the same numbers give the same
 //! bytes. Charts are by plotters, and so is text; grids of images are by image.
 
+mod anomalies;
 mod chart;
 mod curves;
 mod images;
@@ -17,6 +18,7 @@ use vae_variants::{Description, Reconstructions};
 
 use tone::Rgb;
 
+pub use anomalies::{distribution, roc};
 pub use curves::curves;
 pub use images::samples;
 pub use table::histograms;

@@ -148,8 +148,8 @@ pub fn defaults(layers: &[Vec<Entry>]) -> Vec<Entry> {
     of_codes.into_iter().chain(of_variant).collect()
 }
 
-/// Takes the choice of a preset out of all layers and reads the preset.
-pub fn take_preset(layers: &mut [Vec<Entry>]) -> Result<Option<Vec<Entry>>> {
+/// Takes the choice of a preset out of all layers and reads the preset: its name and what it says.
+pub fn take_preset(layers: &mut [Vec<Entry>]) -> Result<Option<(String, Vec<Entry>)>> {
     let layers = layers.iter_mut();
     let chosen = layers
         .flat_map(|layer| layer.extract_if(.., |entry| entry.key == PRESET))
@@ -170,5 +170,5 @@ pub fn take_preset(layers: &mut [Vec<Entry>]) -> Result<Option<Vec<Entry>>> {
     for entry in &mut entries {
         entry.source = format!("preset {name}");
     }
-    Ok(Some(entries))
+    Ok(Some((name, entries)))
 }

@@ -94,6 +94,7 @@ impl Merged {
             (key, layer.into_owned())
         });
         Ok(Resolved {
+            preset: None,
             layers: layers.collect(),
             settings,
         })

@@ -29,6 +29,7 @@ pub const PRESETS: &[Preset] = presets![
     "semi",
     "semi-codes",
     "contractive",
+    "anomaly",
 ];
 
 impl Preset {

@@ -146,6 +146,23 @@ fn draws_of_a_table_have_the_moments_of_their_columns() {
     }
 }
 
+/// The quartiles of Student's t with 3 degrees of freedom are 0.7648923 scales from the middle (SciPy).
+#[test]
+fn draws_of_students_t_have_its_quartiles() {
+    let given = [0.5, 0.1, -2.0, 1.0, -7.0, 0.4];
+    let of = distribution(Kind::StudentT, &given, &[0.06, -0.2], 6);
+    let draws = numbers(of.sample(40_000, &StepContext::sample(4)));
+    for (place, middle, log_scale) in [(0, 0.5, 0.3), (4, -7.0, -1.0_f64)] {
+        let scale = (((log_scale + 3.0).exp() + 1.0).ln() - 3.0).exp();
+        let mut column: Vec<f64> = draws.iter().skip(place).step_by(6).copied().collect();
+        column.sort_by(f64::total_cmp);
+        for (share, quartile) in [(0.25, -0.764_892_3), (0.5, 0.0), (0.75, 0.764_892_3)] {
+            let found = (column[(share * 40_000.0) as usize] - middle) / scale;
+            assert!((found - quartile).abs() < 0.03, "place {place}: {found}, not {quartile}");
+        }
+    }
+}
+
 /// The same seed gives the same draws, another one others; rows repeat after all of them.
 #[test]
 fn draws_follow_the_seed_and_rows_repeat() {

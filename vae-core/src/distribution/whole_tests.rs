@@ -69,7 +69,10 @@ const TABLE: [ColumnWidth; 4] = [
 
 fn config(kind: Kind) -> LikelihoodConfig {
     match kind {
-        Kind::PerColumn => LikelihoodConfig::per_column(TABLE.to_vec()),
+        kind if kind.is_of_columns() => LikelihoodConfig {
+            kind,
+            ..LikelihoodConfig::per_column(TABLE.to_vec())
+        },
         kind => LikelihoodConfig::new(kind),
     }
 }
@@ -86,7 +89,7 @@ pub(super) fn likelihood<B: Backend>(
     if !own.is_empty() {
         let own = Param::from_tensor(Tensor::from_data(own, &Default::default()));
         match kind {
-            Kind::PerColumn => built.log_sigma = Some(own),
+            kind if kind.is_of_columns() => built.log_sigma = Some(own),
             _ => built.log_theta = Some(own),
         }
     }
@@ -343,6 +346,12 @@ pub(super) fn examples() -> Vec<Example> {
             vec![-0.5, 0.7],
             vec![0.3, 0.0, 1.0, 0.0, 0.2, 1.0],
         ),
+        (
+            Kind::StudentT,
+            vec![0.5, 0.1, -2.0, 3.0, -1.0, 0.4],
+            vec![-0.1, 0.14],
+            vec![0.3, 0.0, 1.0, 0.0, 0.2, 1.0],
+        ),
     ]
 }
 
@@ -401,7 +410,7 @@ fn gradients_match_central_differences() {
 fn extreme_outputs_cost_something_finite_and_have_finite_gradients() {
     for (kind, given, own, target) in examples() {
         let sizes: &[f32] = match kind {
-            Kind::PerColumn => &[0.0, 1e2, 1e5, 1e10],
+            kind if kind.is_of_columns() => &[0.0, 1e2, 1e5, 1e10],
             _ => &[0.0, 1e2, 1e5, 1e10, 1e20, 1e30],
         };
         for &size in sizes {
@@ -414,7 +423,11 @@ fn extreme_outputs_cost_something_finite_and_have_finite_gradients() {
                 };
                 let given: Vec<f32> = (0..given.len()).map(|i| size * sign(i)).collect();
                 // A network gives no standard deviations of columns: they are learned.
-                let theta = if kind == Kind::PerColumn { 20.0 } else { size };
+                let theta = match kind {
+                    Kind::PerColumn => 20.0,
+                    Kind::StudentT => 4.0,
+                    _ => size,
+                };
                 let own: Vec<f32> = (0..own.len()).map(|i| theta * sign(i + 1)).collect();
                 for target in [&target, &target.iter().map(|_| 0.0).collect()] {
                     let (value, of_given, of_own) = slopes::<Ad>(kind, &given, &own, target);

@@ -152,13 +152,29 @@ def per_column():
             yield case("per-column", {"given": given, "log_sigma": log_sigma}, row, log_prob, [], mean, (z**2).sum())
 
 
+def student_t():
+    """As per_column, the numbers with 3 degrees of freedom; the parameter is a fifth of the logarithm of the scale."""
+    for given in ([0.5, 0.1, -2.0, 3.0, -7.0, 0.4], [-100.0, 0.0, 0.0, 50.0, 0.01, -4.0]):
+        for log_scale in ([0.0, 0.0], [-0.6, 0.4], [-4.0, 0.2]):
+            given, log_scale = ([single(x) for x in of] for of in (given, log_scale))
+            scale = np.exp(np.logaddexp(0, np.multiply(5, log_scale) + 3) - 3)
+            row = [single(x) for x in (0.3, 0, 0, 1, -7.2, 1)]
+            log_prob = (
+                stats.t(3, given[0], scale[0]).logpdf(row[0])
+                + special.log_softmax(given[1:4])[2]
+                + stats.t(3, given[4], scale[1]).logpdf(row[4])
+            )
+            mean = [given[0], *special.softmax(given[1:4]), given[4], 1.0]
+            yield case("student-t", {"given": given, "log_sigma": log_scale}, row, log_prob, [], mean, 10.0)
+
+
 def gamma():
     for x in np.concatenate([np.logspace(-3, 7, 201), [0.5, 1, 1.0001, 1.5, 2, 2.0001, 3]]):
         x = single(x)
         yield {"x": x, "ln_gamma": float(special.gammaln(x)), "digamma": float(special.digamma(x))}
 
 
-makers = (poisson, negative_binomials, multinomial, categorical, discretized_logistic, per_column)
+makers = (poisson, negative_binomials, multinomial, categorical, discretized_logistic, per_column, student_t)
 cases = [case for make in makers for case in make()]
 assert all(np.isfinite(case["log_prob"]) for case in cases)
 lines = lambda items: ",\n".join(json.dumps(item) for item in items)

@@ -69,6 +69,15 @@ impl<'a> Examples<'a> {
         }
     }
 
+    /// At most `count` of them, evenly from all.
+    #[must_use]
+    pub fn thinned(self, count: usize) -> Self {
+        Self {
+            subset: self.subset.thinned(count),
+            ..self
+        }
+    }
+
     /// Lets the model see its input corrupted as in the training, where its variant does that; else the input
     /// is what it is.
     #[must_use]

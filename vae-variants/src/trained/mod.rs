@@ -8,6 +8,7 @@ mod examples;
 mod open;
 mod reconstruct;
 mod sample;
+mod score;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub use engine::Term;
 pub use examples::Examples;
 pub use reconstruct::Reconstructions;
 pub use sample::{Draw, Sampling};
+pub use score::{Detector, Measure, Scores, Threshold};
 
 use engine::{Engine, HostBatches, Under};
 use examples::Matched;

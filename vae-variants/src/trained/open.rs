@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::backend::Backend as Burn;
+use sha2::{Digest, Sha256};
 use vae_core::{Parts, Position, Result};
 use vae_results::RunFolder;
 
@@ -128,5 +129,19 @@ impl Trained {
     /// [`Error::Io`](vae_core::Error::Io) if a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<()> {
         self.to_bytes()?.write(folder)
+    }
+
+    /// Tells models apart: SHA-256 of the parameters, in hexadecimal.
+    ///
+    /// # Errors
+    /// As [`Trained::to_bytes`].
+    pub fn fingerprint(&self) -> Result<String> {
+        let mut all = Some(&self.to_bytes()?);
+        let mut hash = Sha256::new();
+        while let Some(bytes) = all {
+            hash.update(&bytes.parameters);
+            all = bytes.codes_of.as_deref();
+        }
+        Ok(format!("{:x}", hash.finalize()))
     }
 }

@@ -71,15 +71,8 @@ impl Trained {
         self.batches(examples).map(move |batch| {
             let (host, step) = batch?;
             let (target, corrupted) = (host.target.clone(), host.corrupted.clone());
-            let mut reconstructed = self.model.reconstruct(host, &step, shown);
-            if self.description.likelihood.kind == LikelihoodKind::Multinomial {
-                let features = self.description.shape.features();
-                let rows = reconstructed.chunks_exact_mut(features);
-                for (row, target) in rows.zip(target.chunks_exact(features)) {
-                    let total: f32 = target.iter().sum();
-                    row.iter_mut().for_each(|share| *share *= total);
-                }
-            }
+            let reconstructed = self.model.reconstruct(host, &step, shown);
+            let reconstructed = self.with_totals(reconstructed, &target);
             let drawn = (shown.draw == Draw::Sample).then_some((step.seed(), 0));
             Ok(Reconstructions {
                 target: self.in_units_of_data(target, None),
@@ -87,5 +80,18 @@ impl Trained {
                 reconstructed: self.in_units_of_data(reconstructed, drawn),
             })
         })
+    }
+
+    /// The shares that a multinomial gives, times what the examples add up to.
+    pub(super) fn with_totals(&self, mut reconstructed: Vec<f32>, target: &[f32]) -> Vec<f32> {
+        if self.description.likelihood.kind == LikelihoodKind::Multinomial {
+            let features = self.description.shape.features();
+            let rows = reconstructed.chunks_exact_mut(features);
+            for (row, target) in rows.zip(target.chunks_exact(features)) {
+                let total: f32 = target.iter().sum();
+                row.iter_mut().for_each(|share| *share *= total);
+            }
+        }
+        reconstructed
     }
 }
