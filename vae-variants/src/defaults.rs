@@ -66,12 +66,20 @@ pub enum Purpose {
 /// Steps that a table is trained for to find anomalies in it.
 const ANOMALY_STEPS: usize = 1_500;
 
+/// Steps that images are trained for to find anomalies among them.
+const IMAGE_STEPS: usize = 3_000;
+
 /// What finds anomalies in tables: few steps of a small network, whose likelihood and whose loss let rows that are
 /// far off move it little, and a code of half as many numbers as a row has.
 fn settings_for_anomalies(data: &Data, steps: usize) -> Vec<(&'static str, String)> {
     let trim = ("train.trim", "0.1".into());
     if data.shape.image().is_some() {
-        return vec![trim];
+        let epochs = IMAGE_STEPS.div_ceil(steps).to_string();
+        return vec![
+            trim,
+            ("model.latent", "32".into()),
+            ("train.epochs", epochs),
+        ];
     }
     vec![
         trim,

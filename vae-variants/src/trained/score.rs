@@ -18,12 +18,13 @@ const SAMPLES: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measure {
-    /// What three views say together, of which each sees other anomalies: how unlikely the model finds the example
-    /// (the importance-weighted `-log p(x)`, or the logarithm of its reconstruction error where the model gives
-    /// no likelihood), how far the fifth of its nearest neighbours among 2,000 training examples is, and how far
-    /// it is from a Gaussian that was fitted to the most likely four fifths of the training examples, with its
-    /// covariance shrunk by half towards a sphere. Each is brought to 0 at the median of the training examples and 1
-    /// at their quantile 0.8; the logarithm of the sum of their exponentials lets the one that is surest decide.
+    /// What several views say together, of which each sees other anomalies. Of a table: how unlikely the model finds
+    /// the row (the importance-weighted `-log p(x)`, or the logarithm of its reconstruction error where the model
+    /// gives no likelihood), the logarithm of the distance to the fifth nearest of 2,000 training rows, and that of the distance
+    /// from a Gaussian that was fitted to the most likely four fifths of the training rows, with its covariance
+    /// shrunk by half towards a sphere. Of images: the logarithms of the reconstruction error and of the distance to the
+    /// nearest of 10,000 training images. Each is brought to 0 at the median of the training examples and 1 at their
+    /// quantile 0.8; the logarithm of the sum of their exponentials lets the one that is surest decide.
     #[default]
     Combined,
     /// The squared error of the reconstruction in the model's scale, averaged over the numbers that are there.
@@ -149,7 +150,9 @@ impl Trained {
             let nll = self.model.nll(host, SAMPLES, step)?;
             Some(nll.into_iter().map(f64::from).collect())
         };
+        let is_image = self.description.shape.image().is_some();
         let of_model: Vec<f64> = match measure {
+            Measure::Combined if is_image => by_error(true),
             Measure::Combined => nll(host.clone()).unwrap_or_else(|| by_error(true)),
             Measure::Nll => nll(host.clone()).unwrap_or_default(),
             Measure::Reconstruction => by_error(false),

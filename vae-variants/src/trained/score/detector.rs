@@ -10,10 +10,16 @@ use crate::Examples;
 
 /// Training examples that a detector is fitted to at most, evenly from all.
 const FITTED: usize = 100_000;
-/// Training examples among which neighbours are looked for.
-const REFERENCES: usize = 2_000;
-/// Which of the nearest neighbours counts.
-const NEIGHBOUR: usize = 5;
+/// Training examples among which neighbours are looked for, and which of the nearest counts: of rows of a table,
+/// whose density varies, and of images, which have few near ones.
+const OF_ROWS: Vicinity = Vicinity {
+    references: 2_000,
+    neighbour: 5,
+};
+const OF_IMAGES: Vicinity = Vicinity {
+    references: 10_000,
+    neighbour: 1,
+};
 /// The share of the training examples that the Gaussian is refitted to, how often, and how far its covariance is shrunk.
 const KEPT: f64 = 0.8;
 const REFITS: usize = 5;
@@ -40,13 +46,23 @@ pub(super) struct State {
     /// Width of the references, and of the Gaussian.
     pub width: usize,
     pub gaussian: Option<Gaussian>,
-    /// Scales of the views that are combined: the model, the neighbours, the Gaussian.
+    pub vicinity: Vicinity,
+    /// Scales of the views that are combined: the model, the neighbours and, of tables, the Gaussian.
     pub scales: Vec<Scale>,
     /// Added to the distance of a neighbour before its logarithm is taken.
     pub offset: f64,
     /// Mean error of each number of the data over the training examples. `[row width]`
     pub errors: Vec<f64>,
     pub threshold: Option<Threshold>,
+}
+
+/// Where neighbours are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Vicinity {
+    references: usize,
+    /// Counted from 1.
+    neighbour: usize,
 }
 
 /// From what score on an example is called an anomaly.
@@ -129,25 +145,27 @@ impl Trained {
             Measure::Mahalanobis | Measure::Neighbours => (&all.codes, self.latent()),
             _ => (&all.rows, self.description().shape.features()),
         };
-        let (has_gaussian, has_references) = (
-            matches!(measure, Measure::Combined | Measure::Mahalanobis),
-            matches!(measure, Measure::Combined | Measure::Neighbours),
-        );
-        let gaussian = match (has_gaussian, measure) {
-            (false, _) => None,
-            (true, Measure::Combined) => {
-                let rows = Rows::new(values, wide).map_err(unfit)?;
-                Some(Gaussian::fit_trimmed(rows, KEPT, REFITS, SHRINKAGE).map_err(unfit)?)
+        let is_image = self.description().shape.image().is_some();
+        let vicinity = match is_image && measure == Measure::Combined {
+            true => OF_IMAGES,
+            false => OF_ROWS,
+        };
+        let has_references = matches!(measure, Measure::Combined | Measure::Neighbours);
+        let rows = || Rows::new(values, wide).map_err(unfit);
+        let gaussian = match measure {
+            Measure::Combined if !is_image => {
+                Some(Gaussian::fit_trimmed(rows()?, KEPT, REFITS, SHRINKAGE).map_err(unfit)?)
             }
-            (true, _) => {
-                let rows = Rows::new(values, wide).map_err(unfit)?;
-                Some(Gaussian::fit(rows, 0.0).map_err(unfit)?)
-            }
+            Measure::Mahalanobis => Some(Gaussian::fit(rows()?, 0.0).map_err(unfit)?),
+            _ => None,
         };
         let references = match has_references {
             true => {
                 let order = permutation(&mut rng(seed, Stream::Limit, 0), examples);
-                let chosen = order.iter().take(REFERENCES).map(|&row| row as usize);
+                let chosen = order
+                    .iter()
+                    .take(vicinity.references)
+                    .map(|&row| row as usize);
                 let rows = chosen.flat_map(|row| &values[row * wide..(row + 1) * wide]);
                 rows.copied().collect()
             }
@@ -159,6 +177,7 @@ impl Trained {
                 model: self.fingerprint()?,
                 width: wide,
                 gaussian,
+                vicinity,
                 scales: Vec::new(),
                 offset: 0.0,
                 errors: mean_of_columns(&all.errors, width),
@@ -252,16 +271,16 @@ impl Detector {
         Ok(scores.into_iter().map(|score| score as f32).collect())
     }
 
-    /// The three views before they are scaled.
-    fn combined(&self, views: &Views) -> Result<[Vec<f64>; 3]> {
+    /// The views before they are scaled.
+    fn combined(&self, views: &Views) -> Result<Vec<Vec<f64>>> {
         let near = self.neighbours(&views.rows)?.into_iter();
-        let far = self.distances(&views.rows)?.into_iter();
-        Ok([
-            views.of_model.clone(),
-            near.map(|distance| (distance + self.state.offset).ln())
-                .collect(),
-            far.map(|square| (square + super::TINY).ln()).collect(),
-        ])
+        let near = near.map(|distance| (distance + self.state.offset).ln());
+        let mut all = vec![views.of_model.clone(), near.collect()];
+        if self.state.gaussian.is_some() {
+            let far = self.distances(&views.rows)?.into_iter();
+            all.push(far.map(|square| (square + super::TINY).ln()).collect());
+        }
+        Ok(all)
     }
 
     /// Squared Mahalanobis distances.
@@ -273,16 +292,17 @@ impl Detector {
         gaussian.distances(rows).map_err(unfit)
     }
 
-    /// The distance to the fifth of the nearest references. One that is the row itself, or just like it, is left out.
+    /// The distance to that of the nearest references which counts. One that is the row itself, or just like it, is left out.
     fn neighbours(&self, rows: &[f32]) -> Result<Vec<f64>> {
+        let neighbour = self.state.vicinity.neighbour;
         let of = |values| Rows::new(values, self.state.width).map_err(unfit);
         let (base, queries) = (of(&self.references)?, of(rows)?);
-        let found = nearest(base, queries, NEIGHBOUR + 1).map_err(unfit)?;
+        let found = nearest(base, queries, neighbour + 1).map_err(unfit)?;
         let of_row = |row| {
             let distances = found.distances(row);
             let own = usize::from(distances[0] == 0.0);
             let last = distances.len() - 1;
-            f64::from(distances[(NEIGHBOUR - 1 + own).min(last)])
+            f64::from(distances[(neighbour - 1 + own).min(last)])
         };
         Ok((0..queries.count()).map(of_row).collect())
     }
