@@ -2,6 +2,7 @@
 
 mod folder;
 mod scores;
+mod shown;
 
 use std::{
     path::{Path, PathBuf},
@@ -10,21 +11,18 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
-use vae_data::{Corruption, CorruptionKind, npy_header};
+use vae_data::{Corruption, CorruptionKind, ValueRange, npy_header};
 use vae_variants::{Description, Reconstructions};
 
 use crate::{
     commands::using::{DataArgs, Given, ModelArgs, Opened, out},
     output::{Cell, Field, Form, STDOUT, write, write_table},
-    pictures::{self, COLUMNS, DIFFERENCE, Row, Sheet},
     watch::thousands,
 };
 
 use folder::Folder;
 use scores::{Scores, Span};
-
-/// Rows of a table that a picture shows.
-const ROWS: usize = 500;
+use shown::Shown;
 
 /// Take the noise from data
 #[derive(Debug, Clone, Args)]
@@ -91,6 +89,8 @@ struct Work<'a> {
     given: &'a Given,
     clean: Option<Given>,
     noise: Option<Corruption>,
+    /// Of images.
+    span: Option<Span>,
 }
 
 /// Cleans the data, writes them, and compares them with clean ones.
@@ -118,12 +118,7 @@ pub fn run(args: &DenoiseArgs) -> Result<ExitCode> {
     }
     let mut given = opened.data(&args.data)?;
     if let (Target::File(_, Form::Png), false) = (&target, has_clean) {
-        let shown = if data.shape.image().is_some() {
-            COLUMNS
-        } else {
-            ROWS
-        };
-        given = given.only(&(0..given.len().min(shown)).collect::<Vec<_>>());
+        given = given.only(&(0..given.len().min(Shown::most(data))).collect::<Vec<_>>());
     }
     let clean = args.clean.as_ref();
     let work = Work {
@@ -133,9 +128,10 @@ pub fn run(args: &DenoiseArgs) -> Result<ExitCode> {
         opened: &opened,
         given: &given,
         noise: args.noise,
+        span: span(&opened, &given)?,
     };
     let mut scores = match has_clean {
-        true => Some(Scores::new(&opened.model, work.span()?)?),
+        true => Some(Scores::new(data, work.span)?),
         false => None,
     };
     work.write(&target, args, &mut scores)?;
@@ -219,6 +215,25 @@ fn originals(opened: &Opened, args: &DenoiseArgs, clean: &str, given: &Given) ->
     Ok(all.only(&numbers?))
 }
 
+/// The ends of the values of pixels; nothing for data that are no images.
+fn span(opened: &Opened, given: &Given) -> Result<Option<Span>> {
+    let data = opened.model.data();
+    if data.shape.image().is_none() {
+        return Ok(None);
+    }
+    let of_training = data.scaler.is_none().then_some(data.range());
+    if let Some(range) = given.known_range().or(of_training) {
+        return Ok(Some(Span::of(range)));
+    }
+    let (mut min, mut max) = (f32::INFINITY, f32::NEG_INFINITY);
+    for rows in opened.model.rows(&given.examples(opened, "reading")?) {
+        for value in rows?.into_iter().filter(|value| value.is_finite()) {
+            (min, max) = (min.min(value), max.max(value));
+        }
+    }
+    Ok(Some(Span::of(ValueRange { min, max })))
+}
+
 impl Work<'_> {
     /// Hands on each item.
     fn each(&self, mut take: impl FnMut(&Item<'_>) -> Result<()>) -> Result<()> {
@@ -258,24 +273,6 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// The ends of the values of the pixels.
-    fn span(&self) -> Result<Span> {
-        let data = self.opened.model.data();
-        let known = self.given.known_range();
-        if let Some(range) = known.or(data.scaler.is_none().then_some(data.range())) {
-            return Ok(Span::of(range));
-        }
-        let examples = self.given.examples(self.opened, "reading")?;
-        let mut ends = (f32::INFINITY, f32::NEG_INFINITY);
-        for rows in self.opened.model.rows(&examples) {
-            for value in rows?.into_iter().filter(|value| value.is_finite()) {
-                ends = (ends.0.min(value), ends.1.max(value));
-            }
-        }
-        let (min, max) = ends;
-        Ok(Span::of(vae_data::ValueRange { min, max }))
-    }
-
     /// Writes the cleaned items, and measures them where there is something to compare them with.
     fn write(
         &self,
@@ -284,6 +281,11 @@ impl Work<'_> {
         scores: &mut Option<Scores>,
     ) -> Result<()> {
         let data = self.opened.model.data();
+        let span = self.span;
+        let within = |values: &[f32]| -> Vec<f32> {
+            let within = |&value: &f32| span.map_or(value, |span| span.within(value));
+            values.iter().map(within).collect()
+        };
         let mut measure = |item: &Item<'_>| match scores {
             Some(scores) => scores.add(item),
             None => Ok(()),
@@ -291,7 +293,7 @@ impl Work<'_> {
         match target {
             Target::Nothing => self.each(measure),
             Target::Folder(path) => {
-                let span = self.span()?;
+                let span = span.context("only images are files")?;
                 let mut folder = Folder::new(path, data, span)?;
                 self.each(|item| {
                     folder.add(&self.given.id(item.number)?, item.cleaned)?;
@@ -318,7 +320,7 @@ impl Work<'_> {
                 write(path, |out| {
                     out.write_all(&npy_header(&shape))?;
                     self.each(|item| {
-                        for value in item.cleaned {
+                        for value in within(item.cleaned) {
                             out.write_all(&value.to_le_bytes())?;
                         }
                         measure(item)
@@ -339,7 +341,7 @@ impl Work<'_> {
                         if id.is_some() {
                             cells.push(Cell::Text(self.given.id(item.number)?));
                         }
-                        cells.extend(Cell::of_row(item.cleaned, data));
+                        cells.extend(Cell::of_row(&within(item.cleaned), data));
                         if label.is_some() {
                             let class = self.given.class_name(item.number);
                             cells.push(Cell::Text(class.to_owned()));
@@ -350,68 +352,5 @@ impl Work<'_> {
                 })
             }
         }
-    }
-}
-
-/// The first items, for a picture.
-#[derive(Default)]
-struct Shown {
-    noisy: Vec<f32>,
-    cleaned: Vec<f32>,
-    clean: Vec<f32>,
-}
-
-impl Shown {
-    fn add(&mut self, item: &Item<'_>, data: &Description) {
-        let most = if data.shape.image().is_some() {
-            COLUMNS
-        } else {
-            ROWS
-        };
-        if item.number < most {
-            self.noisy.extend(item.noisy);
-            self.cleaned.extend(item.cleaned);
-            self.clean.extend(item.clean.unwrap_or_default());
-        }
-    }
-
-    /// Of images rows, of tables a chart for each column.
-    fn picture(self, data: &Description) -> Result<pictures::Picture> {
-        let has_clean = !self.clean.is_empty();
-        if data.shape.image().is_none() {
-            return pictures::reconstructions(
-                &Reconstructions {
-                    target: if has_clean {
-                        self.clean
-                    } else {
-                        self.noisy.clone()
-                    },
-                    corrupted: has_clean.then_some(self.noisy),
-                    reconstructed: self.cleaned,
-                },
-                data,
-            );
-        }
-        let mut rows = vec![
-            ("noisy", Row::Images(&self.noisy)),
-            ("cleaned", Row::Images(&self.cleaned)),
-        ];
-        match has_clean {
-            true => rows.extend([
-                (DIFFERENCE, Row::Difference(&self.cleaned, &self.clean)),
-                ("clean", Row::Images(&self.clean)),
-            ]),
-            false => rows.push((
-                "taken away\norange: added\nblue: removed",
-                Row::Difference(&self.cleaned, &self.noisy),
-            )),
-        }
-        let tone = if has_clean {
-            &self.clean
-        } else {
-            &self.cleaned
-        };
-        let columns = self.noisy.len() / data.row_width();
-        Sheet::new(data, tone)?.rows(&rows, columns)
     }
 }

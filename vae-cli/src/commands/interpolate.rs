@@ -9,7 +9,7 @@ use vae_variants::{Course, Description};
 
 use crate::{
     commands::{
-        items::{Item, Items, target},
+        items::{Item, Items, in_range, short, target},
         using::{DataArgs, ModelArgs},
     },
     output::{Cell, Field, Form, write, write_table},
@@ -89,7 +89,7 @@ pub fn run(args: &InterpolateArgs) -> Result<ExitCode> {
     let (steps, course) = (usize::from(args.steps), args.path.course());
     let between = |pair: &[String]| -> Result<Between> {
         let (from, to) = (items.get(&pair[0])?, items.get(&pair[1])?);
-        let rows = model.walk(&from.spot, &to.spot, steps, course);
+        let rows = in_range(model.walk(&from.spot, &to.spot, steps, course), data);
         Ok(Between { from, to, rows })
     };
     let all: Result<Vec<_>> = args.items.chunks(2).map(between).collect();
@@ -196,7 +196,7 @@ fn picture(all: &[Between], at: &[f64], data: &Description) -> Result<pictures::
         values.extend([&ends[..width], &of.rows, &ends[width..]].concat());
     }
     let original = || ["original".to_owned()];
-    let steps = at.iter().map(|t| format!("{t:.2}"));
+    let steps = at.iter().map(|&t| short(t, 3));
     let above: Vec<_> = original()
         .into_iter()
         .chain(steps)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use vae_variants::{Condition, Spot};
+use vae_variants::{Condition, Description, Spot};
 
 use crate::{
     commands::{
@@ -186,6 +186,10 @@ impl<'a> Items<'a> {
     fn item(&self, name: String, given: &Given) -> Result<Item> {
         let model = &self.opened.model;
         let examples = given.examples(self.opened, "encoding")?;
+        let examples = match given.len() {
+            1 => examples.quiet(),
+            _ => examples,
+        };
         let width = model.data().row_width();
         let (mut sums, mut count) = (vec![0.0; width], 0.0);
         for rows in model.rows(&examples) {
@@ -225,4 +229,24 @@ pub fn target(given: Option<&Path>, opened: &Opened, stem: &str) -> Result<(Path
         bail!("only images move: write a table by --out FILE.csv, or a chart by --out FILE.png");
     }
     Ok((path, form))
+}
+
+/// Decoded values; of pixels that are between 0 and 1 in the data what leaves that range becomes its end.
+pub fn in_range(mut values: Vec<f32>, data: &Description) -> Vec<f32> {
+    if data.shape.image().is_some() && data.scaler.is_none() && data.range().is_unit() {
+        values
+            .iter_mut()
+            .for_each(|value| *value = value.clamp(0.0, 1.0));
+    }
+    values
+}
+
+/// A number with at most so many digits after the point, and none of no use.
+pub fn short(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    let text = match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.'),
+        false => &text,
+    };
+    text.to_owned()
 }

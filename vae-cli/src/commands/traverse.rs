@@ -9,7 +9,7 @@ use vae_variants::{Description, Latents, Spot};
 
 use crate::{
     commands::{
-        items::{Items, target},
+        items::{Items, in_range, short, target},
         using::{DataArgs, ModelArgs, Opened},
     },
     output::{Cell, Field, Form, write, write_table},
@@ -99,7 +99,7 @@ pub fn run(args: &TraverseArgs) -> Result<ExitCode> {
             latent,
             kl: latents.kl.as_ref().map(|kl| kl[latent]),
             deviation: latents.deviation[latent],
-            rows: model.traverse(&from, latent, &values),
+            rows: in_range(model.traverse(&from, latent, &values), data),
         }
     };
     let order = latents.order().into_iter().take(args.rows as usize);
@@ -182,7 +182,7 @@ fn write_as(
         }
         Form::Png if is_image => {
             let beside: Vec<_> = all.iter().map(Traversed::label).collect();
-            let above: Vec<_> = at.iter().map(|at| format!("{at:.1}")).collect();
+            let above: Vec<_> = at.iter().map(|&at| short(at, 2)).collect();
             let texts = Texts {
                 beside: &beside,
                 above: &above,

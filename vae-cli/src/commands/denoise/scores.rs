@@ -6,7 +6,7 @@ use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
 use vae_analysis::{ImageShape, median_filter, psnr, ssim};
 use vae_data::{Scaler, ValueRange};
-use vae_variants::Trained;
+use vae_variants::Description;
 
 use super::Item;
 use crate::{
@@ -38,6 +38,11 @@ impl Span {
     /// A value between 0 and 1.
     pub fn unit(self, value: f32) -> f32 {
         ((value - self.low) / self.width).clamp(0.0, 1.0)
+    }
+
+    /// A value in its own units, between those of black and white.
+    pub fn within(self, value: f32) -> f32 {
+        value.clamp(self.low, self.low + self.width)
     }
 
     fn units(self, values: &[f32]) -> Vec<f32> {
@@ -74,17 +79,16 @@ const OF_IMAGES: [&str; 6] = [
 const OF_ROWS: [&str; 2] = ["rmse_noisy", "rmse_cleaned"];
 
 impl Scores {
-    /// Nothing yet.
+    /// Nothing yet; images have a span.
     ///
     /// # Errors
     /// Never, for the shapes that images have.
-    pub fn new(model: &Trained, span: Span) -> Result<Self> {
-        let data = model.data();
-        let kind = match data.shape.image() {
-            Some([channels, height, width]) => {
+    pub fn new(data: &Description, span: Option<Span>) -> Result<Self> {
+        let kind = match (data.shape.image(), span) {
+            (Some([channels, height, width]), Some(span)) => {
                 Kind::Images(ImageShape::new(channels, height, width)?, span)
             }
-            None => Kind::Rows {
+            _ => Kind::Rows {
                 scaler: data.scaler.clone(),
                 is_number: (0..data.row_width())
                     .map(|column| data.levels(column).is_empty())
@@ -234,6 +238,7 @@ mod tests {
         let of = |span: Span| [-1.0, 0.25, 1.0, 300.0].map(|value| span.unit(value));
         assert_eq!(of(span(0.1, 0.9)), [0.0, 0.25, 1.0, 1.0]);
         assert_eq!(of(span(-1.0, 1.0)), [0.0, 0.625, 1.0, 1.0]);
+        assert_eq!(span(-1.0, 3.0).within(9.0), 3.0);
         assert_eq!(of(span(0.0, 0.0)), [0.0, 0.25, 1.0, 1.0]);
     }
 }
