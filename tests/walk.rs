@@ -124,7 +124,7 @@ fn images_are_walked_between_and_along_each_latent() {
         &["a.jpg", ".png, .gif, .csv"],
     );
     says("interpolate run 0 1 --class 3", &["--class", "beta"]);
-    says("traverse run --range 0", &["above 0"]);
+    says("traverse run --range 0", &["from 0.001"]);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! `vae denoise`: noise taken from data.
 
-mod folder;
+mod names;
 mod scores;
 mod shown;
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -16,11 +17,13 @@ use vae_variants::{Description, Reconstructions};
 
 use crate::{
     commands::using::{DataArgs, Given, ModelArgs, Opened, out},
-    output::{Cell, Field, Form, STDOUT, write, write_table},
+    output::{
+        Cell, Field, Form, STDOUT, examples::row_cells, png, write, write_folder, write_table,
+    },
     watch::thousands,
 };
 
-use folder::Folder;
+use names::Names;
 use scores::{Scores, Span};
 use shown::Shown;
 
@@ -138,7 +141,7 @@ pub fn run(args: &DenoiseArgs) -> Result<ExitCode> {
 
     if let (Some(path), Some(form), Some(scores)) = (&args.scores, scores_form, &scores) {
         scores.write(path, form, &given)?;
-        eprintln!("scores written to {}", path.display());
+        opened.say("scores", path);
     }
     if let Some(scores) = &scores {
         let text = scores.text();
@@ -150,9 +153,9 @@ pub fn run(args: &DenoiseArgs) -> Result<ExitCode> {
     let count = thousands(given.len() as f64);
     match &target {
         Target::Nothing => {}
-        Target::File(path, Form::Png) => eprintln!("a picture written to {}", path.display()),
+        Target::File(path, Form::Png) => opened.say("a picture", path),
         Target::File(path, _) | Target::Folder(path) => {
-            eprintln!("{count} cleaned items written to {}", path.display());
+            opened.say(&format!("{count} cleaned items"), path);
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -292,15 +295,19 @@ impl Work<'_> {
         };
         match target {
             Target::Nothing => self.each(measure),
-            Target::Folder(path) => {
-                let span = span.context("only images are files")?;
-                let mut folder = Folder::new(path, data, span)?;
+            Target::Folder(path) => write_folder(path, |folder| {
+                let shape = data.shape.image().context("only images are files")?;
+                let span = span.context("only images have a span")?;
+                let mut names = Names::default();
                 self.each(|item| {
-                    folder.add(&self.given.id(item.number)?, item.cleaned)?;
+                    let file = folder.join(names.of(&self.given.id(item.number)?));
+                    if let Some(parent) = file.parent() {
+                        fs::create_dir_all(parent)?;
+                    }
+                    fs::write(file, png(&span.units(item.cleaned), shape)?)?;
                     measure(item)
-                })?;
-                folder.finish()
-            }
+                })
+            }),
             Target::File(path, Form::Png) => {
                 let mut shown = Shown::default();
                 self.each(|item| {
@@ -341,7 +348,7 @@ impl Work<'_> {
                         if id.is_some() {
                             cells.push(Cell::Text(self.given.id(item.number)?));
                         }
-                        cells.extend(Cell::of_row(&within(item.cleaned), data));
+                        cells.extend(row_cells(&within(item.cleaned), data));
                         if label.is_some() {
                             let class = self.given.class_name(item.number);
                             cells.push(Cell::Text(class.to_owned()));

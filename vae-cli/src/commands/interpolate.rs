@@ -12,7 +12,7 @@ use crate::{
         items::{Item, Items, in_range, short, target},
         using::{DataArgs, ModelArgs},
     },
-    output::{Cell, Field, Form, write, write_table},
+    output::{Cell, Field, Form, examples::row_cells, write, write_table},
     pictures::{self, Sheet, Texts, Way},
 };
 
@@ -127,10 +127,7 @@ pub fn run(args: &InterpolateArgs) -> Result<ExitCode> {
         1 => "1 pair".to_owned(),
         count => format!("{count} pairs"),
     };
-    eprintln!(
-        "{steps} steps between {pairs} written to {}",
-        path.display()
-    );
+    opened.say(&format!("{steps} steps between {pairs}"), &path);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -173,7 +170,7 @@ fn table(
                     Cell::Text(of.to.name.clone()),
                     Cell::Number(*t as f32),
                 ];
-                cells.extend(Cell::of_row(row, data));
+                cells.extend(row_cells(row, data));
                 rows.row(&cells)?;
             }
         }

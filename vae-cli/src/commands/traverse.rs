@@ -10,9 +10,9 @@ use vae_variants::{Description, Latents, Spot};
 use crate::{
     commands::{
         items::{Items, in_range, short, target},
-        using::{DataArgs, ModelArgs, Opened},
+        using::{DataArgs, ModelArgs, Opened, in_bounds},
     },
-    output::{Cell, Field, Form, write, write_table},
+    output::{Cell, Field, Form, examples::row_cells, write, write_table},
     pictures::{self, Sheet, Texts, Way},
 };
 
@@ -60,8 +60,7 @@ pub struct TraverseArgs {
 }
 
 fn range(text: &str) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|of| *of > 0.0 && *of <= 1e6);
-    number.ok_or_else(|| "a number above 0, and at most 1e6, is needed".to_owned())
+    in_bounds(text, 0.001, 1000.0)
 }
 
 /// A latent, and what its values are decoded to. `[steps, features]`
@@ -109,14 +108,14 @@ pub fn run(args: &TraverseArgs) -> Result<ExitCode> {
         true => "the prior",
         false => "the codes of the data",
     };
-    eprintln!(
-        "{} of {} latents, from {} to {} standard deviations of {whose}, written to {}",
+    let what = format!(
+        "{} of {} latents, from {} to {} standard deviations of {whose},",
         all.len(),
         model.latent(),
         -args.range,
-        args.range,
-        path.display()
+        args.range
     );
+    opened.say(&what, &path);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -140,9 +139,7 @@ fn start(
         (Some(_), None, Some(class)) => format!(", under the class {class}"),
         _ => String::new(),
     };
-    if !args.model.quiet {
-        eprintln!("the other latents are at {what}{class}");
-    }
+    opened.note(&format!("the other latents are at {what}{class}"));
     Ok(Spot { code, condition })
 }
 
@@ -226,7 +223,7 @@ fn table(
                     Cell::Number(of.kl.map_or(f32::NAN, |kl| kl as f32)),
                     Cell::Number(*at as f32),
                 ];
-                cells.extend(Cell::of_row(row, data));
+                cells.extend(row_cells(row, data));
                 rows.row(&cells)?;
             }
         }

@@ -28,7 +28,7 @@ impl Trained {
             false => self,
         };
         let noise = noise.map(|noise| noise.with_range(first.description.range()));
-        let (seed, shown) = (examples.seed, examples.shown);
+        let (seed, shown, temperature) = (examples.seed, examples.shown, examples.temperature);
         let batcher =
             Batcher::sequential(examples.subset.clone(), examples.batch_size.max(1), seed)
                 .binarize(first.description.binarize)
@@ -37,6 +37,7 @@ impl Trained {
         stream.map(move |(number, host)| {
             let host = host?;
             let step = StepContext::evaluate_at(seed, number as u64, self.position);
+            let step = step.with_temperature(temperature);
             let (target, corrupted) = (host.target.clone(), host.corrupted.clone());
             let input = HostBatch {
                 target: host.input().to_vec(),

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
-use vae_analysis::{ImageShape, median_filter, psnr, ssim};
 use vae_data::{Scaler, ValueRange};
-use vae_variants::Description;
+use vae_variants::{
+    Description,
+    vae_analysis::{ImageShape, median_filter, psnr, ssim},
+};
 
 use super::Item;
 use crate::{
@@ -45,7 +47,8 @@ impl Span {
         value.clamp(self.low, self.low + self.width)
     }
 
-    fn units(self, values: &[f32]) -> Vec<f32> {
+    /// Each of them between 0 and 1.
+    pub fn units(self, values: &[f32]) -> Vec<f32> {
         values.iter().map(|&value| self.unit(value)).collect()
     }
 }
