@@ -6,17 +6,13 @@ use common::{Place, assert_says};
 use vae_variants::Variant;
 
 /// Small networks on a few images.
-const IMAGES: &str =
-    "--hidden 16 --latent 2 --limit 200 --epochs 1 --batch-size 50 --threads 1 --seed 5 --quiet";
+const IMAGES: &str = "--hidden 16 --latent 2 --limit 200 --epochs 1 --batch-size 50 --threads 1 --seed 5 --quiet";
 
 /// Columns that move together, one of which is a category; two rows that stand out; the last column says which.
 fn table() -> String {
     let mut text = "a,b,kind,c,odd\n".to_owned();
     for i in 0..300_u32 {
-        let (x, y) = (
-            f64::from(i * 37 % 100) / 50.0 - 1.0,
-            f64::from(i * i % 17) / 8.0 - 1.0,
-        );
+        let (x, y) = (f64::from(i * 37 % 100) / 50.0 - 1.0, f64::from(i * i % 17) / 8.0 - 1.0);
         let odd = i % 150 == 7;
         let b = if odd { -40.0 } else { 2.0 * x + 0.1 * y };
         let kind = ["red", "green", "blue"][(i % 3) as usize];
@@ -44,16 +40,10 @@ fn every_command_on_every_variant() {
             ("info RUN", None),
             ("reconstruct RUN --first 20 --out RUN/r.csv", None),
             ("reconstruct RUN --first 20", None),
-            (
-                "encode RUN --first 20 --values mean,sample --out RUN/codes.csv",
-                None,
-            ),
+            ("encode RUN --first 20 --values mean,sample --out RUN/codes.csv", None),
             ("decode RUN RUN/codes.csv --out RUN/decoded.npy", None),
             ("sample RUN --count 4", is_point.then_some("--sampler gmm")),
-            (
-                "sample RUN --count 4 --sampler gmm --first 100",
-                has_codebook.then_some("codebook"),
-            ),
+            ("sample RUN --count 4 --sampler gmm --first 100", has_codebook.then_some("codebook")),
             (
                 "sample RUN --augment 2 --first 5 --out RUN/more",
                 (is_point || has_codebook).then_some("no distribution"),
@@ -89,21 +79,12 @@ fn codes_there_and_back() {
     place.run("reconstruct run --first 40 --out reconstructed.npy");
     let expected = place.bytes("reconstructed.npy");
     for form in ["csv", "parquet", "npy"] {
-        assert!(
-            place.bytes(&format!("decoded-{form}.npy")) == expected,
-            "{form}"
-        );
+        assert!(place.bytes(&format!("decoded-{form}.npy")) == expected, "{form}");
     }
     let message = place.fail("decode run reconstructed.npy");
     assert_says(&message, &["reconstructed.npy", "2 numbers"]);
-    assert_says(
-        &place.fail("encode run --out codes.png"),
-        &["codes.png", ".csv, .parquet, .npy"],
-    );
-    assert_says(
-        &place.fail("encode run --values levels"),
-        &["levels", "log-variance"],
-    );
+    assert_says(&place.fail("encode run --out codes.png"), &["codes.png", ".csv, .parquet, .npy"]);
+    assert_says(&place.fail("encode run --values levels"), &["levels", "log-variance"]);
 }
 
 /// No tuning and no labels: the rows that stand out come first, and the column that is odd in them.
@@ -113,10 +94,7 @@ fn anomalies_of_a_table() {
     place.write("t.csv", table());
     place.run("--preset anomaly --dataset t.csv --label odd --threads 1 --out run --quiet");
     let output = place.run("score run --dataset t.csv --out scores.csv");
-    assert_says(
-        &String::from_utf8_lossy(&output.stderr),
-        &["AUROC 1.0000", "threshold"],
-    );
+    assert_says(&String::from_utf8_lossy(&output.stderr), &["AUROC 1.0000", "threshold"]);
     let rows = lines(&place, "scores.csv");
     assert_eq!(rows[0], "id,score,anomaly,a,b,kind,c");
     assert_eq!(rows.len(), 301);
@@ -124,10 +102,7 @@ fn anomalies_of_a_table() {
         let cells: Vec<&str> = row.split(',').collect();
         assert!(["7", "157"].contains(&cells[0]), "{row}");
         assert_eq!(cells[2], "1", "{row}");
-        let parts: Vec<f32> = cells[3..]
-            .iter()
-            .map(|cell| cell.parse().unwrap())
-            .collect();
+        let parts: Vec<f32> = cells[3..].iter().map(|cell| cell.parse().unwrap()).collect();
         assert!(parts[1] > 0.5, "{row}");
         assert!((parts.iter().sum::<f32>() - 1.0).abs() < 1e-3, "{row}");
     }
@@ -135,29 +110,17 @@ fn anomalies_of_a_table() {
         assert!(place.join(picture).exists(), "{picture}");
     }
     // New data without the label, in another order of columns, from another kind of file.
-    place.write(
-        "new.csv",
-        "kind,c,b,a
+    place.write("new.csv", "kind,c,b,a
 red,0,1,0.5
 blue,0,-40,0.5
-",
-    );
+");
     place.run("score run --dataset new.csv --unsorted --out new-scores.csv --quiet");
     let rows = lines(&place, "new-scores.csv");
-    assert!(
-        rows[1].split(',').nth(2) == Some("0") && rows[2].split(',').nth(2) == Some("1"),
-        "{rows:?}"
-    );
-    place.write(
-        "less.csv",
-        "kind,c,a
+    assert!(rows[1].split(',').nth(2) == Some("0") && rows[2].split(',').nth(2) == Some("1"), "{rows:?}");
+    place.write("less.csv", "kind,c,a
 red,0,0.5
-",
-    );
-    assert_says(
-        &place.fail("score run --dataset less.csv"),
-        &["`b`", "none of that name"],
-    );
+");
+    assert_says(&place.fail("score run --dataset less.csv"), &["`b`", "none of that name"]);
 }
 
 /// Variations keep their labels, in a layout that training reads.
@@ -167,24 +130,14 @@ fn augmented_data_are_read_again() {
     place.run(&format!("--variant vae {IMAGES} --out run"));
     place.run("sample run --augment 3 --first 20 --out more --quiet");
     let output = place.run("--dataset more --epochs 1 --hidden 8 --batch-size 10 --out again");
-    assert_says(
-        &String::from_utf8_lossy(&output.stderr),
-        &["training", "1x28x28"],
-    );
-    assert_says(
-        &place.fail("sample run --augment 3 --out more"),
-        &["more", "new or empty"],
-    );
+    assert_says(&String::from_utf8_lossy(&output.stderr), &["training", "1x28x28"]);
+    assert_says(&place.fail("sample run --augment 3 --out more"), &["more", "new or empty"]);
     place.write("t.csv", table());
     place.run("--dataset t.csv --label kind --epochs 1 --hidden 8 --out table --quiet");
     place.run("sample table --augment 2 --out more.csv --quiet");
     let rows = lines(&place, "more.csv");
     assert_eq!(rows[0], "a,b,c,odd,kind");
-    assert!(
-        rows[1..]
-            .iter()
-            .all(|row| row.ends_with("red") || row.ends_with("green") || row.ends_with("blue"))
-    );
+    assert!(rows[1..].iter().all(|row| row.ends_with("red") || row.ends_with("green") || row.ends_with("blue")));
 }
 
 #[test]
@@ -193,41 +146,21 @@ fn bad_input_of_a_used_model() {
     place.run(&format!("--variant vae {IMAGES} --out run"));
     for i in 0..3_u8 {
         let path = place.write(&format!("large/{i}.png"), "");
-        image::GrayImage::from_pixel(30, 20, image::Luma([40 * i]))
-            .save(path)
-            .unwrap();
+        image::GrayImage::from_pixel(30, 20, image::Luma([40 * i])).save(path).unwrap();
     }
-    assert_says(
-        &place.fail("encode run --dataset large"),
-        &["1x20x30", "1x28x28", "--resize"],
-    );
+    assert_says(&place.fail("encode run --dataset large"), &["1x20x30", "1x28x28", "--resize"]);
     place.run("reconstruct run --dataset large --resize --out large.csv --quiet");
     let rows = lines(&place, "large.csv");
-    assert!(
-        rows[1].starts_with("0.png,") || rows[1].contains(".png"),
-        "{rows:?}"
-    );
+    assert!(rows[1].starts_with("0.png,") || rows[1].contains(".png"), "{rows:?}");
     place.run("encode run --dataset large/1.png --resize --out one.csv --quiet");
     assert_eq!(lines(&place, "one.csv").len(), 2);
     for (args, parts) in [
-        (
-            "encode nowhere",
-            &["nowhere is not the folder of a run"][..],
-        ),
-        (
-            "sample run --temperature -1",
-            &["temperature", "from 0 to 10"],
-        ),
+        ("encode nowhere", &["nowhere is not the folder of a run"][..]),
+        ("sample run --temperature -1", &["temperature", "from 0 to 10"]),
         ("reconstruct run --out r.gif", &["r.gif", ".png"]),
         ("reconstruct run --corrupted", &["--corrupted", "vae"]),
-        (
-            "score run --normal 17",
-            &["--normal 17", "the classes are 0, 1"],
-        ),
-        (
-            "encode run --dataset mnist-mini --split test --id x",
-            &["--id x"],
-        ),
+        ("score run --normal 17", &["--normal 17", "the classes are 0, 1"]),
+        ("encode run --dataset mnist-mini --split test --id x", &["--id x"]),
         ("score run --dataset absent.csv", &["absent.csv"]),
         ("decode run nothing.npy", &["nothing.npy"]),
     ] {
@@ -235,9 +168,6 @@ fn bad_input_of_a_used_model() {
     }
     // A later version of the model.
     let model = String::from_utf8(place.bytes("run/model.json")).unwrap();
-    place.write(
-        "run/model.json",
-        model.replacen("\"format\": 2", "\"format\": 99", 1),
-    );
+    place.write("run/model.json", model.replacen("\"format\": 2", "\"format\": 99", 1));
     assert_says(&place.fail("encode run"), &["99"]);
 }

@@ -158,10 +158,7 @@ fn draws_of_students_t_have_its_quartiles() {
         column.sort_by(f64::total_cmp);
         for (share, quartile) in [(0.25, -0.764_892_3), (0.5, 0.0), (0.75, 0.764_892_3)] {
             let found = (column[(share * 40_000.0) as usize] - middle) / scale;
-            assert!(
-                (found - quartile).abs() < 0.03,
-                "place {place}: {found}, not {quartile}"
-            );
+            assert!((found - quartile).abs() < 0.03, "place {place}: {found}, not {quartile}");
         }
     }
 }
