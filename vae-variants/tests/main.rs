@@ -8,3 +8,4 @@ mod pca;
 mod semi;
 mod tables;
 mod trained;
+mod walk;

@@ -6,13 +6,17 @@ pub mod completions;
 pub mod config;
 pub mod datasets;
 pub mod decode;
+pub mod denoise;
 pub mod encode;
 mod figures;
 pub mod info;
+pub mod interpolate;
+mod items;
 pub mod reconstruct;
 pub mod sample;
 pub mod score;
 pub mod train;
+pub mod traverse;
 mod using;
 pub mod variants;
 
@@ -54,6 +58,9 @@ commands! {
     Score(score::ScoreArgs) => score::run,
     Encode(encode::EncodeArgs) => encode::run,
     Decode(decode::DecodeArgs) => decode::run,
+    Interpolate(interpolate::InterpolateArgs) => interpolate::run,
+    Traverse(traverse::TraverseArgs) => traverse::run,
+    Denoise(denoise::DenoiseArgs) => denoise::run,
     Variants(variants::VariantsArgs) => variants::run,
     Datasets(datasets::DatasetsArgs) => datasets::run,
     Backends(backends::BackendsArgs) => backends::run,

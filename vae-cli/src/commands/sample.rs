@@ -157,6 +157,9 @@ fn mixture(opened: &Opened, data: &DataArgs) -> Result<Arc<Mixture>> {
 }
 
 /// The condition of the class that `--class` names.
+///
+/// # Errors
+/// If the model is not conditional, or has no such class.
 pub fn condition(model: &Trained, class: &str) -> Result<Condition> {
     let Description {
         classes, variant, ..

@@ -14,7 +14,8 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use vae_data::{
-    DataConfig, Dataset, ImageSize, Part, Source, UNLABELLED, open, open_like, resized,
+    DataConfig, Dataset, ImageSize, MemoryDataset, Part, Source, UNLABELLED, ValueRange, open,
+    open_like, resized,
 };
 use vae_results::RunFolder;
 use vae_variants::{Examples, Trained, is_model, prepare};
@@ -299,6 +300,55 @@ impl Given {
             return Ok(self.dataset.kinds()[column].text(row[column]));
         }
         Ok(self.dataset.name(index).unwrap_or(index.to_string()))
+    }
+
+    /// The place of the example that is called so, or has this number in the data; see [`Given::id`].
+    ///
+    /// # Errors
+    /// If the data cannot be read.
+    pub fn find(&self, name: &str) -> Result<Option<usize>> {
+        if self.has_names() {
+            for number in 0..self.len() {
+                if self.id(number)? == name {
+                    return Ok(Some(number));
+                }
+            }
+        }
+        let index: Option<u32> = name.parse().ok();
+        let place = index.and_then(|index| self.indices.iter().position(|of| *of == index));
+        Ok(place)
+    }
+
+    /// Whether examples have names, and not only numbers.
+    pub fn has_names(&self) -> bool {
+        let first = self.indices.first().map_or(0, |&index| index as usize);
+        self.id.is_some() || self.dataset.name(first).is_some()
+    }
+
+    /// Range of all values where it is known without reading them, as for pixels.
+    pub fn known_range(&self) -> Option<ValueRange> {
+        self.dataset.known_range()
+    }
+
+    /// The same examples as if all were of one class, of these.
+    ///
+    /// # Errors
+    /// If the data cannot be read.
+    pub fn of_class(&self, classes: &[String], class: usize) -> Result<Self> {
+        let width = self.dataset.shape().features();
+        let mut values = vec![0.0; self.len() * width];
+        for (row, &index) in values.chunks_mut(width).zip(&self.indices) {
+            self.dataset.read(index as usize, row)?;
+        }
+        let labels = vec![class as i32; self.len()];
+        let dataset = MemoryDataset::new(self.dataset.shape().clone(), values)?
+            .with_labels(classes.to_vec(), labels)?;
+        Ok(Self {
+            name: self.name.clone(),
+            dataset: Arc::new(dataset),
+            indices: (0..self.len() as u32).collect(),
+            id: None,
+        })
     }
 
     /// Names of the classes; empty when there are no labels.

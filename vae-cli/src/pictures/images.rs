@@ -30,10 +30,10 @@ const LARGEST: usize = 192;
 const ENLARGED: usize = 16_000_000;
 
 /// The most images beside each other in a picture of reconstructions.
-const COLUMNS: usize = 16;
+pub const COLUMNS: usize = 16;
 
 /// The label of the differences.
-const DIFFERENCE: &str = "difference\norange: too high\nblue: too low";
+pub const DIFFERENCE: &str = "difference\norange: too high\nblue: too low";
 
 /// Rows of inputs, of corrupted inputs if there are any, of reconstructions, and of how
 /// these differ from the inputs. It shows the first 16 examples.
@@ -41,22 +41,13 @@ const DIFFERENCE: &str = "difference\norange: too high\nblue: too low";
 /// # Errors
 /// If they are no images.
 pub fn reconstructions(of: &Reconstructions, data: &Description) -> Result<Picture> {
-    let shape = shape(data)?;
     let columns = (of.target.len() / data.shape.features()).min(COLUMNS);
-    let tone = Tone::of(data, &of.target);
-    let mut rows = vec![("input", &of.target)];
-    rows.extend(of.corrupted.iter().map(|values| ("corrupted", values)));
-    rows.push(("reconstruction", &of.reconstructed));
-    let labels = rows.iter().map(|row| row.0).chain([DIFFERENCE]);
-    let labels: Vec<&str> = labels.collect();
-    let count = columns * labels.len();
-    grid(shape, count, columns, &labels, |number, at| {
-        let pixel = |values| pixel(values, shape, number % columns, at);
-        match rows.get(number / columns) {
-            Some((_, values)) => tone.color(&pixel(values)),
-            None => tone.difference(&pixel(&of.reconstructed), &pixel(&of.target)),
-        }
-    })
+    let mut rows = vec![("input", Row::Images(&of.target))];
+    let corrupted = of.corrupted.iter();
+    rows.extend(corrupted.map(|values| ("corrupted", Row::Images(values))));
+    rows.push(("reconstruction", Row::Images(&of.reconstructed)));
+    rows.push((DIFFERENCE, Row::Difference(&of.reconstructed, &of.target)));
+    Sheet::new(data, &of.target)?.rows(&rows, columns)
 }
 
 /// Draws all of `values`, `[samples, features]`, as images. Without `rows` they are in a
@@ -65,7 +56,6 @@ pub fn reconstructions(of: &Reconstructions, data: &Description) -> Result<Pictu
 /// # Errors
 /// If there are no samples, they are no images, or they do not fill the rows.
 pub fn samples(values: &[f32], data: &Description, rows: &[String]) -> Result<Picture> {
-    let shape = shape(data)?;
     let count = examples("samples", values, data)?;
     let square = (1..).find(|side| side * side >= count).unwrap_or(count);
     let columns = count.checked_div(rows.len()).unwrap_or(square);
@@ -74,10 +64,92 @@ pub fn samples(values: &[f32], data: &Description, rows: &[String]) -> Result<Pi
         "{count} samples cannot be in {} rows of the same length",
         rows.len()
     );
-    let tone = Tone::of(data, values);
-    grid(shape, count, columns, rows, |number, at| {
-        tone.color(&pixel(values, shape, number, at))
-    })
+    let sheet = Sheet::new(data, values)?;
+    sheet.picture(values, columns, Texts::beside(rows))
+}
+
+/// The texts of images in rows.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Texts<'a> {
+    /// To the left of the first rows, of one line or more each.
+    pub beside: &'a [String],
+    /// Above the first images, in one line each.
+    pub above: &'a [String],
+}
+
+impl<'a> Texts<'a> {
+    /// Texts beside rows alone.
+    pub fn beside(beside: &'a [String]) -> Self {
+        Self {
+            beside,
+            ..Self::default()
+        }
+    }
+}
+
+/// Draws images of one kind, the same value in the same colour wherever it is.
+pub struct Sheet {
+    shape: [usize; 3],
+    tone: Tone,
+}
+
+impl Sheet {
+    /// For images of `data` with these values, `[images, features]`, or some of them.
+    ///
+    /// # Errors
+    /// If they are no images.
+    pub fn new(data: &Description, values: &[f32]) -> Result<Self> {
+        Ok(Self {
+            shape: shape(data)?,
+            tone: Tone::of(data, values),
+        })
+    }
+
+    /// Draws all of `values`, `[images, features]`, in rows of so many.
+    ///
+    /// # Errors
+    /// If there are none, or too many for a picture.
+    pub fn draw(&self, values: &[f32], columns: usize, texts: Texts<'_>) -> Result<RgbImage> {
+        let count = values.len() / self.shape.iter().product::<usize>();
+        grid(self.shape, count, columns, texts, |number, at| {
+            self.tone.color(&pixel(values, self.shape, number, at))
+        })
+    }
+
+    /// The same as a picture.
+    ///
+    /// # Errors
+    /// Those of [`Sheet::draw`].
+    pub fn picture(&self, values: &[f32], columns: usize, texts: Texts<'_>) -> Result<Picture> {
+        Picture::new(&self.draw(values, columns, texts)?, None)
+    }
+
+    /// Rows of different kinds below each other, each with its label: the first images of each.
+    ///
+    /// # Errors
+    /// Those of [`Sheet::draw`].
+    pub fn rows(&self, rows: &[(&str, Row<'_>)], columns: usize) -> Result<Picture> {
+        let count = columns * rows.len();
+        let labels: Vec<_> = rows.iter().map(|row| row.0.to_owned()).collect();
+        let texts = Texts::beside(&labels);
+        let image = grid(self.shape, count, columns, texts, |number, at| {
+            let pixel = |values| pixel(values, self.shape, number % columns, at);
+            match rows[number / columns].1 {
+                Row::Images(values) => self.tone.color(&pixel(values)),
+                Row::Difference(values, from) => self.tone.difference(&pixel(values), &pixel(from)),
+            }
+        })?;
+        Picture::new(&image, None)
+    }
+}
+
+/// Images beside each other.
+#[derive(Debug, Clone, Copy)]
+pub enum Row<'a> {
+    /// As they are.
+    Images(&'a [f32]),
+    /// How they differ from others.
+    Difference(&'a [f32], &'a [f32]),
 }
 
 /// Channels, height and width.
@@ -92,30 +164,34 @@ fn pixel(values: &[f32], shape: [usize; 3], number: usize, at: usize) -> Vec<f32
     channels.take(shape[0]).map(|values| values[at]).collect()
 }
 
-/// Draws `count` images in rows, the first of which may have labels. `color` gives the
-/// colour of a pixel of the image with a number.
+/// Draws `count` images in rows. `color` gives the colour of a pixel of the image with a number.
 fn grid(
     shape: [usize; 3],
     count: usize,
     columns: usize,
-    labels: &[impl AsRef<str>],
+    texts: Texts<'_>,
     color: impl Fn(usize, usize) -> Rgb,
-) -> Result<Picture> {
+) -> Result<RgbImage> {
     let (wide, tall) = size(shape, count);
     let (mut left, mut down, mut lines) = (MARGIN, tall + GAP, Vec::new());
-    for (row, label) in labels.iter().enumerate() {
-        let height = label.as_ref().lines().count() * LINE;
+    for (row, label) in texts.beside.iter().enumerate() {
+        let height = label.lines().count() * LINE;
         down = down.max(height + GAP);
-        for (line, text) in label.as_ref().lines().enumerate() {
+        for (line, text) in label.lines().enumerate() {
             let text = text::shorten(text, LABEL, WIDEST)?;
             left = left.max(2 * MARGIN + text::width(&text, LABEL)? as usize);
             lines.push((text, row, height, line * LINE));
         }
     }
     let right = wide + GAP;
-    let (width, height) = (columns * right - GAP, count.div_ceil(columns) * down - GAP);
+    let rows = count.div_ceil(columns);
+    // Rows whose images have a text above them.
+    let titled = texts.above.len().div_ceil(columns).min(rows);
+    let (width, height) = (columns * right - GAP, rows * down - GAP + titled * LINE);
     let mut canvas = blank(left + width + MARGIN, MARGIN + height + MARGIN, BACKGROUND)?;
-    let top = |row: usize, height: usize| MARGIN + row * down + (down - GAP - height) / 2;
+    let top = |row: usize, height: usize| {
+        MARGIN + row * down + (row + 1).min(titled) * LINE + (down - GAP - height) / 2
+    };
     for number in 0..count {
         let image = tile(shape, (wide as u32, tall as u32), |at| color(number, at));
         let (x, y) = (left + number % columns * right, top(number / columns, tall));
@@ -128,8 +204,15 @@ fn grid(
         let middle = top(row, height) + below + LINE / 2;
         area.draw_text(&text, &style, ((left - MARGIN) as i32, middle as i32))?;
     }
+    let style = text::style(LABEL, HPos::Center, INK)?;
+    for (number, text) in texts.above.iter().enumerate().take(count) {
+        let text = text::shorten(text, LABEL, wide as i32)?;
+        let x = left + number % columns * right + wide / 2;
+        let y = top(number / columns, tall) - LINE / 2 - 1;
+        area.draw_text(&text, &style, (x as i32, y as i32))?;
+    }
     drop(area);
-    Picture::new(&canvas, None)
+    Ok(canvas)
 }
 
 /// Width and height that images of one shape are shown at if `count` share a picture:

@@ -6,9 +6,11 @@ mod anomalies;
 mod chart;
 mod curves;
 mod images;
+mod moving;
 mod table;
 mod text;
 mod tone;
+mod ways;
 
 use std::io::Cursor;
 
@@ -20,8 +22,10 @@ use tone::Rgb;
 
 pub use anomalies::{distribution, roc};
 pub use curves::curves;
-pub use images::samples;
+pub use images::{COLUMNS, DIFFERENCE, Row, Sheet, Texts, samples};
+pub use moving::moving;
 pub use table::histograms;
+pub use ways::{Way, ways};
 
 /// The most pixels of a picture: 64 million, which is 192 MB of memory.
 const MAX_PIXELS: usize = 64_000_000;

@@ -112,7 +112,7 @@ fn bars(values: &[f64], x: &Range<f64>, count: usize) -> Points {
 
 /// How many columns are shown. The legend says so if those are not all, and how many
 /// values cannot be shown.
-fn shown(data: &Description, values: &[&[f32]], legend: &mut Legend) -> usize {
+pub fn shown(data: &Description, values: &[&[f32]], legend: &mut Legend) -> usize {
     let features = data.row_width();
     if features > COLUMNS {
         legend.push((INK, format!("the first {COLUMNS} of {features} columns")));
@@ -138,7 +138,7 @@ fn title(data: &Description, feature: usize, values: Vec<f64>) -> String {
 }
 
 /// One column of a table.
-fn column(values: &[f32], features: usize, feature: usize) -> Vec<f64> {
+pub fn column(values: &[f32], features: usize, feature: usize) -> Vec<f64> {
     let rows = values.chunks_exact(features);
     rows.map(|row| f64::from(row[feature])).collect()
 }

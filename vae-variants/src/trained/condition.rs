@@ -1,6 +1,8 @@
 //! What a conditional model decodes under.
 
-use super::{Trained, engine::Under};
+use vae_core::Result;
+
+use super::{Examples, Trained, engine::Under};
 use crate::Description;
 
 /// Class and attributes that a conditional model decodes under, in the model's own scale.
@@ -45,5 +47,23 @@ impl Trained {
         let index =
             by_name.or_else(|| class.parse().ok().filter(|index| *index < classes.len()))?;
         self.conditions().into_iter().nth(index)
+    }
+
+    /// What the code of each example is decoded under, batch after batch: its class and attributes, or what
+    /// the model takes for its class; none for an unconditional model.
+    pub fn conditions_of<'a>(
+        &'a self,
+        examples: &Examples<'a>,
+    ) -> impl Iterator<Item = Result<Vec<Condition>>> + 'a {
+        let is_conditional = self.description.variant.is_conditional();
+        let batches = is_conditional.then(|| self.batches(examples));
+        batches.into_iter().flatten().map(|batch| {
+            let (host, step) = batch?;
+            let count = host.len;
+            let rows = self.model.condition(host, &step).unwrap_or_default();
+            let width = rows.len() / count.max(1);
+            let rows = rows.chunks(width.max(1));
+            Ok(rows.map(|row| Condition(row.to_vec())).collect())
+        })
     }
 }

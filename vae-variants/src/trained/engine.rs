@@ -59,6 +59,8 @@ pub(super) trait Engine: Send {
     fn gives_likelihood(&self) -> bool;
     /// With a code drawn for each example where `is_drawn`.
     fn encode(&self, batch: HostBatch, step: &StepContext, is_drawn: bool) -> Codes;
+    /// What the codes are decoded under, `[batch, condition]`, if anything.
+    fn condition(&self, batch: HostBatch, step: &StepContext) -> Option<Vec<f32>>;
     fn reconstruct(&self, batch: HostBatch, step: &StepContext, shown: Shown) -> Vec<f32>;
     fn terms(&self, batch: HostBatch, step: &StepContext) -> Vec<Term>;
     /// `[batch]` in nats; nothing for a model that gives no likelihood.
@@ -111,6 +113,10 @@ impl<B: Backend, A: Parts<B> + 'static> Engine for On<B, A> {
             drawn: is_drawn.then(|| to_vec(draw(&code, step))),
             ..Codes::of(&code)
         }
+    }
+
+    fn condition(&self, batch: HostBatch, step: &StepContext) -> Option<Vec<f32>> {
+        Autoencoder::<B>::condition(&self.model, &self.batch(batch), step).map(to_vec)
     }
 
     fn reconstruct(&self, batch: HostBatch, step: &StepContext, shown: Shown) -> Vec<f32> {

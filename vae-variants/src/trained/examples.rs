@@ -134,6 +134,16 @@ impl<'a> Examples<'a> {
         }
     }
 
+    /// Reports no progress.
+    #[must_use]
+    pub fn quiet(self) -> Self {
+        Self {
+            what: "",
+            progress: &NoProgress,
+            ..self
+        }
+    }
+
     /// Ends the work with [`Error::Stopped`] after the running batch when `stop` becomes true.
     #[must_use]
     pub fn stop(self, stop: &'a AtomicBool) -> Self {

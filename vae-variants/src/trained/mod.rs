@@ -3,12 +3,15 @@
 mod chain;
 mod codes;
 mod condition;
+mod denoise;
 mod engine;
 mod examples;
+mod latents;
 mod open;
 mod reconstruct;
 mod sample;
 mod score;
+mod walk;
 
 use std::sync::Arc;
 
@@ -21,9 +24,11 @@ pub use codes::{Codes, Level};
 pub use condition::Condition;
 pub use engine::Term;
 pub use examples::Examples;
+pub use latents::Latents;
 pub use reconstruct::Reconstructions;
 pub use sample::{Draw, Sampling};
 pub use score::{Detector, Measure, Scores, Threshold};
+pub use walk::{Course, Spot};
 
 use engine::{Engine, HostBatches, Under};
 use examples::Matched;
@@ -56,7 +61,12 @@ impl Trained {
 
     /// What is known of the data: of the model whose codes this one was trained on, else its own.
     pub fn data(&self) -> &Description {
-        self.codes_of().map_or(&self.description, Self::data)
+        &self.root().description
+    }
+
+    /// The model that takes the data themselves.
+    fn root(&self) -> &Self {
+        self.codes_of().map_or(self, Self::root)
     }
 
     /// Width of a code.
