@@ -65,7 +65,10 @@ pub use saved::{Description, ModelBytes, RENAMED, is_model, load, load_with, sav
 pub use semi::{Classifiers, Semi};
 pub use session::Session;
 pub use sparse::{Sparse, Sparsity};
-pub use trained::{Codes, Condition, Draw, Examples, Level, Reconstructions, Term, Trained};
+pub use trained::{
+    Codes, Completing, Completion, Completions, Condition, Draw, Examples, Level, Reconstructions,
+    Term, Trained,
+};
 pub use vae::Vae;
 pub use vaegan::{Adversary, Game, Vaegan};
 pub use vq::{Quantizer, Vq};

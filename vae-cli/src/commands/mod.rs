@@ -2,6 +2,7 @@
 
 pub mod backends;
 pub mod bench;
+pub mod complete;
 pub mod completions;
 pub mod config;
 pub mod datasets;
@@ -46,6 +47,7 @@ commands! {
     Train(train::TrainArgs) => train::run,
     Sample(sample::SampleArgs) => sample::run,
     Encode(encode::EncodeArgs) => encode::run,
+    Complete(complete::CompleteArgs) => complete::run,
     Variants(variants::VariantsArgs) => variants::run,
     Datasets(datasets::DatasetsArgs) => datasets::run,
     Backends(backends::BackendsArgs) => backends::run,

@@ -219,7 +219,8 @@ fn table(values: &[f32], shown: &Description) -> Result<Vec<u8>> {
     Ok(table.into_inner()?)
 }
 
-fn draw(text: &str) -> Result<Draw, String> {
+/// What `--draw` says.
+pub(super) fn draw(text: &str) -> Result<Draw, String> {
     match text {
         "mean" => Ok(Draw::Mean),
         "sample" => Ok(Draw::Sample),

@@ -2,6 +2,7 @@
 //! or absent: it has a temporary name until its end.
 
 mod csv;
+mod folder;
 mod npy;
 mod parquet;
 
@@ -14,6 +15,8 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use vae_data::ColumnKind;
 use vae_results::write_atomically;
+
+pub use folder::{png, write_folder};
 
 /// The name that stands for standard output.
 pub const STDOUT: &str = "-";

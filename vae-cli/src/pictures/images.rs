@@ -30,7 +30,7 @@ const LARGEST: usize = 192;
 const ENLARGED: usize = 16_000_000;
 
 /// The most images beside each other in a picture of reconstructions.
-const COLUMNS: usize = 16;
+pub(super) const COLUMNS: usize = 16;
 
 /// The label of the differences.
 const DIFFERENCE: &str = "difference\norange: too high\nblue: too low";
@@ -81,20 +81,20 @@ pub fn samples(values: &[f32], data: &Description, rows: &[String]) -> Result<Pi
 }
 
 /// Channels, height and width.
-fn shape(data: &Description) -> Result<[usize; 3]> {
+pub(super) fn shape(data: &Description) -> Result<[usize; 3]> {
     let shape = data.shape.image();
     shape.with_context(|| format!("examples of shape {} are no images", data.shape))
 }
 
 /// The channels of one pixel of the example with this number.
-fn pixel(values: &[f32], shape: [usize; 3], number: usize, at: usize) -> Vec<f32> {
+pub(super) fn pixel(values: &[f32], shape: [usize; 3], number: usize, at: usize) -> Vec<f32> {
     let channels = values.chunks(shape[1] * shape[2]).skip(number * shape[0]);
     channels.take(shape[0]).map(|values| values[at]).collect()
 }
 
 /// Draws `count` images in rows, the first of which may have labels. `color` gives the
 /// colour of a pixel of the image with a number.
-fn grid(
+pub(super) fn grid(
     shape: [usize; 3],
     count: usize,
     columns: usize,

@@ -3,6 +3,7 @@
 //! bytes. Charts are by plotters, and so is text; grids of images are by image.
 
 mod chart;
+mod completions;
 mod curves;
 mod images;
 mod table;
@@ -17,6 +18,7 @@ use vae_variants::{Description, Reconstructions};
 
 use tone::Rgb;
 
+pub use completions::completions;
 pub use curves::curves;
 pub use images::samples;
 pub use table::histograms;

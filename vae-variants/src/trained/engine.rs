@@ -6,14 +6,15 @@ use burn::{
 };
 use vae_core::{
     Autoencoder, Batch, Decoder, Distribution, Encoder, Loss, Parts, Position, Result, StepContext,
-    importance_nll,
+    complete, complete_by_importance, importance_nll,
     train::{Evaluation, evaluate_batches},
 };
 use vae_data::HostBatch;
 
 use super::{
     BATCH,
-    codes::{Codes, draw},
+    codes::Codes,
+    complete::{Chains, Plan},
 };
 use crate::{Description, Model, ModelBytes};
 
@@ -43,6 +44,14 @@ pub(super) trait Engine: Send {
     fn terms(&self, batch: HostBatch, step: &StepContext) -> Vec<Term>;
     /// `[batch]` in nats; nothing for a model that gives no likelihood.
     fn nll(&self, batch: HostBatch, samples: usize, step: &StepContext) -> Option<Vec<f32>>;
+    /// The target is NaN where something is missing.
+    fn complete(
+        &self,
+        batch: HostBatch,
+        plan: &Plan,
+        step: &StepContext,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Chains>;
     /// Codes, `[rows, latent]`, to the mean of the likelihood, all under one condition; with a seed and a number
     /// to what is drawn from it.
     fn decode(
@@ -93,7 +102,7 @@ impl<B: Backend, A: Parts<B> + 'static> Engine for On<B, A> {
     fn encode(&self, batch: HostBatch, step: &StepContext, is_drawn: bool) -> Codes {
         let code = self.model.encode(&self.batch(batch), step);
         Codes {
-            drawn: is_drawn.then(|| to_vec(draw(&code, step))),
+            drawn: is_drawn.then(|| to_vec(code.draw(step))),
             ..Codes::of(&code)
         }
     }
@@ -119,6 +128,26 @@ impl<B: Backend, A: Parts<B> + 'static> Engine for On<B, A> {
 
     fn nll(&self, batch: HostBatch, samples: usize, step: &StepContext) -> Option<Vec<f32>> {
         importance_nll(&self.model, &self.batch(batch), samples, step).map(to_vec)
+    }
+
+    fn complete(
+        &self,
+        batch: HostBatch,
+        plan: &Plan,
+        step: &StepContext,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Chains> {
+        let (model, batch) = (&self.model, self.batch(batch));
+        let numbers = (plan.chains, plan.steps);
+        let completed = match plan.chain {
+            Some(chain) => complete(model, &batch, (chain, plan.start), numbers, step, goes_on),
+            None => complete_by_importance(model, &batch, numbers, step, goes_on),
+        }?;
+        Ok(Chains {
+            mean: to_vec(completed.mean),
+            drawn: to_vec(completed.drawn),
+            accepted: completed.accepted,
+        })
     }
 
     fn decode(

@@ -1,0 +1,372 @@
+//! Examples of which a part is missing, completed.
+
+use std::fmt;
+
+use vae_core::{Chain, CodeKind, Error, LikelihoodKind, Result, Start, StepContext};
+use vae_data::{HostBatch, Scale, Subset};
+
+use super::{BATCH, Draw, Examples, Trained};
+use crate::Variant;
+
+/// How missing values are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completing {
+    /// By codes and what is missing in turn; see [`vae_core::Chain::Gibbs`].
+    Gibbs,
+    /// The same, corrected where the posterior is not exact; see [`vae_core::Chain::Metropolis`].
+    Metropolis,
+    /// By codes that are weighed by what is there; see [`vae_core::complete_by_importance`].
+    Importance,
+}
+
+impl Completing {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Gibbs, Self::Metropolis, Self::Importance];
+
+    /// Name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gibbs => "gibbs",
+            Self::Metropolis => "metropolis",
+            Self::Importance => "importance",
+        }
+    }
+
+    /// Steps of a chain, or codes that are weighed, if nothing else is asked for.
+    pub fn steps(self) -> usize {
+        match self {
+            Self::Gibbs | Self::Metropolis => 100,
+            Self::Importance => 1000,
+        }
+    }
+}
+
+impl fmt::Display for Completing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The first steps of a chain of which this is one are not corrected: from a start that is far off, no proposal would be accepted.
+const NOT_CORRECTED: usize = 5;
+
+/// How examples are to be completed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Completion {
+    /// How missing values are found; nothing for [`Trained::completes_by`].
+    pub method: Option<Completing>,
+    /// Steps of a chain, or codes that are weighed, at least 1; nothing for [`Completing::steps`].
+    pub steps: Option<usize>,
+    /// Chains of each example, at least 1.
+    pub chains: usize,
+    /// [`Draw::Mean`] gives the one best value: the mean over the second half of all chains, of a category the most
+    /// frequent level. [`Draw::Sample`] gives as many completions as there are chains.
+    pub draw: Draw,
+    /// What is taken for missing of each example, whatever is there, in a row of the data.
+    pub hidden: Option<Vec<bool>>,
+}
+
+impl Default for Completion {
+    fn default() -> Self {
+        Self {
+            method: None,
+            steps: None,
+            chains: 1,
+            draw: Draw::Mean,
+            hidden: None,
+        }
+    }
+}
+
+/// Some examples, and their completions, in the units of the data.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Completions {
+    /// The examples as they are, what was hidden included; NaN where a cell is missing. `[examples, row]`
+    pub given: Vec<f32>,
+    /// Whether a value is missing or hidden. `[examples, row]`
+    pub missing: Vec<bool>,
+    /// The given values, to the last bit, and what takes the place of those that are missing: `[examples, row]`
+    /// for each completion.
+    pub completed: Vec<Vec<f32>>,
+    /// Share of the proposals that were accepted, for [`Completing::Metropolis`].
+    pub accepted: Option<f64>,
+}
+
+impl Completions {
+    /// Standard deviation of a value over the completions; 0 where it is given. `[examples, row]`
+    pub fn spread(&self) -> Vec<f32> {
+        let count = self.completed.len().max(1) as f64;
+        let spread = |at: usize| {
+            if !self.missing[at] {
+                return 0.0;
+            }
+            let values = || self.completed.iter().map(|of| f64::from(of[at]));
+            let mean = values().sum::<f64>() / count;
+            let squares = values().map(|value| (value - mean).powi(2));
+            (squares.sum::<f64>() / count).sqrt() as f32
+        };
+        (0..self.given.len()).map(spread).collect()
+    }
+}
+
+/// What an engine is asked for.
+pub(super) struct Plan {
+    /// Nothing for codes that are weighed.
+    pub chain: Option<Chain>,
+    pub start: Start,
+    pub chains: usize,
+    pub steps: usize,
+}
+
+/// What an engine gives: see [`vae_core::Completed`].
+pub(super) struct Chains {
+    pub mean: Vec<f32>,
+    pub drawn: Vec<f32>,
+    pub accepted: Option<f64>,
+}
+
+impl Trained {
+    /// How [`Trained::complete`] finds missing values unless told otherwise.
+    pub fn completes_by(&self) -> Completing {
+        let by = [Completing::Importance, Completing::Metropolis];
+        let can = by.into_iter().find(|by| self.can_complete_by(*by).is_ok());
+        can.unwrap_or(Completing::Gibbs)
+    }
+
+    /// Whether it can find missing values so.
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] if not, with the reason.
+    pub fn can_complete_by(&self, by: Completing) -> Result<()> {
+        let unfit = |why: String| Err(Error::Unfit(why));
+        let name = self.description.variant.info().name;
+        if let Some(of) = self.codes_of() {
+            return unfit(format!(
+                "a model of the codes of another one completes nothing, as all codes change when a part of an example \
+                 is missing: take the {} model whose codes it was trained on (`{}` in the folder of the run)",
+                of.description.variant.info().name,
+                vae_results::RunFolder::CODES_OF
+            ));
+        }
+        if self.data().likelihood.kind == LikelihoodKind::Multinomial {
+            return unfit(
+                "the multinomial likelihood knows no count of its own, only its share of a total, which is not known \
+                 where counts are missing: train with --likelihood poisson or negative-binomial"
+                    .into(),
+            );
+        }
+        match by {
+            Completing::Gibbs => Ok(()),
+            Completing::Metropolis if !self.has_posterior()? => unfit(format!(
+                "--method metropolis needs a code that is one distribution over a row of numbers, to accept or refuse \
+                 what is drawn, and that of {name} is none; variants with one are {}. {name} has --method gibbs",
+                posterior_variants().join(", ")
+            )),
+            Completing::Metropolis => Ok(()),
+            Completing::Importance if !self.takes_gaps() => unfit(
+                "--method importance needs the likelihood of a part of an example, which the per-column likelihood of \
+                 tables gives; take --method gibbs or metropolis"
+                    .into(),
+            ),
+            Completing::Importance if !self.gives_likelihood() => unfit(format!(
+                "--method importance weighs codes that are drawn, and {name} draws none; take --method gibbs"
+            )),
+            Completing::Importance => Ok(()),
+        }
+    }
+
+    fn has_posterior(&self) -> Result<bool> {
+        Ok(self.description.spec()?.code.is_posterior())
+    }
+
+    /// Whether the likelihood takes NaN for what is missing, in the encoder's input too.
+    fn takes_gaps(&self) -> bool {
+        self.description.likelihood.kind == LikelihoodKind::PerColumn
+    }
+
+    /// Completes examples of which a part is missing, batch after batch, by iterated conditional sampling; they are
+    /// best made by [`Trained::examples_with_gaps`]. A conditional model uses the class of the example. What is given
+    /// stays as it is, to the last bit.
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] if the model cannot do it in this way, and [`Error::Setting`] if a number is 0, or not as
+    /// much is said to be hidden or not as a row is long.
+    pub fn complete<'a>(
+        &'a self,
+        examples: &Examples<'a>,
+        how: &Completion,
+    ) -> Result<impl Iterator<Item = Result<Completions>> + 'a> {
+        let width = self.description.row_width();
+        let method = how.method.unwrap_or(self.completes_by());
+        self.can_complete_by(method)?;
+        let code = self.description.spec()?.code;
+        if how.draw == Draw::Sample && code.kind != CodeKind::Distribution {
+            return Err(Error::Unfit(format!(
+                "the code of {} has no distribution to draw from, so that there is one completion alone: --draw mean",
+                self.description.variant.info().name
+            )));
+        }
+        let steps = how.steps.unwrap_or(method.steps());
+        for (key, number) in [("steps", steps), ("chains", how.chains)] {
+            vae_core::error::check(key, number, number >= 1, "at least 1")?;
+        }
+        if let Some(hidden) = &how.hidden {
+            let bound = format!("{width}, the length of a row");
+            vae_core::error::check("hidden", hidden.len(), hidden.len() == width, &bound)?;
+        }
+        let standard = self.description.scaler.as_ref();
+        let standard = standard.is_some_and(|scaler| scaler.kind == Scale::Standardize);
+        let plan = Plan {
+            chain: match method {
+                Completing::Gibbs => Some(Chain::Gibbs),
+                Completing::Metropolis => Some(Chain::Metropolis {
+                    after: (steps / 2).min(NOT_CORRECTED),
+                }),
+                Completing::Importance => None,
+            },
+            start: match (self.takes_gaps(), standard) {
+                (true, _) => Start::Missing,
+                (false, true) => Start::Zero,
+                (false, false) => Start::Expected,
+            },
+            chains: match (method, how.draw) {
+                (Completing::Importance, Draw::Mean) => 0,
+                _ => how.chains,
+            },
+            steps,
+        };
+        let at_once = (BATCH / how.chains).max(1).min(examples.batch_size.max(1));
+        let examples = examples.clone().batch_size(at_once);
+        let (subset, stop) = (examples.subset.clone(), examples.stopped_by());
+        let (hidden, draw) = (how.hidden.clone(), how.draw);
+        let mut done = 0;
+        Ok(self.batches(&examples).map(move |batch| {
+            let (host, step) = batch?;
+            let rows = Rows::read(&subset, done, &host, hidden.as_deref(), width)?;
+            done += host.len;
+            let goes_on =
+                || stop.is_none_or(|stop| !stop.load(std::sync::atomic::Ordering::Relaxed));
+            self.completed(rows, host, &plan, draw, &step, &goes_on)
+        }))
+    }
+
+    fn completed(
+        &self,
+        rows: Rows,
+        host: HostBatch,
+        plan: &Plan,
+        draw: Draw,
+        step: &StepContext,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Completions> {
+        let width = self.description.row_width();
+        let count = match draw {
+            Draw::Mean => 1,
+            Draw::Sample => plan.chains,
+        };
+        let mut completions = Completions {
+            completed: vec![rows.given.clone(); count],
+            given: rows.given,
+            missing: rows.missing,
+            accepted: None,
+        };
+        let gaps = |row: &usize| completions.missing[row * width..][..width].contains(&true);
+        let incomplete: Vec<usize> = (0..host.len).filter(gaps).collect();
+        if incomplete.is_empty() {
+            return Ok(completions);
+        }
+        let features = self.description.shape.features();
+        let batch = self.with_gaps(&host, &incomplete, &completions.missing);
+        let chains = self.model.complete(batch, plan, step, goes_on)?;
+        completions.accepted = chains.accepted;
+        let found = match draw {
+            Draw::Mean => chains.mean,
+            Draw::Sample => chains.drawn,
+        };
+        let found = found.chunks_exact(incomplete.len() * features);
+        for (completed, found) in completions.completed.iter_mut().zip(found) {
+            let found = self.in_units_of_data(found.to_vec());
+            for (&row, found) in incomplete.iter().zip(found.chunks_exact(width)) {
+                let places = row * width..(row + 1) * width;
+                let missing = &completions.missing[places.clone()];
+                let values = completed[places].iter_mut().zip(found).zip(missing);
+                let values = values.filter(|(_, missing)| **missing);
+                values.for_each(|((value, found), _)| *value = *found);
+            }
+        }
+        Ok(completions)
+    }
+
+    /// The rows of a batch at these positions, NaN where something is missing, as the model takes them.
+    fn with_gaps(&self, host: &HostBatch, positions: &[usize], missing: &[bool]) -> HostBatch {
+        fn select<T: Copy>(of: &[T], positions: &[usize], count: usize) -> Vec<T> {
+            let width = of.len() / count.max(1);
+            let rows = positions
+                .iter()
+                .flat_map(|row| &of[row * width..(row + 1) * width]);
+            rows.copied().collect()
+        }
+        let (len, description) = (host.len, &self.description);
+        let (features, width) = (description.shape.features(), description.row_width());
+        let mut target = select(&host.target, positions, len);
+        let missing = select(missing, positions, len);
+        let mut wide = vec![0.0; features];
+        for (target, missing) in target
+            .chunks_exact_mut(features)
+            .zip(missing.chunks_exact(width))
+        {
+            let gaps = |missing: &bool| if *missing { f32::NAN } else { 0.0 };
+            let row: Vec<f32> = missing.iter().map(gaps).collect();
+            match &description.table {
+                Some(table) => table.expand(&row, &mut wide),
+                None => wide.copy_from_slice(&row),
+            }
+            let gaps = target.iter_mut().zip(&wide).filter(|(_, gap)| gap.is_nan());
+            gaps.for_each(|(value, _)| *value = f32::NAN);
+        }
+        HostBatch {
+            len: positions.len(),
+            target,
+            corrupted: None,
+            labels: host.labels.as_ref().map(|of| select(of, positions, len)),
+            condition: host.condition.as_ref().map(|of| select(of, positions, len)),
+            indices: select(&host.indices, positions, len),
+        }
+    }
+}
+
+/// Rows as they are in the data.
+struct Rows {
+    given: Vec<f32>,
+    missing: Vec<bool>,
+}
+
+impl Rows {
+    /// Those of a batch, of which the first is number `first` of the subset.
+    fn read(
+        subset: &Subset,
+        first: usize,
+        host: &HostBatch,
+        hidden: Option<&[bool]>,
+        width: usize,
+    ) -> Result<Self> {
+        let mut given = vec![0.0; host.len * width];
+        for (number, row) in (first..).zip(given.chunks_exact_mut(width)) {
+            subset.read_columns(number, row)?;
+        }
+        let is_hidden = |at: usize| hidden.is_some_and(|hidden| hidden[at % width]);
+        let missing = given.iter().enumerate();
+        let missing = missing.map(|(at, value)| value.is_nan() || is_hidden(at));
+        Ok(Self {
+            missing: missing.collect(),
+            given,
+        })
+    }
+}
+
+/// The names of the variants whose code is a posterior.
+fn posterior_variants() -> Vec<&'static str> {
+    let all = Variant::all().into_iter();
+    let with_one = all.filter(Variant::has_posterior);
+    with_one.map(|variant| variant.info().name).collect()
+}
