@@ -137,7 +137,9 @@ impl<B: Backend> Chosen<B> {
         let uniform: Tensor<B, 2> = step.uniform([count, examples], &z.device());
         let exponential = uniform.clamp_min(SMALLEST).log().neg().clamp_min(SMALLEST);
         let (key, index) = (log_weights - exponential.log()).max_dim_with_indices(0);
-        let index = index.reshape([1, examples, 1]).expand([1, examples, latent]);
+        let index = index
+            .reshape([1, examples, 1])
+            .expand([1, examples, latent]);
         Self {
             key: key.reshape([examples, 1]),
             z: z.reshape([count, examples, latent])
@@ -150,7 +152,10 @@ impl<B: Backend> Chosen<B> {
         let wins = other.key.clone().greater(self.key.clone());
         Self {
             key: self.key.clone().max_pair(other.key),
-            z: self.z.clone().mask_where(wins.expand(other.z.dims()), other.z),
+            z: self
+                .z
+                .clone()
+                .mask_where(wins.expand(other.z.dims()), other.z),
         }
     }
 }

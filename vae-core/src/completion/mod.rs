@@ -115,8 +115,7 @@ pub fn complete<B: Backend>(
                 };
                 let log_weight = |of: &Proposal<B>, log_q: Tensor<B, 1>| {
                     let likelihood = model.likelihood(of.parameters.clone());
-                    likelihood.log_prob(state.input.clone())
-                        + model.log_prior(of.z.clone(), step)
+                    likelihood.log_prob(state.input.clone()) + model.log_prior(of.z.clone(), step)
                         - log_q
                 };
                 let chosen = match &last {
