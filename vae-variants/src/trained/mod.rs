@@ -3,6 +3,7 @@
 mod chain;
 mod codes;
 mod complete;
+mod completion;
 mod condition;
 mod engine;
 mod examples;
@@ -16,7 +17,7 @@ use vae_data::{Batcher, Dataset, HostBatch, Stream, Subset, aligned, aligned_wit
 use crate::Description;
 
 pub use codes::{Codes, Level};
-pub use complete::{Completing, Completion, Completions};
+pub use completion::{Completing, Completion, Completions};
 pub use condition::Condition;
 pub use engine::Term;
 pub use examples::Examples;
