@@ -72,7 +72,7 @@ fn every_variant_completes_or_says_who_can() {
 
         let draws = Completion {
             steps,
-            chains: 3,
+            chains: Some(3),
             draw: Draw::Sample,
             ..Completion::default()
         };
@@ -217,7 +217,7 @@ fn a_conditional_model_uses_the_class() {
     let model = recipe(variant, &data, 100).train(Backend::Flex, &mut ());
     let model = model.unwrap().model;
     let how = Completion {
-        chains: 4,
+        chains: Some(4),
         ..Completion::default()
     };
     let found = all(&model, with_gaps(|row, _| row < 6), &how);
@@ -271,7 +271,7 @@ fn bad_numbers_and_chains_are_refused() {
         ),
         (
             Completion {
-                chains: 0,
+                chains: Some(0),
                 ..Completion::default()
             },
             "chains",

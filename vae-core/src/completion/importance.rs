@@ -64,10 +64,7 @@ pub fn complete_by_importance<B: Backend>(
     });
     let drawn: Vec<_> = drawn.collect();
     Ok(Completed {
-        drawn: match drawn.is_empty() {
-            true => mean.clone().narrow(0, 0, 0),
-            false => Tensor::cat(drawn, 0),
-        },
+        drawn: (!drawn.is_empty()).then(|| Tensor::cat(drawn, 0)),
         mean,
         accepted: None,
     })

@@ -1,8 +1,6 @@
 //! Completion of examples of which a part is missing, by iterated conditional sampling.
 
 mod importance;
-#[cfg(test)]
-mod tests;
 
 use burn::tensor::{Bool, Tensor, backend::Backend};
 
@@ -33,7 +31,8 @@ pub enum Chain {
 /// What a missing value is at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// Missing: NaN, for likelihoods that take it in their encoder's input.
+    /// Missing, and it stays so: each code is drawn given what is there alone. For likelihoods that take NaN in
+    /// their encoder's input, and models that have learned from such.
     Missing,
     /// 0: the training mean of standardised features.
     Zero,
@@ -48,15 +47,31 @@ pub struct Completed<B: Backend> {
     /// The mean of the likelihood, averaged over the codes: the second half of all chains. `[batch, features]`
     pub mean: Tensor<B, 2>,
     /// Examples drawn from the likelihood of the last code of each chain, for models whose code has no
-    /// distribution its mean. `[chains * batch, features]`
-    pub drawn: Tensor<B, 2>,
+    /// distribution its mean; nothing where none was asked for. `[chains * batch, features]`
+    pub drawn: Option<Tensor<B, 2>>,
     /// Share of the proposals that were accepted, where there were any.
     pub accepted: Option<f64>,
 }
 
-/// Completes the examples of a batch, whose target is NaN where something is missing, in `chains` chains each of
-/// `steps` steps; what is there stays as it is. The code of a model may be a point: then what is missing is
-/// replaced by the mean of the likelihood, again and again. `goes_on` is asked before each step.
+/// The chains of [`complete`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Chains {
+    /// How they move.
+    pub chain: Chain,
+    /// Where they start.
+    pub start: Start,
+    /// How many there are of each example, at least 1.
+    pub count: usize,
+    /// Steps of each, at least 1.
+    pub steps: usize,
+    /// What is drawn while nothing is corrected stays between these: a chain that leaves the data may never
+    /// come back.
+    pub bounds: (f32, f32),
+}
+
+/// Completes the examples of a batch, whose target is NaN where something is missing; what is there stays as it
+/// is. The code of a model may be a point: then what is missing is replaced by the mean of the likelihood, again
+/// and again. `goes_on` is asked before each step.
 ///
 /// # Errors
 /// [`Error::Unfit`] if the chain is [`Chain::Metropolis`] and the code is no [`Code::Posterior`], and
@@ -67,11 +82,17 @@ pub struct Completed<B: Backend> {
 pub fn complete<B: Backend>(
     model: &impl Autoencoder<B>,
     batch: &Batch<B>,
-    (chain, start): (Chain, Start),
-    (chains, steps): (usize, usize),
+    how: &Chains,
     step: &StepContext,
     goes_on: &dyn Fn() -> bool,
 ) -> Result<Completed<B>> {
+    let Chains {
+        chain,
+        start,
+        count: chains,
+        steps,
+        bounds,
+    } = *how;
     assert!(chains > 0 && steps > 0, "at least one step of one chain");
     let examples = batch.len();
     let first = started(model, batch, start, step);
@@ -155,7 +176,12 @@ pub fn complete<B: Backend>(
             });
             summed += 1;
         }
-        state = fill(next.clone());
+        if start != Start::Missing {
+            state = fill(match corrects {
+                true => next.clone(),
+                false => next.clone().clamp(bounds.0, bounds.1),
+            });
+        }
         drawn = Some(next);
     }
     let sum = sum.expect("the last step is in the second half");
@@ -165,7 +191,7 @@ pub fn complete<B: Backend>(
         mean: mean
             .reshape([examples, features])
             .div_scalar((chains * summed) as f64),
-        drawn: drawn.expect("at least one step"),
+        drawn,
         accepted: (proposed > 0.0).then(|| accepted / proposed),
     })
 }

@@ -1,25 +1,27 @@
 //! Examples of which a part is missing, completed.
 
-use vae_core::{Chain, CodeKind, Error, LikelihoodKind, Result, Start, StepContext};
+use vae_core::{
+    Chain, Chains, CodeKind, Error, LikelihoodKind, Result, Start, StepContext, error::check,
+};
 use vae_data::{HostBatch, Scale, Subset};
 
 use super::{BATCH, Completing, Completion, Completions, Draw, Examples, Trained};
 use crate::Variant;
 
-/// The first steps of a chain of which this is one are not corrected: from a start that is far off, no proposal would be accepted.
+/// Chains whose mean is taken, if nothing else is asked for: one alone may stay where it came to first.
+const AVERAGED: usize = 10;
+
+/// The first steps of a chain are not corrected: far from the data no proposal would be accepted.
 const NOT_CORRECTED: usize = 5;
 
 /// What an engine is asked for.
-pub(super) struct Plan {
-    /// Nothing for codes that are weighed.
-    pub chain: Option<Chain>,
-    pub start: Start,
-    pub chains: usize,
-    pub steps: usize,
+pub(super) enum Plan {
+    Chains(Chains),
+    Importance { draws: usize, codes: usize },
 }
 
 /// What an engine gives: see [`vae_core::Completed`].
-pub(super) struct Chains {
+pub(super) struct Found {
     pub mean: Vec<f32>,
     pub drawn: Vec<f32>,
     pub accepted: Option<f64>,
@@ -28,9 +30,12 @@ pub(super) struct Chains {
 impl Trained {
     /// How [`Trained::complete`] finds missing values unless told otherwise.
     pub fn completes_by(&self) -> Completing {
-        let by = [Completing::Importance, Completing::Metropolis];
-        let can = by.into_iter().find(|by| self.can_complete_by(*by).is_ok());
-        can.unwrap_or(Completing::Gibbs)
+        let by = match self.description.likelihood.mask {
+            true => &[Completing::Importance, Completing::Metropolis][..],
+            false => &[Completing::Metropolis],
+        };
+        let can = by.iter().find(|by| self.can_complete_by(**by).is_ok());
+        can.copied().unwrap_or(Completing::Gibbs)
     }
 
     /// Whether it can find missing values so.
@@ -107,35 +112,23 @@ impl Trained {
             )));
         }
         let steps = how.steps.unwrap_or(method.steps());
-        for (key, number) in [("steps", steps), ("chains", how.chains)] {
-            vae_core::error::check(key, number, number >= 1, "at least 1")?;
+        let chains = how.chains.unwrap_or(match (code.kind, how.draw) {
+            (CodeKind::Distribution, Draw::Mean) => AVERAGED,
+            _ => 1,
+        });
+        for (key, number) in [("steps", steps), ("chains", chains)] {
+            check(key, number, number >= 1, "at least 1")?;
         }
         if let Some(hidden) = &how.hidden {
             let bound = format!("{width}, the length of a row");
-            vae_core::error::check("hidden", hidden.len(), hidden.len() == width, &bound)?;
+            check("hidden", hidden.len(), hidden.len() == width, &bound)?;
         }
-        let standard = self.description.scaler.as_ref();
-        let standard = standard.is_some_and(|scaler| scaler.kind == Scale::Standardize);
-        let plan = Plan {
-            chain: match method {
-                Completing::Gibbs => Some(Chain::Gibbs),
-                Completing::Metropolis => Some(Chain::Metropolis {
-                    after: (steps / 2).min(NOT_CORRECTED),
-                }),
-                Completing::Importance => None,
-            },
-            start: match (self.takes_gaps(), standard) {
-                (true, _) => Start::Missing,
-                (false, true) => Start::Zero,
-                (false, false) => Start::Expected,
-            },
-            chains: match (method, how.draw) {
-                (Completing::Importance, Draw::Mean) => 0,
-                _ => how.chains,
-            },
-            steps,
+        let plan = self.plan(method, steps, how, chains);
+        let rows = match plan {
+            Plan::Chains(_) => chains,
+            Plan::Importance { .. } => 1,
         };
-        let at_once = (BATCH / how.chains).max(1).min(examples.batch_size.max(1));
+        let at_once = (BATCH / rows).clamp(1, examples.batch_size.max(1));
         let examples = examples.clone().batch_size(at_once);
         let (subset, stop) = (examples.subset.clone(), examples.stopped_by());
         let (hidden, draw) = (how.hidden.clone(), how.draw);
@@ -150,6 +143,43 @@ impl Trained {
         }))
     }
 
+    fn plan(&self, method: Completing, steps: usize, how: &Completion, chains: usize) -> Plan {
+        let chain = match method {
+            Completing::Gibbs => Chain::Gibbs,
+            Completing::Metropolis => Chain::Metropolis {
+                after: (steps / 2).min(NOT_CORRECTED),
+            },
+            Completing::Importance => {
+                let draws = match how.draw {
+                    Draw::Mean => 0,
+                    Draw::Sample => chains,
+                };
+                return Plan::Importance {
+                    draws,
+                    codes: steps,
+                };
+            }
+        };
+        let scaler = self.description.scaler.as_ref();
+        let is_standard = scaler.is_some_and(|scaler| scaler.kind == Scale::Standardize);
+        let (low, high) = self.description.range;
+        Plan::Chains(Chains {
+            chain,
+            start: match (
+                self.description.likelihood.mask,
+                is_standard || self.takes_gaps(),
+            ) {
+                (true, _) => Start::Missing,
+                (false, true) => Start::Zero,
+                (false, false) => Start::Expected,
+            },
+            count: chains,
+            steps,
+            // The places of categories are 0 or 1.
+            bounds: (low.min(0.0), high.max(1.0)),
+        })
+    }
+
     fn completed(
         &self,
         rows: Rows,
@@ -162,7 +192,10 @@ impl Trained {
         let width = self.description.row_width();
         let count = match draw {
             Draw::Mean => 1,
-            Draw::Sample => plan.chains,
+            Draw::Sample => match plan {
+                Plan::Chains(chains) => chains.count,
+                Plan::Importance { draws, .. } => *draws,
+            },
         };
         let mut completions = Completions {
             completed: vec![rows.given.clone(); count],
@@ -177,11 +210,11 @@ impl Trained {
         }
         let features = self.description.shape.features();
         let batch = self.with_gaps(&host, &incomplete, &completions.missing);
-        let chains = self.model.complete(batch, plan, step, goes_on)?;
-        completions.accepted = chains.accepted;
+        let found = self.model.complete(batch, plan, step, goes_on)?;
+        completions.accepted = found.accepted;
         let found = match draw {
-            Draw::Mean => chains.mean,
-            Draw::Sample => chains.drawn,
+            Draw::Mean => found.mean,
+            Draw::Sample => found.drawn,
         };
         let found = found.chunks_exact(incomplete.len() * features);
         for (completed, found) in completions.completed.iter_mut().zip(found) {

@@ -50,8 +50,8 @@ pub struct Completion {
     pub method: Option<Completing>,
     /// Steps of a chain, or codes that are weighed, at least 1; nothing for [`Completing::steps`].
     pub steps: Option<usize>,
-    /// Chains of each example, at least 1.
-    pub chains: usize,
+    /// Chains of each example, at least 1; nothing for 10 of which the mean is taken, or for one completion.
+    pub chains: Option<usize>,
     /// [`Draw::Mean`] gives the one best value: the mean over the second half of all chains, of a category the most
     /// frequent level. [`Draw::Sample`] gives as many completions as there are chains.
     pub draw: Draw,
@@ -64,7 +64,7 @@ impl Default for Completion {
         Self {
             method: None,
             steps: None,
-            chains: 1,
+            chains: None,
             draw: Draw::Mean,
             hidden: None,
         }

@@ -14,7 +14,7 @@ use vae_data::HostBatch;
 use super::{
     BATCH,
     codes::Codes,
-    complete::{Chains, Plan},
+    complete::{Found, Plan},
 };
 use crate::{Description, Model, ModelBytes};
 
@@ -51,7 +51,7 @@ pub(super) trait Engine: Send {
         plan: &Plan,
         step: &StepContext,
         goes_on: &dyn Fn() -> bool,
-    ) -> Result<Chains>;
+    ) -> Result<Found>;
     /// Codes, `[rows, latent]`, to the mean of the likelihood, all under one condition; with a seed and a number
     /// to what is drawn from it.
     fn decode(
@@ -136,16 +136,17 @@ impl<B: Backend, A: Parts<B> + 'static> Engine for On<B, A> {
         plan: &Plan,
         step: &StepContext,
         goes_on: &dyn Fn() -> bool,
-    ) -> Result<Chains> {
+    ) -> Result<Found> {
         let (model, batch) = (&self.model, self.batch(batch));
-        let numbers = (plan.chains, plan.steps);
-        let completed = match plan.chain {
-            Some(chain) => complete(model, &batch, (chain, plan.start), numbers, step, goes_on),
-            None => complete_by_importance(model, &batch, numbers, step, goes_on),
+        let completed = match plan {
+            Plan::Chains(how) => complete(model, &batch, how, step, goes_on),
+            Plan::Importance { draws, codes } => {
+                complete_by_importance(model, &batch, (*draws, *codes), step, goes_on)
+            }
         }?;
-        Ok(Chains {
+        Ok(Found {
             mean: to_vec(completed.mean),
-            drawn: to_vec(completed.drawn),
+            drawn: completed.drawn.map(to_vec).unwrap_or_default(),
             accepted: completed.accepted,
         })
     }

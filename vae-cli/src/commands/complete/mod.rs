@@ -50,15 +50,16 @@ pub struct CompleteArgs {
     /// What is missing of each image: lower, upper, left or right (half), or a rectangle in pixels
     #[arg(long, value_name = "PART|X,Y,WxH")]
     pub hide: Option<Hide>,
-    /// Chains for each example, from 1 to 1000: completions with --draw sample, else averaged [default: 1]
+    /// Completions of each example, from 1 to 1000; with --draw mean the chains that are averaged [default: 1, of
+    /// which 10 chains are averaged]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub samples: Option<u32>,
     /// Steps of a chain, or codes that are weighed by importance [default: 100, by importance 1000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub steps: Option<u32>,
     /// How: by sampling in turn, with a correction where the posterior is not exact, or by weighing codes. gibbs,
-    /// metropolis or importance [default: importance for tables with gaps, categories or dates, else metropolis;
-    /// gibbs where a model has neither]
+    /// metropolis or importance [default: importance for models that have learned from gaps, else metropolis; gibbs
+    /// where a model can do neither]
     #[arg(long, value_name = "NAME", value_parser = methods(), hide_possible_values = true)]
     pub method: Option<Completing>,
     /// What takes the place: the mean of what is drawn, or a draw for each of --samples [default: mean; sample
@@ -128,7 +129,7 @@ pub fn run(args: &CompleteArgs) -> Result<ExitCode> {
     let how = Completion {
         method: Some(method),
         steps: args.steps.map(|steps| steps as usize),
-        chains: samples,
+        chains: args.samples.map(|samples| samples as usize),
         draw,
         hidden: hidden(args, model)?,
     };
