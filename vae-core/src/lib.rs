@@ -8,6 +8,7 @@
 mod distribution;
 
 mod batch;
+mod completion;
 mod encoder_leads;
 pub mod error;
 mod evaluation;
@@ -35,6 +36,7 @@ pub mod ops;
 pub mod train;
 
 pub use batch::Batch;
+pub use completion::{Chain, Chains, Completed, Start, complete, complete_by_importance};
 pub use distribution::{
     Bernoulli, Categorical, Code, ContinuousBernoulli, DiagonalGaussian, DiscretizedLogistic,
     Distribution, Gaussian, GaussianMixture, Grid, Kl, Multinomial, NegativeBinomial, PerColumn,

@@ -230,6 +230,10 @@ impl<B: Backend, M: Method<B>, A: Parts<B>> Autoencoder<B> for Model<B, M, A> {
         (method.is_generative()).then(|| method.sample(&self.parts, count, step, device))
     }
 
+    fn log_prior(&self, z: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 1> {
+        self.parts.prior(step, &z.device()).log_prob(z)
+    }
+
     fn draws(&self, batch: &Batch<B>, step: &StepContext) -> Option<Sampler<'_, B>> {
         let batch = Batch {
             condition: self.condition(batch, step),

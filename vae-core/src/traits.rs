@@ -131,6 +131,14 @@ pub trait Autoencoder<B: Backend>: Module<B> + Encoder<B> + Decoder<B> + Loss<B>
     /// that gives no likelihood of the data.
     fn draws(&self, batch: &Batch<B>, step: &StepContext) -> Option<Sampler<'_, B>>;
 
+    /// Logarithm of the density of codes under the prior in nats, for models whose code is a
+    /// [`Posterior`](crate::Posterior) over what the decoder takes.
+    ///
+    /// # Shapes
+    /// - `z`: `[count, latent]`
+    /// - output: `[count]`
+    fn log_prior(&self, z: Tensor<B, 2>, step: &StepContext) -> Tensor<B, 1>;
+
     /// Mean of the likelihood given the mean code: the reconstruction one shows.
     ///
     /// # Shapes

@@ -41,6 +41,11 @@ pub enum CodeKind {
 }
 
 impl CodeShape {
+    /// Whether it is one distribution over the row that the decoder takes: a [`Posterior`](crate::Posterior).
+    pub fn is_posterior(&self) -> bool {
+        self.kind == CodeKind::Distribution && self.extra == 0
+    }
+
     /// A code of one row of `model.latent` numbers.
     pub fn row(kind: CodeKind, model: &ModelConfig) -> Self {
         Self {
@@ -169,7 +174,7 @@ impl ModelSpec {
             [] => none,
             _ => format!("left out with {name}, which has a posterior of its own"),
         };
-        let is_row = self.code.kind == CodeKind::Distribution && self.code.extra == 0;
+        let is_row = self.code.is_posterior();
         let fits = self.model.posterior.is_none() || is_row;
         check("model.posterior", kebab(&posterior), fits, &bound)?;
         let is_plain = posterior == PosteriorKind::Gaussian;

@@ -24,6 +24,34 @@ pub fn aligned(
     names: &[String],
     table: Option<&Columns>,
 ) -> Result<Arc<dyn Dataset>, DataError> {
+    aligned_where(dataset, names, table, Gaps::Refused)
+}
+
+/// As [`aligned`], but a cell may be missing whether the model has a table or not: it is NaN.
+///
+/// # Errors
+/// Those of [`aligned`].
+pub fn aligned_with_gaps(
+    dataset: Arc<dyn Dataset>,
+    names: &[String],
+    table: Option<&Columns>,
+) -> Result<Arc<dyn Dataset>, DataError> {
+    aligned_where(dataset, names, table, Gaps::Kept)
+}
+
+/// What becomes of missing cells of numbers where a model has no table.
+#[derive(Clone, Copy, PartialEq)]
+enum Gaps {
+    Refused,
+    Kept,
+}
+
+fn aligned_where(
+    dataset: Arc<dyn Dataset>,
+    names: &[String],
+    table: Option<&Columns>,
+    gaps: Gaps,
+) -> Result<Arc<dyn Dataset>, DataError> {
     let places = places(&*dataset, names, table)?;
     let has_kinds = !dataset.kinds().is_empty();
     let in_place = places.iter().copied().eq(0..dataset.shape().features());
@@ -39,7 +67,7 @@ pub fn aligned(
     let columns: Vec<String> = (0..places.len()).map(name).collect();
     let recode = match table {
         Some(table) => Recode::new(&kinds, &columns, table)?,
-        None => Recode::of_numbers(&kinds, &columns)?,
+        None => Recode::of_numbers(&kinds, &columns, gaps)?,
     };
     let shape = match in_place {
         true => dataset.shape().clone(),
@@ -194,11 +222,15 @@ impl Recode {
         })
     }
 
-    /// To columns of numbers without gaps.
-    fn of_numbers(kinds: &[ColumnKind], names: &[String]) -> Result<Self, DataError> {
+    /// To columns of numbers.
+    fn of_numbers(kinds: &[ColumnKind], names: &[String], gaps: Gaps) -> Result<Self, DataError> {
+        let number = || match gaps {
+            Gaps::Refused => Change::Gapless,
+            Gaps::Kept => Change::Number,
+        };
         let change = |(column, kind): (usize, &ColumnKind)| match kind {
-            ColumnKind::Number => Ok(Change::Gapless),
-            ColumnKind::Category { levels } if levels.is_empty() => Ok(Change::Gapless),
+            ColumnKind::Number => Ok(number()),
+            ColumnKind::Category { levels } if levels.is_empty() => Ok(number()),
             other => Err(other_kind(
                 name_of(names, column),
                 other,

@@ -64,7 +64,7 @@ mod split;
 mod subset;
 mod text;
 
-pub use aligned::aligned;
+pub use aligned::{aligned, aligned_with_gaps};
 pub use batches::{Batcher, Batches, HostBatch};
 pub use catalog::{DatasetInfo, builtin};
 pub use column::{ColumnKind, DateUnit};

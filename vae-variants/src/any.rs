@@ -64,6 +64,12 @@ impl Variant {
         of_any!(self, Self: any => VariantConfig::fits(any, spec))
     }
 
+    /// Whether the code is one distribution over a row of numbers, with the default networks.
+    pub(crate) fn has_posterior(&self) -> bool {
+        let code = self.code(&ModelConfig::default(), &DataShape::flat(1));
+        code.is_ok_and(|code| code.is_posterior())
+    }
+
     /// Builds the method with fresh weights.
     ///
     /// # Errors

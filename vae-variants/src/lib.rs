@@ -66,8 +66,8 @@ pub use semi::{Classifiers, Semi};
 pub use session::Session;
 pub use sparse::{Sparse, Sparsity};
 pub use trained::{
-    Codes, Condition, Course, Detector, Draw, Examples, Latents, Level, Measure, Reconstructions,
-    Sampling, Scores, Spot, Term, Threshold, Trained,
+    Codes, Completing, Completion, Completions, Condition, Course, Detector, Draw, Examples,
+    Latents, Level, Measure, Reconstructions, Sampling, Scores, Spot, Term, Threshold, Trained,
 };
 pub use vae::Vae;
 pub use vaegan::{Adversary, Game, Vaegan};

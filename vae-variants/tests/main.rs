@@ -1,6 +1,7 @@
 //! One program, so that the models are compiled once.
 
 mod bound;
+mod complete;
 mod every_variant;
 mod own_parts;
 mod parity;

@@ -2,6 +2,7 @@
 
 pub mod backends;
 pub mod bench;
+pub mod complete;
 pub mod completions;
 pub mod config;
 pub mod datasets;
@@ -61,6 +62,7 @@ commands! {
     Interpolate(interpolate::InterpolateArgs) => interpolate::run,
     Traverse(traverse::TraverseArgs) => traverse::run,
     Denoise(denoise::DenoiseArgs) => denoise::run,
+    Complete(complete::CompleteArgs) => complete::run,
     Variants(variants::VariantsArgs) => variants::run,
     Datasets(datasets::DatasetsArgs) => datasets::run,
     Backends(backends::BackendsArgs) => backends::run,

@@ -288,6 +288,37 @@ impl Given {
         Ok(examples.progress(what, &opened.loading))
     }
 
+    /// As [`Given::examples`], but a number may be missing even if the model has seen no gaps.
+    ///
+    /// # Errors
+    /// Those of [`Given::examples`].
+    pub fn examples_with_gaps<'a>(
+        &self,
+        opened: &'a Opened,
+        what: &'a str,
+    ) -> Result<Examples<'a>> {
+        let indices = self.indices.clone();
+        let examples = (opened.model).examples_with_gaps(self.dataset.clone(), indices);
+        let examples = examples.with_context(|| format!("{} does not fit the model", self.name))?;
+        let examples = examples.seed(opened.settings.seed).stop(&opened.stop);
+        Ok(examples.progress(what, &opened.loading))
+    }
+
+    /// The data themselves.
+    pub fn dataset(&self) -> &dyn Dataset {
+        &*self.dataset
+    }
+
+    /// Where an example is in the data.
+    pub fn index(&self, number: usize) -> usize {
+        self.indices[number] as usize
+    }
+
+    /// The column that names the examples.
+    pub fn id_column(&self) -> Option<usize> {
+        self.id
+    }
+
     /// What each example is called: by its column, by its file, or by its number.
     ///
     /// # Errors

@@ -153,19 +153,19 @@ pub enum Row<'a> {
 }
 
 /// Channels, height and width.
-fn shape(data: &Description) -> Result<[usize; 3]> {
+pub(super) fn shape(data: &Description) -> Result<[usize; 3]> {
     let shape = data.shape.image();
     shape.with_context(|| format!("examples of shape {} are no images", data.shape))
 }
 
 /// The channels of one pixel of the example with this number.
-fn pixel(values: &[f32], shape: [usize; 3], number: usize, at: usize) -> Vec<f32> {
+pub(super) fn pixel(values: &[f32], shape: [usize; 3], number: usize, at: usize) -> Vec<f32> {
     let channels = values.chunks(shape[1] * shape[2]).skip(number * shape[0]);
     channels.take(shape[0]).map(|values| values[at]).collect()
 }
 
 /// Draws `count` images in rows. `color` gives the colour of a pixel of the image with a number.
-fn grid(
+pub(super) fn grid(
     shape: [usize; 3],
     count: usize,
     columns: usize,

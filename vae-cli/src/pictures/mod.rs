@@ -4,6 +4,7 @@
 
 mod anomalies;
 mod chart;
+mod completions;
 mod curves;
 mod images;
 mod moving;
@@ -21,6 +22,7 @@ use vae_variants::{Description, Reconstructions};
 use tone::Rgb;
 
 pub use anomalies::{distribution, roc};
+pub use completions::completions;
 pub use curves::curves;
 pub use images::{COLUMNS, DIFFERENCE, Row, Sheet, Texts, samples};
 pub use moving::moving;

@@ -2,7 +2,8 @@
 
 use burn::tensor::{Int, Tensor, backend::Backend};
 
-use super::{DiagonalGaussian, Posterior};
+use super::{DiagonalGaussian, Distribution, Posterior};
+use crate::StepContext;
 
 /// The code of each example of a batch, as its encoder gives it.
 #[derive(Debug, Clone)]
@@ -39,6 +40,15 @@ impl<B: Backend> Code<B> {
             Self::Posterior(posterior) => posterior.mean_code(),
             Self::Levels(levels) => levels[0].mean(),
             Self::Grid(grid) => grid.entries.clone(),
+        }
+    }
+
+    /// A code drawn for each example: the code itself where it has no distribution. `[batch, latent]`
+    pub fn draw(&self, step: &StepContext) -> Tensor<B, 2> {
+        match self {
+            Self::Posterior(posterior) => posterior.sample(1, step),
+            Self::Levels(levels) => levels[0].sample(1, step),
+            Self::Point(_) | Self::Grid(_) => self.mean(),
         }
     }
 

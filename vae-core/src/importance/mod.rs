@@ -16,7 +16,7 @@ pub use bound::{BoundGradient, importance_weighted};
 const ROWS: usize = 2048;
 
 /// How many codes of each example to decode at a time, so that memory does not grow with `samples`.
-fn portions(samples: usize, rows: usize) -> Vec<usize> {
+pub(crate) fn portions(samples: usize, rows: usize) -> Vec<usize> {
     let at_once = (ROWS / rows.max(1)).clamp(1, samples);
     (0..samples)
         .step_by(at_once)

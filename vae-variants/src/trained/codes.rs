@@ -1,7 +1,7 @@
 //! Codes as plain numbers.
 
-use burn::tensor::{Tensor, backend::Backend};
-use vae_core::{Code, Distribution};
+use burn::tensor::backend::Backend;
+use vae_core::Code;
 
 use super::engine::to_vec;
 
@@ -80,14 +80,5 @@ impl Codes {
 fn extend<T>(of: &mut Option<Vec<T>>, more: Option<Vec<T>>) {
     if let (Some(of), Some(more)) = (of, more) {
         of.extend(more);
-    }
-}
-
-/// A code drawn for each example: the code itself where it has no distribution. `[examples, latent]`
-pub(super) fn draw<B: Backend>(code: &Code<B>, step: &vae_core::StepContext) -> Tensor<B, 2> {
-    match code {
-        Code::Posterior(posterior) => posterior.sample(1, step),
-        Code::Levels(levels) => levels[0].sample(1, step),
-        Code::Point(_) | Code::Grid(_) => code.mean(),
     }
 }

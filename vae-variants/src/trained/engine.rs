@@ -6,14 +6,15 @@ use burn::{
 };
 use vae_core::{
     Autoencoder, Batch, Decoder, Distribution, Encoder, Loss, Parts, Position, Result, StepContext,
-    importance_nll,
+    complete, complete_by_importance, importance_nll,
     train::{Evaluation, evaluate_batches},
 };
 use vae_data::HostBatch;
 
 use super::{
     BATCH, Draw,
-    codes::{Codes, draw},
+    codes::Codes,
+    complete::{Found, Plan},
 };
 use crate::{Description, Model, ModelBytes};
 
@@ -65,6 +66,14 @@ pub(super) trait Engine: Send {
     fn terms(&self, batch: HostBatch, step: &StepContext) -> Vec<Term>;
     /// `[batch]` in nats; nothing for a model that gives no likelihood.
     fn nll(&self, batch: HostBatch, samples: usize, step: &StepContext) -> Option<Vec<f32>>;
+    /// The target is NaN where something is missing.
+    fn complete(
+        &self,
+        batch: HostBatch,
+        plan: &Plan,
+        step: &StepContext,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Found>;
     /// Codes, `[rows, latent]`, to the mean of the likelihood, all under one condition or each under its own; with
     /// a seed and a number to what is drawn from it.
     fn decode(&self, codes: &[f32], under: Under<'_>, draw: Option<(u64, u64)>) -> Vec<f32>;
@@ -110,7 +119,7 @@ impl<B: Backend, A: Parts<B> + 'static> Engine for On<B, A> {
     fn encode(&self, batch: HostBatch, step: &StepContext, is_drawn: bool) -> Codes {
         let code = self.model.encode(&self.batch(batch), step);
         Codes {
-            drawn: is_drawn.then(|| to_vec(draw(&code, step))),
+            drawn: is_drawn.then(|| to_vec(code.draw(step))),
             ..Codes::of(&code)
         }
     }
@@ -123,7 +132,7 @@ impl<B: Backend, A: Parts<B> + 'static> Engine for On<B, A> {
         let batch = self.batch(batch);
         let code = self.model.encode(&batch, step);
         let z = match shown.is_drawn {
-            true => draw(&code, step),
+            true => code.draw(step),
             false => code.mean(),
         };
         let condition = self.model.condition(&batch, step);
@@ -152,6 +161,27 @@ impl<B: Backend, A: Parts<B> + 'static> Engine for On<B, A> {
 
     fn nll(&self, batch: HostBatch, samples: usize, step: &StepContext) -> Option<Vec<f32>> {
         importance_nll(&self.model, &self.batch(batch), samples, step).map(to_vec)
+    }
+
+    fn complete(
+        &self,
+        batch: HostBatch,
+        plan: &Plan,
+        step: &StepContext,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Found> {
+        let (model, batch) = (&self.model, self.batch(batch));
+        let completed = match plan {
+            Plan::Chains(how) => complete(model, &batch, how, step, goes_on),
+            Plan::Importance { draws, codes } => {
+                complete_by_importance(model, &batch, (*draws, *codes), step, goes_on)
+            }
+        }?;
+        Ok(Found {
+            mean: to_vec(completed.mean),
+            drawn: completed.drawn.map(to_vec).unwrap_or_default(),
+            accepted: completed.accepted,
+        })
     }
 
     fn decode(&self, codes: &[f32], under: Under<'_>, draw: Option<(u64, u64)>) -> Vec<f32> {

@@ -7,8 +7,8 @@ use std::sync::{
 
 use vae_core::{Error, Result};
 use vae_data::{
-    Batcher, Batches, ColumnKind, DataError, DataShape, Dataset, HostBatch, NoProgress, Progress,
-    Subset, UNLABELLED, ValueRange, aligned,
+    Batcher, Batches, ColumnKind, Columns, DataError, DataShape, Dataset, HostBatch, NoProgress,
+    Progress, Subset, UNLABELLED, ValueRange,
 };
 
 use super::{BATCH, Draw, engine::Shown};
@@ -153,6 +153,11 @@ impl<'a> Examples<'a> {
         }
     }
 
+    /// What ends the work.
+    pub(super) fn stopped_by(&self) -> Option<&'a AtomicBool> {
+        self.stop
+    }
+
     /// What `batcher` gives of them.
     pub(super) fn stream(&self, batcher: Batcher) -> Stream<'a> {
         self.progress.start(self.what, Some(self.len() as u64));
@@ -192,6 +197,13 @@ impl Drop for Stream<'_> {
     }
 }
 
+/// How a data set gets the columns of a model.
+pub(super) type Align = fn(
+    Arc<dyn Dataset>,
+    &[String],
+    Option<&Columns>,
+) -> std::result::Result<Arc<dyn Dataset>, DataError>;
+
 /// A data set as a model knows it: its columns and levels in the order of the training, its classes by their
 /// names.
 pub(super) struct Matched {
@@ -203,14 +215,22 @@ pub(super) struct Matched {
 }
 
 impl Matched {
+    /// Columns are found by `align`: [`aligned`](vae_data::aligned), or
+    /// [`aligned_with_gaps`](vae_data::aligned_with_gaps).
+    ///
     /// # Errors
-    /// Those of [`aligned`], and [`Error::Unfit`] if the shape is another, an attribute is missing, or a class is
+    /// Those of `align`, and [`Error::Unfit`] if the shape is another, an attribute is missing, or a class is
     /// unknown.
-    pub fn new(of: Arc<dyn Dataset>, root: &Description, own: &Description) -> Result<Self> {
+    pub fn new(
+        of: Arc<dyn Dataset>,
+        align: Align,
+        root: &Description,
+        own: &Description,
+    ) -> Result<Self> {
         let unfit = |why: String| Err(Error::Unfit(why));
         let has_names = !of.columns().is_empty() && !root.columns.is_empty();
-        let of = match has_names || root.table.is_some() {
-            true => aligned(of, &root.columns, root.table.as_ref())?,
+        let of = match has_names || !of.kinds().is_empty() || root.table.is_some() {
+            true => align(of, &root.columns, root.table.as_ref())?,
             false => of,
         };
         if root.table.is_none() && *of.shape() != root.shape {

@@ -2,6 +2,8 @@
 
 mod chain;
 mod codes;
+mod complete;
+mod completion;
 mod condition;
 mod denoise;
 mod engine;
@@ -16,11 +18,12 @@ mod walk;
 use std::sync::Arc;
 
 use vae_core::{Error, Position, Result, StepContext, train::Evaluation};
-use vae_data::{Batcher, Dataset, HostBatch, Stream, Subset, rng};
+use vae_data::{Batcher, Dataset, HostBatch, Stream, Subset, aligned, aligned_with_gaps, rng};
 
 use crate::Description;
 
 pub use codes::{Codes, Level};
+pub use completion::{Completing, Completion, Completions};
 pub use condition::Condition;
 pub use engine::Term;
 pub use examples::Examples;
@@ -31,7 +34,7 @@ pub use score::{Detector, Measure, Scores, Threshold};
 pub use walk::{Course, Spot};
 
 use engine::{Engine, HostBatches, Under};
-use examples::Matched;
+use examples::{Align, Matched};
 
 /// Examples that go through a model at a time, if nothing else is asked for.
 const BATCH: usize = 512;
@@ -109,7 +112,29 @@ impl Trained {
         dataset: Arc<dyn Dataset>,
         indices: Vec<u32>,
     ) -> Result<Examples<'a>> {
-        let matched = Matched::new(dataset, self.data(), &self.description)?;
+        self.examples_aligned(dataset, indices, aligned)
+    }
+
+    /// As [`Trained::examples_at`], but numbers may be missing even if the model has seen no gaps: to be
+    /// completed, see [`Trained::complete`].
+    ///
+    /// # Errors
+    /// Those of [`Trained::examples_at`].
+    pub fn examples_with_gaps<'a>(
+        &self,
+        dataset: Arc<dyn Dataset>,
+        indices: Vec<u32>,
+    ) -> Result<Examples<'a>> {
+        self.examples_aligned(dataset, indices, aligned_with_gaps)
+    }
+
+    fn examples_aligned<'a>(
+        &self,
+        dataset: Arc<dyn Dataset>,
+        indices: Vec<u32>,
+        align: Align,
+    ) -> Result<Examples<'a>> {
+        let matched = Matched::new(dataset, align, self.data(), &self.description)?;
         let attributes = match matched.attributes().is_empty() {
             true => None,
             false => self.description.attribute_scaler.clone(),
@@ -142,7 +167,7 @@ impl Trained {
     fn batches<'a>(
         &'a self,
         examples: &Examples<'a>,
-    ) -> impl Iterator<Item = Result<(HostBatch, StepContext)>> + 'a {
+    ) -> impl Iterator<Item = Result<(HostBatch, StepContext)>> + use<'a> {
         let through = match examples.is_raw {
             true => self.codes_of(),
             false => None,
