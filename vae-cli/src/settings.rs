@@ -129,6 +129,7 @@ impl Resolved {
     pub fn purpose(&self) -> Purpose {
         match self.preset.as_deref() {
             Some("anomaly") => Purpose::Anomalies,
+            Some("synthesis") => Purpose::Synthesis,
             _ => Purpose::General,
         }
     }

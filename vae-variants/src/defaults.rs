@@ -57,6 +57,8 @@ impl Variant {
 pub enum Purpose {
     /// Nothing in particular.
     General,
+    /// To draw tables like the one that it is trained on.
+    Synthesis,
     /// To find anomalies, also among the examples that it is trained on: see [`Trained::score`].
     ///
     /// [`Trained::score`]: crate::Trained::score
@@ -122,8 +124,12 @@ pub fn settings_of(
         all.extend(settings_for_anomalies(data, steps));
         return all;
     }
-    if data.table.is_none() {
+    let is_flat = data.shape.image().is_none();
+    if data.table.is_none() && !(purpose == Purpose::Synthesis && is_flat) {
         return all;
+    }
+    if purpose == Purpose::Synthesis {
+        all.push(("model.likelihood", r#""per-column""#.into()));
     }
     let least = TrainConfig::default().epochs;
     let epochs = TABLE_STEPS.div_ceil(steps).clamp(least, MOST_EPOCHS);

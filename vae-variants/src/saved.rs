@@ -19,7 +19,7 @@ use vae_data::{Binarize, ColumnKind, Columns, Data, DataShape, Scaler, Subset, V
 use vae_results::RunFolder;
 
 use crate::{
-    Model, Variant,
+    Marginal, Model, Variant,
     memory::{Purpose, check_memory, tensors},
 };
 
@@ -64,6 +64,10 @@ pub struct Description {
     /// How rows of a table with categories, dates or gaps become examples; nothing for data that are numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<Columns>,
+    /// How the numbers of each column are distributed in the training data; nothing for categories, and none at all
+    /// for images, counts and very wide rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marginals: Vec<Option<Marginal>>,
     /// Class names, in the order of the one-hot condition.
     pub classes: Vec<String>,
     /// Names of the numeric condition columns.
@@ -110,8 +114,17 @@ impl Description {
         let numbers = !likelihood.columns.is_empty();
         let numbers = numbers.then(|| Columns::of_numbers(data.shape.features()));
         let table = data.table.as_deref().cloned().or(numbers);
+        let marginals = match data.shape.image().is_some() || likelihood.kind.is_of_counts() {
+            true => Vec::new(),
+            false => {
+                let kinds = data.table.as_deref().map(Columns::kinds);
+                let width = kinds.map_or(data.shape.features(), <[ColumnKind]>::len);
+                Marginal::learn(&data.train, kinds, width)?
+            }
+        };
         Ok(Self {
             format: FORMAT,
+            marginals,
             version: env!("CARGO_PKG_VERSION").into(),
             model: ModelConfig {
                 likelihood: Some(likelihood.kind),

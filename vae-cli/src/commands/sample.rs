@@ -1,6 +1,7 @@
 //! `vae sample`: new examples from a trained model.
 
 mod augment;
+mod fidelity;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -56,6 +57,10 @@ pub struct SampleArgs {
     /// tables and counts, mean for images]
     #[arg(long, value_name = "mean|sample", value_parser = draw)]
     pub draw: Option<Draw>,
+    /// Write the numbers of a table as the model draws them; else each column gets the values of the training data, and
+    /// as often
+    #[arg(long)]
+    pub as_drawn: bool,
     /// Picture (.png), table (.csv, .parquet, or - for standard output) or array (.npy); with --augment a new folder
     /// for images [default: sample.png or sample.csv in the folder of the run; augmented or augmented.csv]
     #[arg(short, long, value_name = "FILE")]
@@ -107,6 +112,7 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
             Sampler::Prior => None,
             Sampler::Gmm => Some(mixture(&opened, &args.data)?),
         },
+        matches_columns: !args.as_drawn && args.draw != Some(Draw::Mean),
         ..model.sampling(opened.settings.seed)
     };
     let values = model.sample_with(args.count as usize, &conditions, &how)?;
@@ -133,9 +139,16 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
         cells: &|number| Ok(class_of(number).map(Cell::Text).into_iter().collect()),
     };
     let form = form.unwrap_or(own);
+    let fidelity = match shown.shape.image().is_none() && conditions.is_empty() {
+        true => fidelity::beside_training(&opened, &values),
+        false => None,
+    };
     let chunks = std::iter::once(Ok(values));
     write_examples(&path, form, shown, count, chunks, &lead, labels)?;
     opened.say(&format!("{} samples", thousands(count as f64)), &path);
+    if let Some(fidelity) = fidelity {
+        opened.note(&fidelity);
+    }
     Ok(ExitCode::SUCCESS)
 }
 

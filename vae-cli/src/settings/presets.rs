@@ -30,6 +30,7 @@ pub const PRESETS: &[Preset] = presets![
     "semi-codes",
     "contractive",
     "anomaly",
+    "synthesis",
 ];
 
 impl Preset {

@@ -28,7 +28,14 @@ pub struct Sampling {
     pub temperature: f64,
     /// What the codes are drawn from; the prior of the model if nothing.
     pub mixture: Option<Arc<Mixture>>,
+    /// Brings the numbers of each column of a table to the values that they have in the training data, and as often,
+    /// in the order that was drawn: how columns depend on each other is the model's, how each is distributed the data's.
+    /// Of conditional models, whose classes differ in both, it changes nothing.
+    pub matches_columns: bool,
 }
+
+/// Rows that are drawn at least to bring columns to their distributions.
+const MATCHED: usize = 2_000;
 
 /// Numbers of components that a mixture of codes is tried with.
 const COMPONENTS: [usize; 6] = [1, 2, 5, 10, 20, 40];
@@ -56,6 +63,7 @@ impl Trained {
             draw: self.draws(),
             temperature: 1.0,
             mixture: None,
+            matches_columns: false,
         }
     }
 
@@ -114,8 +122,24 @@ impl Trained {
         conditions: &[Condition],
         how: &Sampling,
     ) -> Result<Vec<f32>> {
-        let codes = self.sample_codes(count, how)?;
-        Ok(self.decode_each(&codes, conditions, how))
+        let marginals = &self.data().marginals;
+        let is_matched = how.matches_columns && conditions.is_empty() && !marginals.is_empty();
+        let drawn = match is_matched {
+            true => count.max(MATCHED),
+            false => count,
+        };
+        let codes = self.sample_codes(drawn, how)?;
+        let mut rows = self.decode_each(&codes, conditions, how);
+        if is_matched {
+            let width = self.data().row_width();
+            for (column, marginal) in marginals.iter().enumerate() {
+                if let Some(marginal) = marginal {
+                    marginal.match_column(&mut rows, width, column);
+                }
+            }
+            rows.truncate(count * width);
+        }
+        Ok(rows)
     }
 
     /// Draws codes from the prior, or from the mixture that `how` names. `[count, latent]`
