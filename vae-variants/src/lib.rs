@@ -66,8 +66,9 @@ pub use semi::{Classifiers, Semi};
 pub use session::Session;
 pub use sparse::{Sparse, Sparsity};
 pub use trained::{
-    Codes, Condition, Detector, Draw, Examples, Level, Measure, Reconstructions, Sampling, Scores,
-    Term, Threshold, Trained,
+    Codes, Condition, Detector, Draw, Examples, Features, Hit, Indexed, Labelled, Level, Map,
+    MapMethod, Measure, Probed, Reconstructions, Sampling, Scores, SearchIndex, Speed, Term,
+    Threshold, Trained,
 };
 pub use vae::Vae;
 pub use vaegan::{Adversary, Game, Vaegan};

@@ -7,11 +7,14 @@ pub mod config;
 pub mod datasets;
 pub mod decode;
 pub mod encode;
+pub mod features;
 mod figures;
 pub mod info;
+pub mod map;
 pub mod reconstruct;
 pub mod sample;
 pub mod score;
+pub mod search;
 pub mod train;
 mod using;
 pub mod variants;
@@ -54,6 +57,9 @@ commands! {
     Score(score::ScoreArgs) => score::run,
     Encode(encode::EncodeArgs) => encode::run,
     Decode(decode::DecodeArgs) => decode::run,
+    Features(features::FeaturesArgs) => features::run,
+    Search(search::SearchArgs) => search::run,
+    Map(map::MapArgs) => map::run,
     Variants(variants::VariantsArgs) => variants::run,
     Datasets(datasets::DatasetsArgs) => datasets::run,
     Backends(backends::BackendsArgs) => backends::run,

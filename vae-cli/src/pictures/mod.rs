@@ -6,6 +6,7 @@ mod anomalies;
 mod chart;
 mod curves;
 mod images;
+mod scatter;
 mod table;
 mod text;
 mod tone;
@@ -20,7 +21,8 @@ use tone::Rgb;
 
 pub use anomalies::{distribution, roc};
 pub use curves::curves;
-pub use images::samples;
+pub use images::{neighbours, samples};
+pub use scatter::{Colors, scatter};
 pub use table::histograms;
 
 /// The most pixels of a picture: 64 million, which is 192 MB of memory.
