@@ -2,6 +2,7 @@
 
 mod bound;
 mod every_variant;
+mod find;
 mod own_parts;
 mod parity;
 mod pca;

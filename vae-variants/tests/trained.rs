@@ -35,7 +35,7 @@ pub fn values() -> Vec<f32> {
     (0..ROWS).flat_map(row).collect()
 }
 
-fn table() -> MemoryDataset {
+pub fn table() -> MemoryDataset {
     let names = COLUMNS.map(str::to_owned).to_vec();
     let classes = ["a", "b", "c"].map(str::to_owned).to_vec();
     let labels = (0..ROWS).map(|i| (i % 3) as i32).collect();

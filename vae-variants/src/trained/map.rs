@@ -58,7 +58,7 @@ impl Map {
             return Ok((0..count).map(of).collect());
         }
         let ids: Vec<u64> = (0..count as u64).collect();
-        let near = || {
+        let near = || -> vae_analysis::Result<Vec<Vec<(u32, f32)>>> {
             let mut index = Index::new(rows.width(), IndexOptions::default())?;
             index.add(rows, &ids)?;
             let of = |(number, row)| {
