@@ -8,8 +8,8 @@ use burn::{
 use crate::{
     distribution::{
         Bernoulli, Categorical, ContinuousBernoulli, DiagonalGaussian, DiscretizedLogistic,
-        Distribution, Gaussian, Multinomial, NegativeBinomial, PerColumn, Poisson, Spread, Tails,
-        ZeroInflatedNegativeBinomial,
+        Distribution, Gaussian, Multinomial, NegativeBinomial, PerColumn, Poisson, Spread,
+        Tails, ZeroInflatedNegativeBinomial,
     },
     error::{Error, Result, check},
     ops,
@@ -148,10 +148,7 @@ impl<B: Backend> Likelihood<B> for BuiltinLikelihood<B> {
             }),
             LikelihoodKind::StudentT => Of::PerColumn(PerColumn {
                 parameters,
-                log_sigma: self
-                    .log_sigma
-                    .as_ref()
-                    .map(|of| of.val().mul_scalar(FASTER)),
+                log_sigma: self.log_sigma.as_ref().map(|of| of.val().mul_scalar(FASTER)),
                 columns: self.config.columns.as_slice().into(),
                 tails: Tails::Student(FREEDOM),
             }),

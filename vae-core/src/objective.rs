@@ -194,10 +194,7 @@ impl<B: Backend> Objective<B> {
             weights[example] = count as f32 / kept as f32;
         }
         Self {
-            weights: Some(Tensor::from_data(
-                TensorData::new(weights, [count]),
-                &device,
-            )),
+            weights: Some(Tensor::from_data(TensorData::new(weights, [count]), &device)),
             ..self
         }
     }

@@ -22,8 +22,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use vae_core::{
-    Batch, Distribution, Error, Likelihood, Method, ModelSpec, Moved, Objective, Pace, Parts,
-    Player, Result, Schedule, StepContext, Update, Updates, VariantConfig, draw_with_kl,
+    Batch, Distribution, Error, Likelihood, Method, ModelSpec, Moved, Objective,
+    Pace, Parts, Player, Result, Schedule, StepContext, Update, Updates, VariantConfig,
+    draw_with_kl,
     error::check,
     kl_per_unit,
     nets::{Activation, Arch, EncoderNet, Init, ModelConfig, Networks, NormKind},

@@ -386,8 +386,7 @@ where
             return Ok(objective);
         };
         if !objective.portions.is_empty() {
-            let bound =
-                "left out with a variant whose gradient is computed in portions, such as iwae";
+            let bound = "left out with a variant whose gradient is computed in portions, such as iwae";
             return Err(Error::setting("train.trim", trim, bound));
         }
         let begins = TRIM_FROM * position.total_steps as f64;
