@@ -68,7 +68,7 @@ pub use sparse::{Sparse, Sparsity};
 pub use trained::{
     Codes, Condition, Detector, Draw, Examples, Features, Hit, Indexed, Labelled, Level, Map,
     MapMethod, Measure, Probed, Reconstructions, Sampling, Scores, SearchIndex, Speed, Term,
-    Threshold, Trained,
+    Threshold, Trained, mean_error,
 };
 pub use vae::Vae;
 pub use vaegan::{Adversary, Game, Vaegan};

@@ -228,7 +228,7 @@ fn queries(args: &SearchArgs, opened: &Opened, data: &DataArgs) -> Result<Vec<Gi
     Ok(all)
 }
 
-/// The number of the example of a name, or else of this number.
+/// The number of the example of this name, or, where examples have names, the one that stands there.
 fn number(given: &Given, query: &str) -> Result<usize> {
     for number in 0..given.len() {
         if given.id(number)? == query {
@@ -236,11 +236,13 @@ fn number(given: &Given, query: &str) -> Result<usize> {
         }
     }
     let number = query.parse().ok().filter(|number| *number < given.len());
-    number.with_context(|| {
+    number.filter(|_| given.has_names()).with_context(|| {
+        let first = (0..given.len().min(3)).filter_map(|number| given.id(number).ok());
         format!(
-            "{query} is no file, and {} has no example of this name; it has {}, which --id names by a column",
+            "{query} is no file, and no example of the {} split of {} is called so; the first are called {}",
+            given.part,
             given.name,
-            thousands(given.len() as f64)
+            first.collect::<Vec<_>>().join(", ")
         )
     })
 }

@@ -332,6 +332,11 @@ impl Given {
         Ok(self.dataset.name(index).unwrap_or(index.to_string()))
     }
 
+    /// Whether examples have names, and not only numbers.
+    pub fn has_names(&self) -> bool {
+        self.id.is_some() || self.dataset.name(self.indices[0] as usize).is_some()
+    }
+
     /// Names of the classes; empty when there are no labels.
     pub fn classes(&self) -> &[String] {
         self.dataset.classes()

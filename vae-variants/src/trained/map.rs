@@ -7,7 +7,7 @@ use vae_analysis::{
 };
 use vae_core::{Error, Result};
 
-use super::{Condition, Examples, Trained};
+use super::{Condition, Examples, Trained, mean_error};
 
 /// Codes of which the neighbours are found by comparing all with all; an index finds those of more.
 const COMPARED: usize = 30_000;
@@ -125,11 +125,7 @@ impl Trained {
         let mut all = Vec::with_capacity(examples.len());
         for batch in self.reconstruct(examples) {
             let errors = batch?.errors(data);
-            all.extend(errors.chunks_exact(data.row_width()).map(|row| {
-                let known = row.iter().copied().filter(|error| !error.is_nan());
-                let count = known.clone().count();
-                known.sum::<f32>() / count.max(1) as f32
-            }));
+            all.extend(errors.chunks_exact(data.row_width()).map(mean_error));
         }
         Ok(all)
     }

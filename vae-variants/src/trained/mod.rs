@@ -26,7 +26,7 @@ pub use engine::Term;
 pub use examples::Examples;
 pub use features::{Features, Labelled, Probed};
 pub use map::{Map, MapMethod};
-pub use reconstruct::Reconstructions;
+pub use reconstruct::{Reconstructions, mean_error};
 pub use sample::{Draw, Sampling};
 pub use score::{Detector, Measure, Scores, Threshold};
 pub use search::{Hit, Indexed, SearchIndex, Speed};
