@@ -8,6 +8,7 @@ use vae_analysis::{
 use vae_core::{Error, Result};
 
 use super::{Condition, Examples, Trained, mean_error};
+use crate::Variant;
 
 /// Codes of which the neighbours are found by comparing all with all; an index finds those of more.
 const COMPARED: usize = 30_000;
@@ -137,6 +138,10 @@ impl Trained {
     /// # Errors
     /// [`Error::Unfit`] if a code has not two numbers, or is entries of a codebook.
     pub fn grid_codes(&self, side: usize, codes: &[f32]) -> Result<Vec<f32>> {
+        if let Variant::Vq(_) = self.description.variant {
+            let why = "a code of this model is entries of a codebook, between which there is nothing to decode";
+            return Err(Error::Unfit(why.into()));
+        }
         let latent = self.latent();
         if latent != 2 {
             return Err(Error::Unfit(format!(
