@@ -232,7 +232,7 @@ fn maps_are_those_of_the_codes() {
         assert!((x.hypot(y) - distance).abs() < 1e-4);
     }
     // As `vae reconstruct` has them.
-    let errors = model.errors(&examples(&model)).unwrap();
+    let errors = model.reconstruction_errors(&examples(&model)).unwrap();
     let batch = model
         .reconstruct(&examples(&model).batch_size(ROWS))
         .next()

@@ -149,7 +149,7 @@ pub fn run(args: &MapArgs) -> Result<ExitCode> {
     let errors = match is_table || color == Color::Score {
         true => opened
             .model
-            .errors(&given.examples(&opened, "reconstructing")?)?,
+            .reconstruction_errors(&given.examples(&opened, "reconstructing")?)?,
         false => Vec::new(),
     };
     match is_table {

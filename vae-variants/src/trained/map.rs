@@ -121,7 +121,7 @@ impl Trained {
     ///
     /// # Errors
     /// Those of the data, and [`Error::Stopped`].
-    pub fn errors(&self, examples: &Examples<'_>) -> Result<Vec<f32>> {
+    pub fn reconstruction_errors(&self, examples: &Examples<'_>) -> Result<Vec<f32>> {
         let data = self.data();
         let mut all = Vec::with_capacity(examples.len());
         for batch in self.reconstruct(examples) {
