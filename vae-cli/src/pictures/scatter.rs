@@ -24,13 +24,14 @@ const CLASSES: [Rgb; 10] = [
     [160, 160, 160],
 ];
 
-/// Viridis at equal steps: it grows lighter throughout, also for the colour-blind.
+/// Viridis at equal steps, which grows lighter throughout, also for the colour-blind; its end is darker here, so that it shows
+/// on white.
 const VIRIDIS: [Rgb; 5] = [
     [68, 1, 84],
     [59, 82, 139],
     [33, 145, 140],
     [94, 201, 98],
-    [253, 231, 37],
+    [240, 200, 20],
 ];
 
 /// Colours between the lowest and the highest number.
@@ -124,11 +125,10 @@ pub fn scatter(
                 marks.push(mark(viridis(step as f64 / (STEPS - 1) as f64), group));
             }
             legend.push((INK, (*name).to_owned()));
-            for (share, of_share) in [(0.0, "1 %"), (0.5, ""), (1.0, "99 %")] {
+            for (share, of_share) in [(0.0, " (1 %)"), (0.5, ""), (1.0, " (99 %)")] {
                 let value = f64::from(low) + share * f64::from(high - low);
                 let value = number(value, f64::from(high - low) / 100.0, f64::from(high));
-                let text = format!("● {value} {of_share}");
-                legend.push((viridis(share), text.trim_end().to_owned()));
+                legend.push((viridis(share), format!("● {value}{of_share}")));
             }
         }
     }
