@@ -86,8 +86,17 @@ fn features_are_probed_and_written() {
     place.write_tables();
     place.run("--dataset counts.csv --epochs 1 --out counts --quiet");
     assert_says(&place.fail("features counts"), &["no classes", "--label"]);
-    let found = place.run("features counts --label d --quiet");
-    assert_says(&text(found.stdout), &["codes"]);
+    let labelled = text(place.bytes("counts.csv")).replace("a,b", "kind,a,b");
+    let labelled = labelled.lines().enumerate().map(|(row, line)| match row {
+        0 => format!("{line}\n"),
+        row => format!("{},{line}\n", ["even", "odd"][(row - 1) % 2]),
+    });
+    place.write("labelled.csv", labelled.collect::<String>());
+    let found =
+        place.run("features counts --dataset labelled.csv --label kind --format json --quiet");
+    let found: Value = serde_json::from_slice(&found.stdout).unwrap();
+    // Column d is 0 in even rows and 1 in odd ones.
+    assert_eq!(found["inputs"][2]["linear"]["value"], 1.0);
     place.run(&format!("--variant cvae {SMALL} --out cvae --quiet"));
     assert_says(
         &place.fail("features cvae"),
@@ -108,7 +117,7 @@ fn an_index_is_built_asked_and_extended() {
     let found = place.run("search run 0 7 --k 3");
     assert_says(
         &text(found.stderr),
-        &["6 neighbours", "per second", "search.png"],
+        &["2 queries", "per second", "search.png"],
     );
     let lines = text(found.stdout);
     let lines: Vec<_> = lines.lines().collect();

@@ -89,6 +89,9 @@ pub fn run(args: &SearchArgs) -> Result<ExitCode> {
         Form::of(picture, &[Form::Png])?;
     }
     let opened = args.model.open()?;
+    if args.picture.is_some() && opened.model.data().shape.image().is_none() {
+        bail!("--picture: the data of this model are no images");
+    }
     let path = out(args.index.as_deref(), &args.model.run, "index.vae");
     let (index, is_changed) = match args.build {
         true => (build(args, &opened, &path)?, true),
@@ -306,15 +309,11 @@ fn answer(
         thousands(count as f64),
         thousands(count as f64 / seconds.max(1e-9))
     ));
-    let is_image = opened.model.data().shape.image().is_some();
-    match (is_image, &args.picture) {
-        (false, Some(_)) => bail!("--picture: the data of this model are no images"),
-        (false, None) => Ok(()),
-        (true, given) => {
-            let path = out(given.as_deref(), &args.model.run, "search.png");
-            picture::write(opened, index, queries, &shown, &path)
-        }
+    if opened.model.data().shape.image().is_none() {
+        return Ok(());
     }
+    let path = out(args.picture.as_deref(), &args.model.run, "search.png");
+    picture::write(opened, index, queries, &shown, &path)
 }
 
 fn print(speed: &Speed, index: &SearchIndex) -> Result<()> {
