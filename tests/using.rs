@@ -65,6 +65,22 @@ fn every_command_on_every_variant() {
             ),
             ("score RUN --measure elbo --first 30", None),
             ("score RUN --measure neighbours --first 30", None),
+            (
+                "features RUN --first 60 --k 3",
+                (name == "cvae").then_some("is told the class"),
+            ),
+            ("search RUN --build --first 100", None),
+            ("search RUN 0 1 --k 3 --out RUN/near.csv", None),
+            ("map RUN --first 60 --out RUN/map.csv", None),
+            ("map RUN --first 60 --method pca --color score", None),
+            (
+                "map RUN --decoded --side 3",
+                match name {
+                    "vq" => Some("codebook"),
+                    "cvae" | "semi" => Some("--class"),
+                    _ => None,
+                },
+            ),
         ] {
             let args = args.replace("RUN", name);
             match refusal {
@@ -74,6 +90,8 @@ fn every_command_on_every_variant() {
         }
         assert_eq!(lines(&place, &format!("{name}/codes.csv")).len(), 21);
         assert_eq!(lines(&place, &format!("{name}/scores.csv")).len(), 31);
+        assert_eq!(lines(&place, &format!("{name}/near.csv")).len(), 7);
+        assert_eq!(lines(&place, &format!("{name}/map.csv")).len(), 61);
     }
 }
 

@@ -200,7 +200,7 @@ impl Index {
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        vae_results::write_atomically(path, |out| out.write_all(&file::encode(self))).map_err(
+        vae_results::write_atomically(path, |out| out.write_all(&self.to_bytes())).map_err(
             |source| Error::Write {
                 path: path.to_owned(),
                 source,
@@ -217,6 +217,19 @@ impl Index {
             path: path.to_owned(),
             source,
         })?;
-        file::decode(&bytes).map_err(|why| Error::damaged(path, why))
+        Self::from_bytes(&bytes, path)
+    }
+
+    /// All as bytes, such as are in the file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        file::encode(self)
+    }
+
+    /// The index in such bytes, which are from `path`, for messages.
+    ///
+    /// # Errors
+    /// If they are not whole and unchanged.
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
+        file::decode(bytes).map_err(|why| Error::damaged(path, why))
     }
 }

@@ -69,7 +69,9 @@ pub use session::Session;
 pub use sparse::{Sparse, Sparsity};
 pub use trained::{
     Codes, Completing, Completion, Completions, Condition, Course, Detector, Draw, Examples,
-    Latents, Level, Measure, Reconstructions, Sampling, Scores, Spot, Term, Threshold, Trained,
+    Features, Hit, Indexed, Labelled, Latents, Level, Map, MapMethod, Measure, Probed,
+    Reconstructions, Sampling, Scores, SearchIndex, Speed, Spot, Term, Threshold, Trained,
+    mean_error,
 };
 pub use vae::Vae;
 pub use vaegan::{Adversary, Game, Vaegan};

@@ -3,6 +3,7 @@
 mod bound;
 mod complete;
 mod every_variant;
+mod find;
 mod own_parts;
 mod parity;
 mod pca;

@@ -1,13 +1,16 @@
 //! `vae encode`: the codes of data.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use vae_variants::Codes;
+use vae_variants::{Codes, Examples};
 
 use crate::{
-    commands::using::{DataArgs, ModelArgs, out},
+    commands::using::{DataArgs, Given, ModelArgs, Opened, out},
     output::{Cell, Field, Form, write_table},
     watch::thousands,
 };
@@ -56,55 +59,104 @@ pub fn run(args: &EncodeArgs) -> Result<ExitCode> {
     let form = Form::of(&path, &[Form::Csv, Form::Parquet, Form::Npy])?;
     let opened = args.model.open()?;
     let given = opened.data(&args.data)?;
-    let examples = given.examples(&opened, "encoding")?;
-    let model = &opened.model;
+    write_codes(&path, form, &opened, &[(None, &given)], &args.values)?;
+    let (count, width) = (thousands(given.len() as f64), opened.model.latent());
+    opened.say(&format!("{count} codes of {width} numbers"), &path);
+    Ok(ExitCode::SUCCESS)
+}
 
-    let is_drawn = args.values.contains(&Value::Sample);
-    let examples = match is_drawn {
+/// The examples to encode, which draw their codes where that was asked for.
+///
+/// # Errors
+/// If they do not fit the model.
+pub fn to_encode<'a>(opened: &'a Opened, given: &Given, values: &[Value]) -> Result<Examples<'a>> {
+    let examples = given.examples(opened, "encoding")?;
+    Ok(match values.contains(&Value::Sample) {
         true => examples.drawn(),
         false => examples,
+    })
+}
+
+/// Writes a row for each example of each part: its name, what the part is called where it is called anything, its
+/// class where there are classes, and its code.
+///
+/// # Errors
+/// If the data do not fit the model, its code has no such values, or the file cannot be written.
+pub fn write_codes(
+    path: &Path,
+    form: Form,
+    opened: &Opened,
+    parts: &[(Option<&str>, &Given)],
+    values: &[Value],
+) -> Result<()> {
+    let model = &opened.model;
+    let Some((split, given)) = parts.first() else {
+        return Ok(());
     };
-    let first = model
-        .encode(&examples.clone().first(1))
-        .next()
-        .transpose()?;
+    let examples = to_encode(opened, given, values)?;
+    let first = model.encode(&examples.first(1)).next().transpose()?;
     let first = first.unwrap_or_default();
     let mut fields = vec![Field::text("id")];
-    let classes = given.classes();
-    if !classes.is_empty() {
-        fields.push(Field::text("class"));
-    }
-    for (name, values) in columns(&first, &args.values)? {
+    fields.extend(split.map(|_| Field::text("split")));
+    let has_classes = !given.classes().is_empty();
+    fields.extend(has_classes.then(|| Field::text("class")));
+    for (name, values) in columns(&first, values)? {
         let field = |place| match values {
             Values::Numbers(_) => Field::number(format!("{name}_{place}")),
             Values::Indices(_) => Field::count(format!("{name}_{place}")),
         };
         fields.extend((0..values.len()).map(field));
     }
-
-    write_table(&path, form, &fields, given.len(), |rows| {
-        let mut number = 0;
-        for codes in model.encode(&examples) {
-            let codes = codes?;
-            let columns = columns(&codes, &args.values)?;
-            let count = codes.mean.len() / model.latent();
-            for row in 0..count {
-                let mut cells = vec![Cell::Text(given.id(number)?)];
-                if !classes.is_empty() {
-                    cells.push(Cell::Text(given.class_name(number).to_owned()));
+    let total = parts.iter().map(|(_, given)| given.len()).sum();
+    write_table(path, form, &fields, total, |rows| {
+        for (split, given) in parts {
+            let mut number = 0;
+            for codes in model.encode(&to_encode(opened, given, values)?) {
+                let codes = codes?;
+                let columns = columns(&codes, values)?;
+                let count = codes.mean.len() / model.latent();
+                for row in 0..count {
+                    let mut cells = vec![Cell::Text(given.id(number)?)];
+                    cells.extend(split.map(|split| Cell::Text(split.to_owned())));
+                    if has_classes {
+                        cells.push(Cell::Text(given.class_name(number).to_owned()));
+                    }
+                    for (_, values) in &columns {
+                        values.push(row, count, &mut cells);
+                    }
+                    rows.row(&cells)?;
+                    number += 1;
                 }
-                for (_, values) in &columns {
-                    values.push(row, count, &mut cells);
-                }
-                rows.row(&cells)?;
-                number += 1;
             }
         }
         Ok(())
-    })?;
-    let (count, width) = (thousands(given.len() as f64), model.latent());
-    opened.say(&format!("{count} codes of {width} numbers"), &path);
-    Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// These numbers of each code, one after the other. `[examples, numbers]`
+///
+/// # Errors
+/// If the codes have no such values, or they are no numbers.
+pub fn numbers(codes: &Codes, values: &[Value], latent: usize) -> Result<Vec<f32>> {
+    let columns = columns(codes, values)?;
+    if columns
+        .iter()
+        .any(|(_, values)| matches!(values, Values::Indices(_)))
+    {
+        bail!("--values indices: entries of a codebook are no numbers to compute with; take mean");
+    }
+    let count = codes.mean.len() / latent;
+    let mut cells = Vec::new();
+    for row in 0..count {
+        columns
+            .iter()
+            .for_each(|(_, values)| values.push(row, count, &mut cells));
+    }
+    let number = |cell| match cell {
+        Cell::Number(value) => value,
+        _ => f32::NAN,
+    };
+    Ok(cells.into_iter().map(number).collect())
 }
 
 /// Values of the codes of some examples, row after row.

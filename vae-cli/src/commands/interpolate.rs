@@ -112,7 +112,7 @@ pub fn run(args: &InterpolateArgs) -> Result<ExitCode> {
             let png = picture(&all, &at, data)?.png;
             write(&path, |out| Ok(out.write_all(&png)?))?;
         }
-        Form::Png => {
+        Form::Png | Form::Svg => {
             let way = |of: &Between| Way {
                 name: of.name(),
                 rows: of.rows.clone(),

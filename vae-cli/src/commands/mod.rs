@@ -9,13 +9,16 @@ pub mod datasets;
 pub mod decode;
 pub mod denoise;
 pub mod encode;
+pub mod features;
 mod figures;
 pub mod info;
 pub mod interpolate;
 mod items;
+pub mod map;
 pub mod reconstruct;
 pub mod sample;
 pub mod score;
+pub mod search;
 pub mod train;
 pub mod traverse;
 mod using;
@@ -63,6 +66,9 @@ commands! {
     Traverse(traverse::TraverseArgs) => traverse::run,
     Denoise(denoise::DenoiseArgs) => denoise::run,
     Complete(complete::CompleteArgs) => complete::run,
+    Features(features::FeaturesArgs) => features::run,
+    Search(search::SearchArgs) => search::run,
+    Map(map::MapArgs) => map::run,
     Variants(variants::VariantsArgs) => variants::run,
     Datasets(datasets::DatasetsArgs) => datasets::run,
     Backends(backends::BackendsArgs) => backends::run,

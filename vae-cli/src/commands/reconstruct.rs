@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::{Result, bail};
 use clap::Args;
 use vae_data::npy_header;
-use vae_variants::{Description, Reconstructions};
+use vae_variants::{Description, Reconstructions, mean_error};
 
 use crate::{
     commands::using::{DataArgs, Given, ModelArgs, out},
@@ -163,9 +163,7 @@ fn table(
     let errors = batch.errors(shown);
     let rows = errors.chunks_exact(width).enumerate();
     let rows = rows.map(|(row, errors)| {
-        let known = errors.iter().copied().filter(|error| !error.is_nan());
-        let count = known.clone().count();
-        let error = known.sum::<f32>() / count.max(1) as f32;
+        let error = mean_error(errors);
         mean.add(error);
         let worst = (0..width).filter(|&at| !errors[at].is_nan());
         let worst = worst.max_by(|&a, &b| errors[a].total_cmp(&errors[b]));

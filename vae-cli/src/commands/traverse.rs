@@ -188,7 +188,7 @@ fn write_as(
                 .picture(&values, at.len(), texts)?
                 .png
         }
-        Form::Png => {
+        Form::Png | Form::Svg => {
             let way = |of: &Traversed| Way {
                 name: of.label().replace('\n', ", "),
                 rows: of.rows.clone(),

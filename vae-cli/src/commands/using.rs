@@ -13,9 +13,10 @@ use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
 };
+use serde::{Deserialize, Serialize};
 use vae_data::{
-    DataConfig, Dataset, ImageSize, MemoryDataset, Part, Source, UNLABELLED, ValueRange, open,
-    open_like, resized,
+    DataConfig, Dataset, ImageSize, MemoryDataset, Part, Source, UNLABELLED, ValueRange,
+    fingerprint, open, open_like, resized,
 };
 use vae_results::RunFolder;
 use vae_variants::{Examples, Trained, is_model, prepare};
@@ -130,7 +131,7 @@ impl ModelArgs {
 }
 
 /// The data that a model is used on.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Args, Serialize, Deserialize)]
 pub struct DataArgs {
     /// Data to use the model on: a name or path as in training [default: those of the run]
     #[arg(long, value_name = "NAME|PATH")]
@@ -156,6 +157,8 @@ pub struct DataArgs {
 pub struct Given {
     /// What they are called, for messages.
     pub name: String,
+    /// Which part of them it is.
+    pub part: Part,
     dataset: Arc<dyn Dataset>,
     indices: Vec<u32>,
     /// The column that names them.
@@ -190,23 +193,15 @@ impl Opened {
     /// # Errors
     /// As [`Opened::data`].
     pub fn data_or(&self, args: &DataArgs, default: Part) -> Result<Given> {
-        let Self { settings, .. } = self;
-        let mut config = settings.data.clone();
-        if let Some(label) = &args.label {
-            config.label = Some(label.clone());
-        }
-        if let Some(id) = args.id.iter().find(|id| !config.categorical.contains(id)) {
-            config.drop.retain(|column| column != id);
-            config.categorical.push(id.clone());
-        }
-        let shape = &self.model.data().shape;
-        if let (true, Some([channels, height, width])) = (args.resize, shape.image()) {
-            config.image_size = Some(ImageSize::new(height, width)?);
-            config.color = match channels {
-                1 => vae_data::Color::Grey,
-                _ => vae_data::Color::Rgb,
-            };
-        }
+        self.data_seeded(args, default, self.settings.seed)
+    }
+
+    /// As [`Opened::data_or`], split by another seed than that of the run.
+    ///
+    /// # Errors
+    /// As [`Opened::data`].
+    pub fn data_seeded(&self, args: &DataArgs, default: Part, seed: u64) -> Result<Given> {
+        let mut config = self.config(args)?;
         let source = match &args.dataset {
             Some(dataset) => {
                 if !self.model.description().variant.is_conditional() {
@@ -222,7 +217,41 @@ impl Opened {
         };
         let of_file = args.dataset.as_ref().map(|_| Part::All);
         let part = args.split.or(of_file).unwrap_or(default);
-        self.part(source, part, &config, args)
+        self.part(source, part, &config, args, seed)
+    }
+
+    /// The settings of the data, but for their name.
+    fn config(&self, args: &DataArgs) -> Result<DataConfig> {
+        let mut config = self.settings.data.clone();
+        if let Some(label) = &args.label {
+            config.label = Some(label.clone());
+        }
+        if let Some(id) = args.id.iter().find(|id| !config.categorical.contains(id)) {
+            config.drop.retain(|column| column != id);
+            config.categorical.push(id.clone());
+        }
+        let shape = &self.model.data().shape;
+        if let (true, Some([channels, height, width])) = (args.resize, shape.image()) {
+            config.image_size = Some(ImageSize::new(height, width)?);
+            config.color = match channels {
+                1 => vae_data::Color::Grey,
+                _ => vae_data::Color::Rgb,
+            };
+        }
+        Ok(config)
+    }
+
+    /// SHA-256 of the data, by which they are known again.
+    ///
+    /// # Errors
+    /// If they cannot be found or read.
+    pub fn fingerprint(&self, args: &DataArgs) -> Result<String> {
+        let mut config = self.config(args)?;
+        if let Some(dataset) = &args.dataset {
+            config.dataset.clone_from(dataset);
+            config.drop = Vec::new();
+        }
+        Ok(fingerprint(&config)?)
     }
 
     fn part(
@@ -231,8 +260,9 @@ impl Opened {
         part: Part,
         config: &DataConfig,
         args: &DataArgs,
+        seed: u64,
     ) -> Result<Given> {
-        let (mut dataset, mut indices) = source.part(part, config, self.settings.seed)?;
+        let (mut dataset, mut indices) = source.part(part, config, seed)?;
         if let Some(first) = args.first {
             indices.truncate(first as usize);
         }
@@ -263,6 +293,7 @@ impl Opened {
         }
         Ok(Given {
             name: source.name,
+            part,
             dataset,
             indices,
             id,
@@ -377,6 +408,7 @@ impl Given {
         Ok(Self {
             name: self.name.clone(),
             dataset: Arc::new(dataset),
+            part: self.part,
             indices: (0..self.len() as u32).collect(),
             id: None,
         })
@@ -399,6 +431,29 @@ impl Given {
         (label != UNLABELLED).then_some(label as usize)
     }
 
+    /// The class of each example, where it is known.
+    pub fn labels(&self) -> Vec<Option<u32>> {
+        let label = |number| self.class(number).map(|class| class as u32);
+        (0..self.len()).map(label).collect()
+    }
+
+    /// An example as the data have it. `[features]`
+    ///
+    /// # Errors
+    /// If the data cannot be read.
+    pub fn read(&self, number: usize) -> Result<Vec<f32>> {
+        let mut row = vec![0.0; self.dataset.shape().features()];
+        self.dataset.read(self.indices[number] as usize, &mut row)?;
+        Ok(row)
+    }
+
+    /// The same, at most `most` of them, evenly from all.
+    pub fn thinned(&self, most: usize) -> Self {
+        let (count, kept) = (self.len(), self.len().min(most));
+        let numbers: Vec<_> = (0..kept).map(|number| number * count / kept).collect();
+        self.only(&numbers)
+    }
+
     /// Nine of ten examples, and every tenth, to choose by.
     pub fn split_off(&self) -> (Self, Self) {
         let numbers = 0..self.len();
@@ -413,6 +468,7 @@ impl Given {
     pub fn only(&self, numbers: &[usize]) -> Self {
         Self {
             name: self.name.clone(),
+            part: self.part,
             dataset: self.dataset.clone(),
             indices: numbers.iter().map(|&number| self.indices[number]).collect(),
             id: self.id,

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use csv::Writer;
+use serde_json::json;
 
 use super::{Cell, Field, Rows};
 
@@ -27,6 +28,11 @@ impl Rows for Csv<'_> {
                 Cell::Number(value) => self.out.write_field(value.to_string())?,
                 Cell::Count(value) => self.out.write_field(value.to_string())?,
                 Cell::Text(text) => self.out.write_field(text)?,
+                Cell::Near(rows) => {
+                    let (ids, distances): (Vec<_>, Vec<_>) = rows.iter().copied().unzip();
+                    let all = json!({"ids": ids, "distances": distances});
+                    self.out.write_field(all.to_string())?;
+                }
             }
         }
         Ok(self.out.write_record(None::<&[u8]>)?)

@@ -28,6 +28,8 @@ pub const STDOUT: &str = "-";
 pub enum Form {
     /// A picture.
     Png,
+    /// A picture of lines.
+    Svg,
     /// A moving picture.
     Gif,
     /// Comma-separated values.
@@ -39,12 +41,20 @@ pub enum Form {
 }
 
 impl Form {
-    const ALL: [Self; 5] = [Self::Png, Self::Gif, Self::Csv, Self::Parquet, Self::Npy];
+    const ALL: [Self; 6] = [
+        Self::Png,
+        Self::Svg,
+        Self::Gif,
+        Self::Csv,
+        Self::Parquet,
+        Self::Npy,
+    ];
 
     /// How the names of such files end.
     fn ending(self) -> &'static str {
         match self {
             Self::Png => "png",
+            Self::Svg => "svg",
             Self::Gif => "gif",
             Self::Csv => "csv",
             Self::Parquet => "parquet",
@@ -90,6 +100,8 @@ pub enum Kind {
     Count,
     /// Text.
     Text,
+    /// Other rows with their distances.
+    Near,
 }
 
 /// A column of a table that is written.
@@ -113,6 +125,11 @@ impl Field {
     /// A column of text.
     pub fn text(name: impl Into<String>) -> Self {
         Self::new(name, Kind::Text)
+    }
+
+    /// A column of other rows, counted from 0, with their distances.
+    pub fn near(name: impl Into<String>) -> Self {
+        Self::new(name, Kind::Near)
     }
 
     /// The columns of the data of a model.
@@ -147,6 +164,8 @@ pub enum Cell {
     Count(i64),
     /// Text; what is missing is empty.
     Text(String),
+    /// Other rows, counted from 0, with their distances.
+    Near(Vec<(u32, f32)>),
 }
 
 /// Takes the rows of a table, one after the other.
@@ -181,7 +200,9 @@ pub fn write_table(
             Form::Csv => Box::new(csv::Csv::new(out, fields)?),
             Form::Parquet => Box::new(parquet::Parquet::new(out, fields)?),
             Form::Npy => Box::new(npy::Npy::new(out, fields, count)?),
-            Form::Png | Form::Gif => bail!("a table is no picture: --out FILE.csv, for example"),
+            Form::Png | Form::Svg | Form::Gif => {
+                bail!("a table is no picture: --out FILE.csv, for example")
+            }
         };
         fill(&mut *rows)?;
         rows.end()

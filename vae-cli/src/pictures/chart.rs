@@ -21,6 +21,19 @@ const SPACE: i32 = 44;
 const TITLE: i32 = 30;
 const TEXT: i32 = 24;
 
+/// Size of a text over points, and the places of its white rim.
+const NAME: i32 = 40;
+const AROUND: [(i32, i32); 8] = [
+    (-4, 0),
+    (4, 0),
+    (0, -4),
+    (0, 4),
+    (-3, -3),
+    (3, -3),
+    (-3, 3),
+    (3, 3),
+];
+
 /// Numbers above this are not drawn: differences of larger ones may overflow.
 const LARGEST: f64 = 1e300;
 
@@ -45,6 +58,9 @@ type Area<D> = DrawingArea<D, Shift>;
 /// Values to the right and upwards.
 pub type Points = Vec<(f64, f64)>;
 
+/// A text and where its middle is.
+pub type Text = ((f64, f64), String);
+
 /// Coloured texts above the charts.
 pub type Legend = Vec<(Rgb, String)>;
 
@@ -53,6 +69,19 @@ pub type Legend = Vec<(Rgb, String)>;
 /// # Errors
 /// If there are too many charts for one picture.
 pub fn picture(charts: &[Chart<'_>], size: (u32, u32), legend: &Legend) -> Result<Picture> {
+    picture_with(charts, size, legend, &[])
+}
+
+/// As [`picture`], with texts at points of each chart.
+///
+/// # Errors
+/// As [`picture`].
+pub fn picture_with(
+    charts: &[Chart<'_>],
+    size: (u32, u32),
+    legend: &Legend,
+    over: &[Text],
+) -> Result<Picture> {
     let columns = match charts.len() {
         4 => 2,
         count @ ..=9 => count.min(3),
@@ -68,10 +97,10 @@ pub fn picture(charts: &[Chart<'_>], size: (u32, u32), legend: &Legend) -> Resul
     let height = rows as u32 * size.1 * 2 + LEGEND as u32;
     let mut image = blank(width as usize, height as usize, [255; 3])?;
     let backend = BitMapBackend::with_buffer(&mut image, (width, height));
-    draw(backend, charts, (rows, columns), &texts)?;
+    draw(backend, charts, (rows, columns), &texts, over)?;
     let mut svg = String::new();
     let backend = SVGBackend::with_string(&mut svg, (width, height));
-    draw(backend, charts, (rows, columns), &texts)?;
+    draw(backend, charts, (rows, columns), &texts, over)?;
     let pixels = |part| format!("width=\"{}\" height=\"{}\"", width / part, height / part);
     let svg = svg.replacen(&pixels(1), &pixels(2), 1);
     Picture::new(&thumbnail(&image, width / 2, height / 2), Some(svg))
@@ -82,6 +111,7 @@ fn draw(
     charts: &[Chart<'_>],
     shape: (usize, usize),
     texts: &[(&String, TextStyle<'_>, i32)],
+    over: &[Text],
 ) -> Result<()> {
     let area = backend.into_drawing_area();
     area.fill(&WHITE)?;
@@ -90,11 +120,15 @@ fn draw(
     }
     let areas = area.split_vertically(LEGEND).1.split_evenly(shape);
     let mut areas = charts.iter().zip(areas);
-    areas.try_for_each(|(chart, area)| chart.draw(&area))
+    areas.try_for_each(|(chart, area)| chart.draw(&area, over))
 }
 
 impl Chart<'_> {
-    fn draw<D: DrawingBackend<ErrorType: 'static>>(&self, area: &Area<D>) -> Result<()> {
+    fn draw<D: DrawingBackend<ErrorType: 'static>>(
+        &self,
+        area: &Area<D>,
+        over: &[Text],
+    ) -> Result<()> {
         let (title, [across, mut up], marks) = (&self.0, self.1, &self.2);
         let points = || marks.iter().flat_map(|mark| &mark.2);
         if !points().any(|at| drawable(at.1)) {
@@ -137,6 +171,22 @@ impl Chart<'_> {
                 None if style.filled => chart.draw_series([Polygon::new(&points[..], *style)])?,
                 None => chart.draw_series([PathElement::new(&points[..], *style)])?,
             };
+        }
+        // White around the letters.
+        for (around, ink) in [(true, [255; 3]), (false, INK)] {
+            let style = text::style(NAME, HPos::Center, ink)?;
+            let shifts = match around {
+                true => &AROUND[..],
+                false => &[(0, 0)],
+            };
+            let texts = over
+                .iter()
+                .flat_map(|(at, text)| shifts.iter().map(move |by| (at, text, *by)));
+            let texts = texts.map(|(at, text, by)| {
+                EmptyElement::at(*at)
+                    + plotters::element::Text::new(text.clone(), by, style.clone())
+            });
+            chart.draw_series(texts)?;
         }
         let left = chart.plotting_area().get_pixel_range().0.start - area.get_base_pixel().0;
         let title = text::shorten(title, TITLE, area.dim_in_pixel().0 as i32 - left - 16)?;

@@ -152,6 +152,39 @@ pub enum Row<'a> {
     Difference(&'a [f32], &'a [f32]),
 }
 
+/// Draws rows of `columns` images, with a space after the first of each; each of `rows` is the label of a row.
+///
+/// # Errors
+/// As [`samples`].
+pub fn neighbours(
+    values: &[f32],
+    columns: usize,
+    data: &Description,
+    rows: &[String],
+) -> Result<Picture> {
+    let shape = shape(data)?;
+    let count = examples("images", values, data)?;
+    ensure!(
+        rows.len() * columns == count,
+        "{count} images cannot be in {} rows of {columns}",
+        rows.len()
+    );
+    let tone = Tone::of(data, values);
+    let wide = columns + 1;
+    let texts = Texts::beside(rows);
+    let image = grid(shape, rows.len() * wide, wide, texts, |number, at| {
+        let (row, column) = (number / wide, number % wide);
+        match column {
+            1 => BACKGROUND,
+            _ => {
+                let number = row * columns + column.saturating_sub(1);
+                tone.color(&pixel(values, shape, number, at))
+            }
+        }
+    })?;
+    Picture::new(&image, None)
+}
+
 /// Channels, height and width.
 pub(super) fn shape(data: &Description) -> Result<[usize; 3]> {
     let shape = data.shape.image();

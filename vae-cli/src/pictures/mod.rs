@@ -8,6 +8,7 @@ mod completions;
 mod curves;
 mod images;
 mod moving;
+mod scatter;
 mod table;
 mod text;
 mod tone;
@@ -24,8 +25,9 @@ use tone::Rgb;
 pub use anomalies::{distribution, roc};
 pub use completions::completions;
 pub use curves::curves;
-pub use images::{COLUMNS, DIFFERENCE, Row, Sheet, Texts, samples};
+pub use images::{COLUMNS, DIFFERENCE, Row, Sheet, Texts, neighbours, samples};
 pub use moving::moving;
+pub use scatter::{Colors, scatter};
 pub use table::histograms;
 pub use ways::{Way, ways};
 

@@ -22,6 +22,7 @@ pub struct Examples<'a> {
     /// Whether the examples are the user's, and not those of a split that was prepared for the training.
     pub(super) is_raw: bool,
     pub(super) is_corrupted: bool,
+    pub(super) hides_class: bool,
     pub(super) shown: Shown,
     pub(super) temperature: f64,
     pub(super) batch_size: usize,
@@ -37,6 +38,7 @@ impl<'a> Examples<'a> {
             subset,
             is_raw,
             is_corrupted: false,
+            hides_class: false,
             shown: Shown {
                 is_drawn: false,
                 draw: Draw::Mean,
@@ -84,6 +86,15 @@ impl<'a> Examples<'a> {
     pub fn corrupted(self) -> Self {
         Self {
             is_corrupted: true,
+            ..self
+        }
+    }
+
+    /// Does not tell the model the class: a variant that guesses it where it is not known does so for all.
+    #[must_use]
+    pub fn without_class(self) -> Self {
+        Self {
+            hides_class: true,
             ..self
         }
     }
@@ -165,7 +176,23 @@ impl<'a> Examples<'a> {
             batches: batcher.epoch(0, 0),
             progress: self.progress,
             stop: self.stop,
+            classes: match self.hides_class {
+                true => self.subset.classes().len(),
+                false => 0,
+            },
         }
+    }
+
+    /// Their features as they are, in the scale of the data's model, batch after batch: one-hot levels, and NaN where a
+    /// cell is missing. `[batch, features]`
+    pub(super) fn features(&self) -> impl Iterator<Item = Result<Vec<f32>>> + 'a {
+        let batcher = Batcher::sequential(self.subset.clone(), self.batch_size.max(1), self.seed);
+        self.stream(batcher).map(|host| Ok(host?.target))
+    }
+
+    /// The work on examples, as long as there is one to say how far it is and whether it should end.
+    pub(super) fn watched(&self) -> (&'a dyn Progress, Option<&'a AtomicBool>) {
+        (self.progress, self.stop)
     }
 }
 
@@ -174,6 +201,8 @@ pub(super) struct Stream<'a> {
     batches: Batches,
     progress: &'a dyn Progress,
     stop: Option<&'a AtomicBool>,
+    /// Classes that the model is not told.
+    classes: usize,
 }
 
 impl Iterator for Stream<'_> {
@@ -183,9 +212,10 @@ impl Iterator for Stream<'_> {
         if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
             return Some(Err(Error::Stopped));
         }
-        let batch = self.batches.next()?;
-        if let Ok(batch) = &batch {
+        let mut batch = self.batches.next()?;
+        if let Ok(batch) = &mut batch {
             self.progress.advance(batch.len as u64);
+            hide(batch, self.classes);
         }
         Some(batch.map_err(Error::from))
     }
@@ -203,6 +233,22 @@ pub(super) type Align = fn(
     &[String],
     Option<&Columns>,
 ) -> std::result::Result<Arc<dyn Dataset>, DataError>;
+
+/// Makes examples such that have no label.
+fn hide(batch: &mut HostBatch, classes: usize) {
+    if classes == 0 {
+        return;
+    }
+    if let Some(labels) = &mut batch.labels {
+        labels.fill(UNLABELLED);
+    }
+    if let Some(condition) = &mut batch.condition {
+        let width = condition.len() / batch.len.max(1);
+        for row in condition.chunks_mut(width.max(1)) {
+            row[..classes].fill(0.0);
+        }
+    }
+}
 
 /// A data set as a model knows it: its columns and levels in the order of the training, its classes by their
 /// names.

@@ -8,11 +8,14 @@ mod condition;
 mod denoise;
 mod engine;
 mod examples;
+mod features;
 mod latents;
+mod map;
 mod open;
 mod reconstruct;
 mod sample;
 mod score;
+mod search;
 mod walk;
 
 use std::sync::Arc;
@@ -27,10 +30,13 @@ pub use completion::{Completing, Completion, Completions};
 pub use condition::Condition;
 pub use engine::Term;
 pub use examples::Examples;
+pub use features::{Features, Labelled, Probed};
 pub use latents::Latents;
-pub use reconstruct::Reconstructions;
+pub use map::{Map, MapMethod};
+pub use reconstruct::{Reconstructions, mean_error};
 pub use sample::{Draw, Sampling};
 pub use score::{Detector, Measure, Scores, Threshold};
+pub use search::{Hit, Indexed, SearchIndex, Speed};
 pub use walk::{Course, Spot};
 
 use engine::{Engine, HostBatches, Under};
@@ -215,6 +221,18 @@ impl Trained {
         let is_drawn = examples.shown.is_drawn;
         let batches = self.batches(examples);
         batches.map(move |batch| batch.map(|(host, step)| self.model.encode(host, &step, is_drawn)))
+    }
+
+    /// The codes of all examples, as [`Codes::mean`] has them. `[examples, latent]`
+    ///
+    /// # Errors
+    /// Those of the data, and [`Error::Stopped`].
+    pub fn codes(&self, examples: &Examples<'_>) -> Result<Vec<f32>> {
+        let mut all = Vec::with_capacity(examples.len() * self.latent());
+        for codes in self.encode(examples) {
+            all.extend(codes?.mean);
+        }
+        Ok(all)
     }
 
     /// The reconstruction term and the other terms of the objective for each example, batch after batch.

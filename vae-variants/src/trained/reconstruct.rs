@@ -61,6 +61,13 @@ impl Reconstructions {
     }
 }
 
+/// The mean of the errors of one example that are known; 0 of none. `[row width]`
+pub fn mean_error(errors: &[f32]) -> f32 {
+    let known = errors.iter().copied().filter(|error| !error.is_nan());
+    let count = known.clone().count();
+    known.sum::<f32>() / count.max(1) as f32
+}
+
 impl Trained {
     /// Each example beside what the model makes of it, batch after batch.
     pub fn reconstruct<'a>(

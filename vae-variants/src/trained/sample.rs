@@ -35,7 +35,7 @@ pub struct Sampling {
 }
 
 /// Rows that are drawn at least to bring columns to their distributions.
-const MATCHED: usize = 2_000;
+const MATCHED: usize = 20_000;
 
 /// Numbers of components that a mixture of codes is tried with.
 const COMPONENTS: [usize; 6] = [1, 2, 5, 10, 20, 40];
