@@ -19,7 +19,8 @@ The lower half of MNIST test digits:
     python complete.py digits FOLDER lower.npy
 
 FOLDER has the four IDX files. It prints the mean squared error of a pixel of the lower half of the mean image of the 60,000
-training digits, of the training digit whose upper half is nearest (Euclidean), and of lower.npy.
+training digits, of the training digit whose upper half is nearest (Euclidean), and of lower.npy, over as many test digits as
+that has (`--first N` completes the first N).
 
 Needs NumPy, and scikit-learn for tables.
 """
@@ -69,7 +70,7 @@ def score(folder, *files):
 
     def error(filled):
         assert filled.shape == truth.shape and not np.isnan(filled).any()
-        assert (filled[~removed].astype(np.float32) == gaps[~removed].astype(np.float32)).all() or filled is None
+        assert (filled[~removed].astype(np.float32) == gaps[~removed].astype(np.float32)).all()
         return np.sqrt((((filled - truth) / spread)[removed] ** 2).mean())
 
     def imputed(by):
@@ -93,17 +94,16 @@ def images(path):
     return np.frombuffer(data, np.uint8, offset=16).reshape(-1, 784).astype(np.float32) / 255
 
 
-def digits(folder, *completed):
+def digits(folder, completed):
     find = lambda name: next(path for path in [Path(folder) / name, Path(folder) / f"{name}.gz"] if path.exists())
     train, test = (images(find(f"{part}-images-idx3-ubyte")) for part in ("train", "t10k"))
-    half = 392
+    found, half = np.load(completed).reshape(-1, 784), 392
+    test = test[: len(found)]
     upper, lower = test[:, :half], test[:, half:]
     error = lambda of: ((of - lower) ** 2).mean()
-    print(f"mean image: {error(train[:, half:].mean(0)):.5f}")
-    for path in completed:
-        found = np.load(path).reshape(len(test), 784)
-        assert (found[:, :half] == upper).all(), "the given half has changed"
-        print(f"{path}: {error(found[:, half:]):.5f}", flush=True)
+    assert (found[:, :half] == upper).all(), "the given half has changed"
+    print(f"{len(test)} digits, mean image: {error(train[:, half:].mean(0)):.5f}")
+    print(f"{completed}: {error(found[:, half:]):.5f}", flush=True)
     squares = (train[:, :half] ** 2).sum(1)
     nearest = [(squares - 2 * part @ train[:, :half].T).argmin(1) for part in np.array_split(upper, 20)]
     print(f"nearest training digit: {error(train[np.concatenate(nearest)][:, half:]):.5f}")

@@ -100,6 +100,15 @@ pub fn table(
         .filter(|column| given.id_column() != Some(*column))
         .collect();
 
+    let is_text = |column: &&usize| all[**column] != ColumnKind::Number;
+    if let (Form::Npy, Some(&text)) = (form, columns.iter().find(is_text)) {
+        bail!(
+            "--out {}: an array holds numbers, and column `{}` holds {}: --out FILE.csv or FILE.parquet",
+            path.display(),
+            names[text],
+            all[text].noun()
+        );
+    }
     let named = given.id_column().map(|column| names[column].clone());
     let has_ids = named.is_some() || data.name(given.index(0)).is_some();
     let mut fields = Vec::new();
