@@ -64,7 +64,8 @@ def tvae(train, out, seed="1", epochs="300"):
     start, processor = time.time(), time.process_time()
     model = TVAE(epochs=int(epochs), enable_gpu=False)
     model.fit(table.fillna({name: MISSING for name in names}), names)
-    print(f"TVAE, {epochs} epochs: {time.time() - start:.1f} s, {time.process_time() - processor:.1f} s of the processor")
+    seconds, processor = time.time() - start, time.process_time() - processor
+    print(f"TVAE, {epochs} epochs: {seconds:.1f} s, {processor:.1f} s of the processor")
     model.sample(len(table)).replace(MISSING, np.nan).to_csv(out, index=False)
 
 
