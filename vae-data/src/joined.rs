@@ -4,27 +4,28 @@ use std::sync::Arc;
 
 use crate::{ColumnKind, DataError, DataShape, Dataset, ValueRange};
 
-/// The examples of one data set and then those of another, of the same shape, columns and classes.
-pub(crate) struct Joined {
+/// Two data sets of the same shape, columns and classes.
+struct Joined {
     first: Arc<dyn Dataset>,
     second: Arc<dyn Dataset>,
 }
 
-impl Joined {
-    /// # Errors
-    /// [`DataError::Setting`] if there are more than 2^32 examples.
-    pub fn new(
-        first: Arc<dyn Dataset>,
-        second: Arc<dyn Dataset>,
-    ) -> Result<Arc<dyn Dataset>, DataError> {
-        let count = first.len() + second.len();
-        if count > u32::MAX as usize {
-            let bound = "a part: all of them are more than 2^32 examples";
-            return Err(DataError::setting("split", "all", bound));
-        }
-        Ok(Arc::new(Self { first, second }))
+/// The examples of `first` and then those of `second`.
+///
+/// # Errors
+/// [`DataError::Setting`] if there are more than 2^32 examples.
+pub(crate) fn joined(
+    first: Arc<dyn Dataset>,
+    second: Arc<dyn Dataset>,
+) -> Result<Arc<dyn Dataset>, DataError> {
+    if first.len() + second.len() > u32::MAX as usize {
+        let bound = "a part: all of them are more than 2^32 examples";
+        return Err(DataError::setting("split", "all", bound));
     }
+    Ok(Arc::new(Joined { first, second }))
+}
 
+impl Joined {
     fn at(&self, index: usize) -> (&dyn Dataset, usize) {
         match index.checked_sub(self.first.len()) {
             None => (&*self.first, index),

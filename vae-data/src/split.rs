@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::choices::choices;
-use crate::joined::Joined;
+use crate::joined::joined;
 use crate::load::check_source;
 use crate::random::{Stream, permutation, rng};
 use crate::{DataConfig, DataError, Dataset, Source};
@@ -43,7 +43,7 @@ impl Source {
         if part == Part::All {
             return Ok(match &self.test {
                 None => of(&self.train),
-                Some(test) => of(&Joined::new(self.train.clone(), test.clone())?),
+                Some(test) => of(&joined(self.train.clone(), test.clone())?),
             });
         }
         let official_test = self.test.as_ref().map(|test| test.len());

@@ -1,6 +1,10 @@
 //! `vae decode`: what codes stand for.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -138,7 +142,7 @@ pub fn run(args: &DecodeArgs) -> Result<ExitCode> {
 }
 
 /// Opens a file of codes; names and classes are text.
-fn read(path: &PathBuf) -> Result<Arc<dyn Dataset>> {
+fn read(path: &Path) -> Result<Arc<dyn Dataset>> {
     let dataset = path.to_str().context("a path that is no text")?;
     let config = DataConfig::of(dataset);
     let codes = open(&config, &vae_data::NoProgress)?.train;
