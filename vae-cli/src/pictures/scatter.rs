@@ -70,8 +70,8 @@ pub fn scatter(
     // Many points are smaller and more transparent.
     let (radius, opacity) = match count {
         ..=500 => (9, 0.9),
-        ..=3000 => (6, 0.8),
-        ..=20_000 => (4, 0.6),
+        501..=3000 => (6, 0.8),
+        3001..=20_000 => (4, 0.6),
         _ => (3, 0.45),
     };
     let at = |number: usize| points[number].map(f64::from);

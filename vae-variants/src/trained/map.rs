@@ -159,7 +159,7 @@ impl Trained {
             let values: Vec<f64> = values.map(|value| f64::from(*value)).collect();
             let at = |step| Ok(quantile(&values, share(step))? as f32);
             let all: vae_analysis::Result<Vec<_>> = (0..side).map(at).collect();
-            Ok(all.map_err(unfit)?)
+            all.map_err(unfit)
         };
         let (across, up) = (at(0)?, at(1)?);
         let rows = up.iter().rev();
