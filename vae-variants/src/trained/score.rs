@@ -94,7 +94,7 @@ impl Trained {
     pub fn check_measure(&self, measure: Measure) -> Result<()> {
         match measure {
             Measure::Nll if !self.gives_likelihood() => Err(Error::Unfit(format!(
-                "the measure nll needs the likelihood of data, which a {} model does not give: take combined or \
+                "the measure nll needs the likelihood of data, which {} does not give: take combined or \
                  reconstruction",
                 self.description.variant.info().name
             ))),
