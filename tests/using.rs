@@ -68,12 +68,18 @@ fn every_command_on_every_variant() {
             ("interpolate RUN 0 1 --out RUN/way.gif", None),
             ("traverse RUN --steps 3 --rows 2", None),
             ("denoise RUN --noise gaussian:0.3 --first 20", None),
-            ("complete RUN --hide lower --first 5 --steps 8 --out RUN/completed.npy", None),
+            (
+                "complete RUN --hide lower --first 5 --steps 8 --out RUN/completed.npy",
+                None,
+            ),
             (
                 "complete RUN --hide lower --first 5 --steps 8 --method metropolis --out RUN/again.npy",
                 (is_point || has_codebook || name == "hvae").then_some("metropolis"),
             ),
-            ("features RUN --first 100", (name == "cvae").then_some("class")),
+            (
+                "features RUN --first 100",
+                (name == "cvae").then_some("class"),
+            ),
             ("search RUN --build --out RUN/near.csv 0 1", None),
             ("map RUN --first 60 --method pca", None),
             (

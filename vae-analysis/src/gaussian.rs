@@ -147,6 +147,26 @@ impl Gaussian {
         Ok(parts.concat())
     }
 
+    /// What each number of a row adds to its squared Mahalanobis distance: `d_j (C^-1 d)_j` for the difference `d` from the
+    /// mean. They add up to the distance, and one may be negative. `[count, width]`
+    ///
+    /// # Errors
+    /// If the width differs.
+    pub fn contributions(&self, rows: Rows) -> Result<Vec<f64>> {
+        rows.of_width("rows", self.width())?;
+        let blocks: Vec<Rows> = rows.blocks(BLOCK).collect();
+        let parts: Vec<Vec<f64>> = blocks
+            .into_par_iter()
+            .map(|block| {
+                let from = &block.view().mapv(f64::from) - &self.mean; // [rows, width]
+                let white = from.dot(&self.whitening);
+                let parts = white.dot(&self.whitening.t()) * from;
+                parts.into_iter().collect()
+            })
+            .collect();
+        Ok(parts.concat())
+    }
+
     /// Logarithm of the density of each row in nats: `[count]`.
     ///
     /// # Errors

@@ -224,3 +224,20 @@ fn impossible_covariances_are_refused() {
     assert!(gaussian(Array2::eye(2) * f64::NAN, 0.0).is_err());
     assert!(gaussian(Array2::eye(2), 1.5).is_err());
 }
+
+/// By hand: precision (2, -1; -1, 2) / 3 of the covariance (2, 1; 1, 2).
+#[test]
+fn parts_of_a_distance_add_up_to_it() {
+    let covariance = ndarray::array![[2.0, 1.0], [1.0, 2.0]];
+    let gaussian = Gaussian::new(ndarray::array![1.0, -1.0], covariance, 0.0).unwrap();
+    let rows = [4.0, 0.0, 1.0, 2.0];
+    let rows = Rows::new(&rows, 2).unwrap();
+    let parts = gaussian.contributions(rows).unwrap();
+    for (found, expected) in parts.iter().zip([5.0, -1.0 / 3.0, 0.0, 6.0]) {
+        assert!((found - expected).abs() < 1e-12, "{parts:?}");
+    }
+    let sums: Vec<f64> = parts.chunks(2).map(|parts| parts.iter().sum()).collect();
+    for (found, expected) in sums.iter().zip(gaussian.distances(rows).unwrap()) {
+        assert!((found - expected).abs() < 1e-12);
+    }
+}

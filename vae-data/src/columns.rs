@@ -120,6 +120,21 @@ impl Columns {
         }
     }
 
+    /// What the places of a row of a model add up to in each column.
+    ///
+    /// # Shapes
+    /// - `wide`: `[width]`
+    /// - output: `[columns]`
+    pub fn sums(&self, wide: &[f64]) -> Vec<f64> {
+        let mut wide = wide;
+        let sum = |kind: &ColumnKind| {
+            let (places, rest) = wide.split_at(kind.width().min(wide.len()));
+            wide = rest;
+            places.iter().sum()
+        };
+        self.kinds.iter().map(sum).collect()
+    }
+
     /// A value of a row of the table, in the units of the data, as text: a number, a date, a level. Empty
     /// where it is missing, and for a column that does not exist.
     pub fn text(&self, column: usize, value: f32) -> String {

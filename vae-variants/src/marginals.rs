@@ -18,8 +18,8 @@ pub struct Marginal {
     pub quantiles: Vec<f32>,
     /// Whether values repeat, as counts and codes do: then there are none between them.
     pub repeats: bool,
-    /// Whether all values are whole numbers.
-    pub whole: bool,
+    /// Digits after the point, where there are at most 6.
+    pub decimals: Option<u8>,
 }
 
 impl Marginal {
@@ -64,7 +64,7 @@ impl Marginal {
         (count > 0).then(|| Self {
             quantiles: (0..kept).map(at).collect(),
             repeats: 2 * distinct < count,
-            whole: values.iter().all(|value| value.fract() == 0.0),
+            decimals: decimals(&values),
         })
     }
 
@@ -81,9 +81,12 @@ impl Marginal {
             self.quantiles[place.ceil() as usize],
         );
         let value = low + (high - low) * place.fract() as f32;
-        match self.whole {
-            true => value.round(),
-            false => value,
+        match self.decimals {
+            Some(decimals) => {
+                let unit = 10_f64.powi(i32::from(decimals));
+                ((f64::from(value) * unit).round() / unit) as f32
+            }
+            None => value,
         }
     }
 
@@ -96,6 +99,20 @@ impl Marginal {
             rows[place] = self.at((rank as f64 + 0.5) / count);
         }
     }
+}
+
+/// The most digits after the point that a value is written with.
+fn decimals(values: &[f32]) -> Option<u8> {
+    let mut most = 0;
+    for value in values {
+        let text = value.to_string();
+        let digits = text.split_once('.').map_or(0, |(_, digits)| digits.len());
+        most = most.max(digits);
+        if most > 6 {
+            return None;
+        }
+    }
+    Some(most as u8)
 }
 
 #[cfg(test)]
@@ -117,6 +134,9 @@ mod tests {
 
     #[test]
     fn numbers_lie_between_the_quantiles() {
+        let tenths = Marginal::of((0..3000).map(|i| i as f32 / 10.0).collect()).unwrap();
+        assert_eq!((tenths.decimals, tenths.repeats), (Some(1), false));
+        assert!(((tenths.at(0.123) * 10.0).fract().abs() - 0.5).abs() > 0.49);
         let marginal = Marginal::of((0..5000).map(|i| i as f32).collect()).unwrap();
         assert_eq!(marginal.quantiles.len(), QUANTILES);
         for share in [0.1, 0.33, 0.5, 0.9] {

@@ -25,8 +25,8 @@ use crate::{
 /// Find the examples whose codes are nearest to those of others
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-The index holds the codes of examples, of the training split unless --dataset or --split say otherwise. It is built once,
-and then asked and extended. What is asked for are examples of --dataset and --split, by default of the test split, or of
+The index holds the codes of examples. At the first use it is built of the training split, or by --build of what --dataset
+and --split say, and then asked and extended. What is asked for are examples of --dataset and --split, by default of the test split, or of
 files. The answer is a table with the columns query, query_class, rank, id, class and distance; classes only where data
 have them. For images there is a picture, too, as long as the data of the index are where they were.
 
@@ -94,7 +94,7 @@ pub fn run(args: &SearchArgs) -> Result<ExitCode> {
     }
     let path = out(args.index.as_deref(), &args.model.run, "index.vae");
     let (index, is_changed) = match args.build {
-        true => (build(args, &opened, &path)?, true),
+        true => (build(&args.data, &opened, &path)?, true),
         false => extended(args, &opened, &path)?,
     };
     // What was built or added is no query.
@@ -139,24 +139,21 @@ pub fn run(args: &SearchArgs) -> Result<ExitCode> {
 }
 
 /// Builds the index and saves it.
-fn build(args: &SearchArgs, opened: &Opened, path: &Path) -> Result<SearchIndex> {
+fn build(data: &DataArgs, opened: &Opened, path: &Path) -> Result<SearchIndex> {
     let mut index = opened.model.search_index()?;
-    let given = opened.data_or(&args.data, Part::Train)?;
-    add(opened, &mut index, &given, &args.data)?;
+    let given = opened.data_or(data, Part::Train)?;
+    add(opened, &mut index, &given, data)?;
     saved(opened, &index, path)?;
     Ok(index)
 }
 
 /// Opens the index, and adds what is to be added; whether there was anything.
 fn extended(args: &SearchArgs, opened: &Opened, path: &Path) -> Result<(SearchIndex, bool)> {
-    if !path.exists() {
-        bail!(
-            "there is no index at {}: build one by `vae search {} --build`",
-            path.display(),
-            opened.folder.display()
-        );
-    }
-    let mut index = opened.model.open_index(path)?;
+    let mut index = match path.exists() {
+        true => opened.model.open_index(path)?,
+        // At the first use, of what the model was trained on.
+        false => build(&DataArgs::default(), opened, path)?,
+    };
     for dataset in &args.add {
         let data = DataArgs {
             dataset: Some(dataset.clone()),

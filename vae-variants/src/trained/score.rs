@@ -68,8 +68,9 @@ impl Measure {
 pub struct Scores {
     /// How unusual each is. `[examples]`
     pub scores: Vec<f32>,
-    /// The part that each number of the data has in what is unusual: its squared error over that of the training
-    /// examples, divided by the sum of those; they add up to 1. 0 for what is missing. `[examples, row width]`
+    /// The part that each number of the data has in what is unusual; they add up to 1. With [`Measure::Combined`] on tables it is what
+    /// the number adds to the squared distance from the Gaussian, else its squared error over that of the training
+    /// examples. 0 for what is missing. `[examples, row width]`
     pub contributions: Vec<f32>,
 }
 
@@ -117,7 +118,7 @@ impl Trained {
             let views = self.views(detector.measure(), host, &step);
             Ok(Scores {
                 scores: detector.scores(&views)?,
-                contributions: detector.contributions(&views),
+                contributions: detector.contributions(&views, self.description.table.as_ref())?,
             })
         }))
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use vae_analysis::{Gaussian, Rows, nearest, quantile, threshold_of_false_positives};
 use vae_core::{Error, Result};
-use vae_data::{Stream, random::permutation, rng};
+use vae_data::{Columns, Stream, random::permutation, rng};
 
 use super::{Measure, Trained, Views};
 use crate::Examples;
@@ -307,23 +307,39 @@ impl Detector {
         Ok((0..queries.count()).map(of_row).collect())
     }
 
-    pub(super) fn contributions(&self, views: &Views) -> Vec<f32> {
+    /// The part of each number of the data in what is unusual: by the Gaussian of the rows, or the errors of the
+    /// reconstruction where there is none.
+    pub(super) fn contributions(&self, views: &Views, table: Option<&Columns>) -> Result<Vec<f32>> {
         let width = self.state.errors.len();
-        let parts = views.errors.chunks(width).flat_map(|errors| {
-            let pairs = errors.iter().zip(&self.state.errors);
-            let parts: Vec<f64> = pairs
-                .map(|(&error, &usual)| match error.is_nan() {
-                    true => 0.0,
-                    false => f64::from(error) / (usual + super::TINY),
-                })
-                .collect();
-            let sum: f64 = parts.iter().sum();
-            parts.into_iter().map(move |part| match sum > 0.0 {
-                true => (part / sum) as f32,
+        let parts: Vec<f64> = match (&self.state.gaussian, self.state.measure) {
+            (Some(gaussian), Measure::Combined) => {
+                let rows = Rows::new(&views.rows, self.state.width).map_err(unfit)?;
+                let parts = gaussian.contributions(rows).map_err(unfit)?;
+                match table {
+                    None => parts,
+                    Some(table) => {
+                        let rows = parts.chunks(self.state.width);
+                        rows.flat_map(|row| table.sums(row)).collect()
+                    }
+                }
+            }
+            _ => {
+                let usual = self.state.errors.iter().cycle();
+                let pairs = views.errors.iter().zip(usual);
+                pairs
+                    .map(|(&error, usual)| f64::from(error) / (usual + super::TINY))
+                    .collect()
+            }
+        };
+        let shares = parts.chunks(width).flat_map(|parts| {
+            // What is missing is NaN, which is no maximum.
+            let sum: f64 = parts.iter().map(|part| part.max(0.0)).sum();
+            parts.iter().map(move |part| match sum > 0.0 {
+                true => (part.max(0.0) / sum) as f32,
                 false => 0.0,
             })
         });
-        parts.collect()
+        Ok(shares.collect())
     }
 }
 
