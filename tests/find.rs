@@ -108,12 +108,9 @@ fn features_are_probed_and_written() {
 fn an_index_is_built_asked_and_extended() {
     let place = Place::new();
     place.run(&format!("{SMALL} --out run --quiet"));
-    assert_says(
-        &place.fail("search run 1"),
-        &["no index", "search run --build"],
-    );
-    let built = place.run("search run --build");
-    assert_says(&text(built.stderr), &["index of 600 codes"]);
+    let built = place.run("search run 1");
+    assert_says(&text(built.stderr), &["index of 600 codes", "1 queries"]);
+    place.run("search run --build");
     let found = place.run("search run 0 7 --k 3");
     assert_says(
         &text(found.stderr),

@@ -186,7 +186,7 @@ fn runs_of_an_earlier_version_go_on_to_the_same_end() {
             assert!(apart < 1e-3, "{variant}, {name}: {found}, not {expected}");
         }
     }
-    place.run("sample finished --count 5 --threads 1 --out new.csv");
+    place.run("sample finished --count 5 --draw mean --threads 1 --out new.csv");
     let numbers = |name: &str| -> Vec<f32> {
         let text = std::fs::read_to_string(place.join(name)).unwrap();
         let cells = text.lines().skip(1).flat_map(|line| line.split(','));

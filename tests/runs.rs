@@ -354,7 +354,7 @@ fn sampling_shows_every_sample_it_was_asked_for() {
     place.run(&format!("--variant cvae --out run {SMALL}"));
     let output = place.run("sample run --class 7 --count 33 --out seven.png");
     assert_says(
-        &String::from_utf8_lossy(&output.stdout),
+        &String::from_utf8_lossy(&output.stderr),
         &["33 samples written to seven.png"],
     );
     assert!(image::open(place.join("seven.png")).is_ok());

@@ -150,7 +150,7 @@ fn anomalies_of_a_table() {
     let output = place.run("score run --dataset t.csv --out scores.csv");
     assert_says(
         &String::from_utf8_lossy(&output.stderr),
-        &["AUROC 1.0000", "threshold"],
+        &["AUROC 1.0000", "are called anomalies"],
     );
     let rows = lines(&place, "scores.csv");
     assert_eq!(rows[0], "id,score,anomaly,a,b,kind,c");
@@ -250,7 +250,7 @@ fn bad_input_of_a_used_model() {
             &["nowhere is not the folder of a run"][..],
         ),
         (
-            "sample run --temperature -1",
+            "sample run --temperature=-1",
             &["temperature", "from 0 to 10"],
         ),
         ("reconstruct run --out r.gif", &["r.gif", ".png"]),

@@ -46,7 +46,8 @@ pub struct ScoreArgs {
     /// [default: 0.05, or what was used before]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub false_positives: Option<f64>,
-    /// Data without anomalies to choose the threshold on [default: the validation split of the run]
+    /// Data without anomalies to choose the threshold on [default: the validation split of the run; its training split if
+    /// that is small]
     #[arg(long, value_name = "NAME|PATH")]
     pub calibrate: Option<String>,
     /// Learn anew what is usual
@@ -104,6 +105,9 @@ fn share(text: &str) -> Result<f64, String> {
 
 /// The share of usual examples that may be called anomalies, if nothing else is asked for.
 const FALSE_POSITIVES: f64 = 0.05;
+
+/// Examples that a threshold can be chosen on: of fewer the split that was trained on says more than another.
+const ENOUGH: usize = 200;
 
 /// Scores data.
 ///
@@ -350,8 +354,8 @@ fn choose(opened: &Opened, detector: Detector, on: Option<String>, rate: f64) ->
             ..DataArgs::default()
         })?,
         None => match opened.data_or(&DataArgs::default(), Part::Validation) {
-            Ok(validation) => validation,
-            Err(_) => opened.data_or(&DataArgs::default(), Part::Train)?,
+            Ok(validation) if validation.len() >= ENOUGH => validation,
+            _ => opened.data_or(&DataArgs::default(), Part::Train)?,
         },
     };
     let examples = given.examples(opened, "choosing the threshold")?;
@@ -369,9 +373,9 @@ fn choose(opened: &Opened, detector: Detector, on: Option<String>, rate: f64) ->
 pub fn prepare(folder: &Path, model: &Trained, data: &Data, seed: u64) -> Result<()> {
     let training = model.examples_of_split(&data.train)?.seed(seed);
     let detector = model.fit_detector(&training, Measure::default(), seed)?;
-    let split = match data.validation.is_empty() {
-        true => &data.train,
-        false => &data.validation,
+    let split = match data.validation.len() >= ENOUGH {
+        true => &data.validation,
+        false => &data.train,
     };
     let examples = model.examples_of_split(split)?.seed(seed);
     let scores: Result<Vec<_>, _> = model.score(&detector, &examples)?.collect();

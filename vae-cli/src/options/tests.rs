@@ -83,7 +83,9 @@ fn the_short_help_fits_a_screen() {
             command.render_help().to_string(),
             command.render_long_help(),
         );
-        assert!(short.lines().count() <= 40, "{name}: {short}");
+        // The list of commands alone takes 20 lines.
+        let most = if name == "vae" { 52 } else { 40 };
+        assert!(short.lines().count() <= most, "{name}: {short}");
         assert!(
             long.to_string().lines().count() >= short.lines().count(),
             "{name}"

@@ -244,7 +244,11 @@ pub fn number(value: f64, step: f64, largest: f64) -> String {
         return "0".to_owned();
     }
     let magnitude = |v: f64| v.abs().log10().floor() as i32;
-    let digits = |of: i32| usize::try_from(of - magnitude(step * 1.001)).unwrap_or(0);
+    // No step, no digits: 17 tell all numbers apart.
+    let digits = |of: i32| {
+        let digits = of.saturating_sub(magnitude(step * 1.001));
+        usize::try_from(digits).unwrap_or(0).min(17)
+    };
     let text = if (1e-3..1e6).contains(&largest) {
         format!("{value:.*}", digits(0))
     } else {
