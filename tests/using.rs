@@ -183,12 +183,10 @@ blue,0,-40,0.5
         rows[1].split(',').nth(2) == Some("0") && rows[2].split(',').nth(2) == Some("1"),
         "{rows:?}"
     );
-    place.write(
-        "less.csv",
-        "kind,c,a
-red,0,0.5
-",
-    );
+    place.write("one.csv", "kind,c,b,a\nred,0,1,0.5\n");
+    place.run("score run --dataset one.csv --out one-score.csv --quiet");
+    assert_eq!(lines(&place, "one-score.csv").len(), 2);
+    place.write("less.csv", "kind,c,a\nred,0,0.5\n");
     assert_says(
         &place.fail("score run --dataset less.csv"),
         &["`b`", "none of that name"],

@@ -63,7 +63,15 @@ pub fn load_with(
     seed: u64,
     progress: &dyn Progress,
 ) -> Result<Data, DataError> {
-    Data::from_source(open_with(own, config, progress)?, config, seed)
+    let source = open_with(own, config, progress)?;
+    // A model can be used on a single row.
+    if source.train.len() == 1 && source.test.is_none() && !source.pixels {
+        return Err(DataError::Empty {
+            path: source.origin.into(),
+            what: "second row of values, and nothing can be learned from one",
+        });
+    }
+    Data::from_source(source, config, seed)
 }
 
 /// Opens the data that `config` describes, and neither splits nor scales them: as a trained model takes

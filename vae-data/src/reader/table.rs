@@ -163,14 +163,11 @@ impl<'a> Table<'a> {
     pub fn source(mut self) -> Result<Source, DataError> {
         let features = self.columns(Role::Feature);
         let count = self.cells[features[0]].len();
-        let missing = match count {
-            0 => Some("row below the names of its columns"),
-            1 => Some("second row of values, and nothing can be learned from one"),
-            _ => None,
-        };
-        if let Some(what) = missing {
-            let path = self.path.to_owned();
-            return Err(DataError::Empty { path, what });
+        if count == 0 {
+            return Err(DataError::Empty {
+                path: self.path.to_owned(),
+                what: "row below the names of its columns",
+            });
         }
         for (column, role) in self.roles.iter().enumerate() {
             let found = match role {
