@@ -274,3 +274,17 @@ fn bad_input_of_a_used_model() {
     );
     assert_says(&place.fail("encode run"), &["99"]);
 }
+
+/// A full disk in the middle, by the device that is always full.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_named() {
+    let place = Place::new();
+    place.run(&format!("--variant vae {IMAGES} --out run"));
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let mut command = place.command("encode run --split train --out -");
+    let output = command.stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_says(&message, &["cannot write -", "No space left"]);
+}

@@ -53,7 +53,7 @@ pub struct ScoreArgs {
     /// Learn anew what is usual
     #[arg(long)]
     pub refit: bool,
-    /// Class of the anomalies, to compare with [default: the rarer of two]
+    /// Class of the anomalies, to compare with [default: 1 of 0 and 1, else the rarer of two]
     #[arg(long, value_name = "NAME", conflicts_with = "normal")]
     pub anomaly: Option<String>,
     /// Class of what is usual, to compare with; all others are anomalies
@@ -275,7 +275,11 @@ fn anomalies(args: &ScoreArgs, given: &Given) -> Result<Option<(String, Vec<bool
             let counts = both
                 .each_ref()
                 .map(|truth| truth.iter().filter(|&&is| is).count());
-            let rarer = usize::from(counts[1] <= counts[0]);
+            // Of 0 and 1, 1 is the anomaly by custom.
+            let rarer = match classes == ["0", "1"] {
+                true => 1,
+                false => usize::from(counts[1] <= counts[0]),
+            };
             (format!("class {}", classes[rarer]), both[rarer].clone())
         }
         (None, None) => return Ok(None),

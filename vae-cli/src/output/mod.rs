@@ -13,7 +13,7 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use vae_data::ColumnKind;
 use vae_results::write_atomically;
 use vae_variants::Description;
@@ -214,11 +214,14 @@ pub fn write_table(
 /// # Errors
 /// As [`write_table`].
 pub fn write(path: &Path, work: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<()> {
-    let name = || format!("cannot write {}", path.display());
+    let named = |error: anyhow::Error| match is_of_writing(&error) {
+        true => error.context(format!("cannot write {}", path.display())),
+        false => error,
+    };
     if path == Path::new(STDOUT) {
         let mut out = io::BufWriter::new(io::stdout());
-        work(&mut out)?;
-        return out.flush().with_context(name);
+        let done = work(&mut out).and_then(|()| Ok(out.flush()?));
+        return done.map_err(named);
     }
     let mut failed = Ok(());
     let written = write_atomically(path, |file| {
@@ -229,9 +232,12 @@ pub fn write(path: &Path, work: impl FnOnce(&mut (dyn Write + Send)) -> Result<(
             Err(_) => Err(io::Error::other("not finished")),
         }
     });
-    match failed {
-        Err(error) if error.downcast_ref::<io::Error>().is_some() => Err(error).with_context(name),
-        Err(error) => Err(error),
-        Ok(()) => written.with_context(name),
-    }
+    failed.and_then(|()| Ok(written?)).map_err(named)
+}
+
+/// Whether what is written was the reason, and not what it is made from.
+fn is_of_writing(error: &anyhow::Error) -> bool {
+    error.is::<io::Error>()
+        || error.is::<::csv::Error>()
+        || error.is::<::parquet::errors::ParquetError>()
 }
