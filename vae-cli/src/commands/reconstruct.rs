@@ -4,12 +4,15 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use vae_data::npy_header;
 use vae_variants::{Description, Reconstructions, mean_error};
 
 use crate::{
     commands::using::{DataArgs, Given, ModelArgs, out},
-    output::{Cell, Field, Form, examples::FORMS, examples::row_cells, write, write_table},
+    output::{
+        Cell, Field, Form,
+        examples::{FORMS, row_cells, write_array},
+        kinds, write, write_table,
+    },
     pictures,
     watch::thousands,
 };
@@ -80,18 +83,10 @@ pub fn run(args: &ReconstructArgs) -> Result<ExitCode> {
             let png = pictures::reconstructions(&all, shown)?.png;
             write(&path, |out| Ok(out.write_all(&png)?))?;
         }
-        Form::Npy => write(&path, |out| {
-            let dims = match shown.table.is_some() {
-                true => vec![count, shown.row_width()],
-                false => [&[count], shown.shape.dims()].concat(),
-            };
-            out.write_all(&npy_header(&dims))?;
-            for batch in batches {
-                let values = batch?.reconstructed.into_iter();
-                out.write_all(&values.flat_map(f32::to_le_bytes).collect::<Vec<_>>())?;
-            }
-            Ok(())
-        })?,
+        Form::Npy => {
+            let chunks = batches.map(|batch| Ok(batch?.reconstructed));
+            write_array(&path, shown, count, chunks)?;
+        }
         _ => write_table(&path, form, &fields(shown), count, |rows| {
             let mut number = 0;
             batches.try_for_each(|batch| {
@@ -136,7 +131,7 @@ fn fields(shown: &Description) -> Vec<Field> {
     ];
     fields.push(Field::number("worst_error"));
     if shown.shape.image().is_none() {
-        let kinds = shown.table.as_ref().map_or(&[][..], |table| table.kinds());
+        let kinds = kinds(shown);
         for (column, name) in shown.column_names().into_iter().enumerate() {
             let kind = kinds.get(column..=column).unwrap_or_default();
             let names = [name.clone(), format!("{name}_reconstructed")];

@@ -314,9 +314,7 @@ impl Given {
     pub fn examples<'a>(&self, opened: &'a Opened, what: &'a str) -> Result<Examples<'a>> {
         let indices = self.indices.clone();
         let examples = opened.model.examples_at(self.dataset.clone(), indices);
-        let examples = examples.with_context(|| format!("{} does not fit the model", self.name))?;
-        let examples = examples.seed(opened.settings.seed).stop(&opened.stop);
-        Ok(examples.progress(what, &opened.loading))
+        self.watched(examples, opened, what)
     }
 
     /// As [`Given::examples`], but a number may be missing even if the model has seen no gaps.
@@ -330,6 +328,16 @@ impl Given {
     ) -> Result<Examples<'a>> {
         let indices = self.indices.clone();
         let examples = (opened.model).examples_with_gaps(self.dataset.clone(), indices);
+        self.watched(examples, opened, what)
+    }
+
+    /// With the seed, the progress and the stop of the command.
+    fn watched<'a>(
+        &self,
+        examples: vae_core::Result<Examples<'a>>,
+        opened: &'a Opened,
+        what: &'a str,
+    ) -> Result<Examples<'a>> {
         let examples = examples.with_context(|| format!("{} does not fit the model", self.name))?;
         let examples = examples.seed(opened.settings.seed).stop(&opened.stop);
         Ok(examples.progress(what, &opened.loading))
@@ -357,8 +365,7 @@ impl Given {
     pub fn id(&self, number: usize) -> Result<String> {
         let index = self.indices[number] as usize;
         if let Some(column) = self.id {
-            let mut row = vec![0.0; self.dataset.shape().features()];
-            self.dataset.read(index, &mut row)?;
+            let row = self.read(number)?;
             return Ok(self.dataset.kinds()[column].text(row[column]));
         }
         Ok(self.dataset.name(index).unwrap_or(index.to_string()))

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use vae_data::{ColumnKind, npy_header};
 use vae_variants::Description;
 
-use super::{Cell, Field, Form, write, write_table};
+use super::{Cell, Field, Form, kinds, write, write_table};
 use crate::pictures;
 
 /// Forms that examples are written in.
@@ -45,23 +45,7 @@ pub fn write_examples(
             let png = pictures::samples(&values?.concat(), shown, labels)?.png;
             write(path, |out| Ok(out.write_all(&png)?))
         }
-        Form::Npy => {
-            let dims = match shown.table.is_some() {
-                true => vec![count, width],
-                false => [&[count], shown.shape.dims()].concat(),
-            };
-            write(path, |out| {
-                out.write_all(&npy_header(&dims))?;
-                for chunk in chunks {
-                    let bytes: Vec<u8> = chunk?
-                        .iter()
-                        .flat_map(|value| value.to_le_bytes())
-                        .collect();
-                    out.write_all(&bytes)?;
-                }
-                Ok(())
-            })
-        }
+        Form::Npy => write_array(path, shown, count, chunks),
         _ => {
             let mut fields = lead.fields.clone();
             fields.extend(Field::of_data(shown));
@@ -81,9 +65,34 @@ pub fn write_examples(
     }
 }
 
+/// Writes `count` examples, which `chunks` gives in the units of the data, as an array: rows of a table as such,
+/// others in their own shape.
+///
+/// # Errors
+/// Those of `chunks`, and if the file cannot be written.
+pub fn write_array(
+    path: &Path,
+    shown: &Description,
+    count: usize,
+    chunks: impl Iterator<Item = Result<Vec<f32>>>,
+) -> Result<()> {
+    let dims = match shown.table.is_some() {
+        true => vec![count, shown.row_width()],
+        false => [&[count], shown.shape.dims()].concat(),
+    };
+    write(path, |out| {
+        out.write_all(&npy_header(&dims))?;
+        for chunk in chunks {
+            let bytes: Vec<u8> = chunk?.into_iter().flat_map(f32::to_le_bytes).collect();
+            out.write_all(&bytes)?;
+        }
+        Ok(())
+    })
+}
+
 /// The cells of a row in the units of the data.
 pub fn row_cells(row: &[f32], shown: &Description) -> impl Iterator<Item = Cell> {
-    let kinds = shown.table.as_ref().map_or(&[][..], |table| table.kinds());
+    let kinds = kinds(shown);
     row.iter().enumerate().map(move |(column, &value)| {
         match matches!(kinds.get(column), None | Some(ColumnKind::Number)) {
             true => Cell::Number(value),

@@ -134,8 +134,7 @@ impl Field {
 
     /// The columns of the data of a model.
     pub fn of_data(data: &Description) -> Vec<Self> {
-        let kinds = data.table.as_ref().map_or(&[][..], |table| table.kinds());
-        Self::of_columns(data.column_names(), kinds)
+        Self::of_columns(data.column_names(), kinds(data))
     }
 
     fn new(name: impl Into<String>, kind: Kind) -> Self {
@@ -153,6 +152,11 @@ impl Field {
         };
         names.into_iter().enumerate().map(field).collect()
     }
+}
+
+/// What is in each column of the data of a model; nothing where all are numbers.
+pub fn kinds(data: &Description) -> &[ColumnKind] {
+    data.table.as_ref().map_or(&[], |table| table.kinds())
 }
 
 /// A cell.
