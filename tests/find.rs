@@ -238,6 +238,14 @@ fn maps_are_pictures_and_tables() {
         let png = image::load_from_memory(&place.bytes(name)).unwrap();
         assert_eq!(png.width(), 760, "{name}");
     }
+    place.run("map run --method pca --color score --first 40 --out scored.csv --quiet");
+    place.run("score run --split test --first 40 --unsorted --out scores.csv --quiet");
+    let [scored, scores] = ["scored.csv", "scores.csv"].map(|name| text(place.bytes(name)));
+    let scored = scored.lines().map(|line| line.rsplit(',').next());
+    let scored: Vec<_> = scored.collect();
+    let scores: Vec<_> = scores.lines().map(|line| line.split(',').nth(1)).collect();
+    assert_eq!(scored.len(), 1 + 40);
+    assert_eq!(scored, scores, "the same scores as those of the command");
     place.run("map flat --first 30 --neighbors 4 --out flat.csv --quiet");
     place.run("encode flat --first 30 --out codes.csv --quiet");
     let (map, codes) = (

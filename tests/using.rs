@@ -90,6 +90,7 @@ fn every_command_on_every_variant() {
             ("search RUN 0 1 --k 3 --out RUN/near.csv", None),
             ("map RUN --first 60 --out RUN/map.csv", None),
             ("map RUN --first 60 --method pca --color score", None),
+            ("map RUN --first 60 --method pca --color error", None),
             (
                 "map RUN --decoded --side 3",
                 match name {
@@ -287,4 +288,68 @@ fn a_full_disk_is_named() {
     assert_eq!(output.status.code(), Some(1));
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_says(&message, &["cannot write -", "No space left"]);
+}
+
+/// In the middle of work that would take minutes: once nothing but the signal is waited for.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_nothing_half_written() {
+    use std::io::{BufRead, BufReader, Read};
+
+    let place = Place::new();
+    place.run(&format!("--variant vae {IMAGES} --out run"));
+    place.run("encode run --split all --out codes.csv --quiet");
+    place.write("kept.csv", "as it was");
+    let works = [
+        "sample run --count 4000000 --out kept.csv",
+        "sample run --count 4000000 --out -",
+        "decode run many.npy --draw sample --out kept.csv",
+        "map run --split all --method tsne --out new.parquet",
+    ];
+    // 1,000,000 codes of two numbers.
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000, 2), }";
+    let mut codes = b"\x93NUMPY\x01\0\x76\0".to_vec();
+    codes.extend(format!("{header:<117}\n").bytes());
+    codes.resize(codes.len() + 8_000_000, 0);
+    place.write("many.npy", codes);
+    let before = files(&place);
+    for work in works {
+        let mut command = place.command(work);
+        let mut child = command
+            .stderr(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        let began = ["drawing", "decoding", "t-SNE"];
+        let line = said.find(|line| {
+            began
+                .iter()
+                .any(|word| line.as_ref().unwrap().contains(word))
+        });
+        assert!(line.is_some(), "{work}");
+        let mut kill = std::process::Command::new("kill");
+        let sent = kill.args(["-INT", &child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        assert_says(&said.next().unwrap().unwrap(), &["stopping"]);
+        // What waits for a reader goes on.
+        let mut written = Vec::new();
+        child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_end(&mut written)
+            .unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{work}");
+        assert_eq!(files(&place), before, "{work}");
+        assert_eq!(place.bytes("kept.csv"), b"as it was");
+    }
+}
+
+/// The names of all files in the folder, in order.
+fn files(place: &Place) -> Vec<std::ffi::OsString> {
+    let entries = std::fs::read_dir(place.path()).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    names
 }

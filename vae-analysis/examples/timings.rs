@@ -73,7 +73,9 @@ fn main() -> Result<()> {
     if wanted("tsne") {
         let (values, _) = rows(10_000, 20, 1, 1.0);
         timed("t-SNE, 10000 x 20", || {
-            tsne(Rows::new(&values, 20)?, TsneOptions::default(), |_| ())
+            tsne(Rows::new(&values, 20)?, TsneOptions::default(), |_| {
+                std::ops::ControlFlow::Continue(())
+            })
         })?;
     }
     if wanted("probe") {

@@ -50,6 +50,9 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// The work was asked to end.
+    #[error("stopped")]
+    Stopped,
 }
 
 /// The result of this crate's functions.

@@ -1,6 +1,11 @@
 //! Maps of rows onto the plane: principal components, and t-SNE (van der Maaten and Hinton 2008; Barnes-Hut: van der
 //! Maaten 2014, by the crate `bhtsne`).
 
+use std::{
+    ops::ControlFlow,
+    panic::{self, AssertUnwindSafe},
+};
+
 use bhtsne::{Neighbor, tSNE};
 
 use crate::error::{Error, Result, check};
@@ -52,14 +57,14 @@ pub fn pca_map(rows: Rows) -> Result<Vec<[f32; 2]>> {
 /// [`pca_map`], so that nothing is random, and runs on one thread, since with more the order of the sums would show in the
 /// result.
 ///
-/// `progress` is told after each step how many are done.
+/// `progress` is told after each step how many are done, and ends the work by [`ControlFlow::Break`].
 ///
 /// # Errors
-/// If there are fewer than 4 rows, or an option is out of bounds.
+/// If there are fewer than 4 rows, or an option is out of bounds; [`Error::Stopped`].
 pub fn tsne(
     rows: Rows,
     options: TsneOptions,
-    mut progress: impl FnMut(usize) + Send,
+    mut progress: impl FnMut(usize) -> ControlFlow<()> + Send,
 ) -> Result<Vec<[f32; 2]>> {
     let count = rows.at_least("rows", 4)?.count();
     let TsneOptions {
@@ -106,16 +111,27 @@ pub fn tsne(
     let start = start(rows)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     let pool = pool.map_err(|e| Error::argument("threads", e, "available: one is needed"))?;
-    let flat = pool.install(|| {
+    // `bhtsne` has no other way to end early; nothing of it is used afterwards.
+    let stop = || panic::resume_unwind(Box::new(Error::Stopped));
+    let work = AssertUnwindSafe(|| {
         let data: Vec<&[f32]> = rows.iter().collect();
         let mut tsne: tSNE<f32, &[f32]> = tSNE::new(&data);
         tsne.perplexity(perplexity)
             .epochs(epochs)
             .initial_embedding(start)
-            .epoch_callback(|epoch, _| progress(epoch + 1))
+            .epoch_callback(|epoch, _| {
+                if progress(epoch + 1).is_break() {
+                    stop();
+                }
+            })
             .barnes_hut_with_neighbors(theta, &near);
         tsne.embedding()
     });
+    let flat = pool.install(|| panic::catch_unwind(work));
+    let flat = flat.map_err(|cause| match cause.downcast() {
+        Ok(error) => *error,
+        Err(other) => panic::resume_unwind(other),
+    })?;
     Ok(flat.as_chunks::<2>().0.to_vec())
 }
 

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use common::blobs;
 use proptest::prelude::*;
 use vae_analysis::*;
@@ -193,11 +195,22 @@ fn maps_keep_groups_apart() {
         ..TsneOptions::default()
     };
     let mut steps = 0;
-    let map = tsne(rows, options, |done| steps = done).unwrap();
+    let map = tsne(rows, options, |done| {
+        steps = done;
+        Continue(())
+    })
+    .unwrap();
     assert_eq!(steps, 400);
+    let mut steps = 0;
+    let stopped = tsne(rows, options, |done| {
+        steps = done;
+        if done < 3 { Continue(()) } else { Break(()) }
+    });
+    assert!(matches!(stopped, Err(Error::Stopped)));
+    assert_eq!(steps, 3, "nothing is done after that");
     assert_eq!(
         map,
-        tsne(rows, options, |_| ()).unwrap(),
+        tsne(rows, options, |_| Continue(())).unwrap(),
         "nothing is random"
     );
     for map in [map, pca_map(rows).unwrap()] {
@@ -221,16 +234,16 @@ fn maps_of_few_or_equal_rows_are_finite() {
         vec![3.0; 60],
         (0..400).map(|i| (i / 100) as f32).collect(),
     ] {
-        let map = tsne(Rows::new(&values, 1).unwrap(), options, |_| ()).unwrap();
+        let map = tsne(Rows::new(&values, 1).unwrap(), options, |_| Continue(())).unwrap();
         assert_eq!(map.len(), values.len());
         assert!(map.iter().flatten().all(|v| v.is_finite()), "{map:?}");
     }
     let (wide, _) = blobs(30, &[&[0.5; 80]], 1.0, 1);
     assert_eq!(
-        tsne(Rows::new(&wide, 80).unwrap(), options, |_| ())
+        tsne(Rows::new(&wide, 80).unwrap(), options, |_| Continue(()))
             .unwrap()
             .len(),
         30
     );
-    assert!(tsne(Rows::new(&[1.0; 3], 1).unwrap(), options, |_| ()).is_err());
+    assert!(tsne(Rows::new(&[1.0; 3], 1).unwrap(), options, |_| Continue(())).is_err());
 }

@@ -122,6 +122,7 @@ pub fn run(args: &DecodeArgs) -> Result<ExitCode> {
     });
 
     let shown = model.data();
+    let chunks = opened.watched("decoding", count, shown.row_width(), chunks);
     let (name, own) = match shown.shape.image() {
         Some(_) => ("decoded.png", Form::Png),
         None => ("decoded.csv", Form::Csv),

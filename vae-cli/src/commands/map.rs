@@ -12,6 +12,7 @@ use vae_variants::{Condition, Map, MapMethod};
 use crate::{
     commands::{
         sample::condition,
+        score::kept_or_fitted,
         using::{DataArgs, Given, ModelArgs, Opened, out},
     },
     output::{
@@ -26,8 +27,8 @@ use crate::{
 /// Show codes in a plane, or what stands behind a plane of codes
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-A table has the columns id, projection_x, projection_y, neighbors, class (where there are classes) and error, the mean squared
-difference to the reconstruction. neighbors are the rows, counted from 0, whose codes are nearest, with their distances: a
+A table has the columns id, projection_x, projection_y, neighbors, class (where there are classes), error, the mean squared
+difference to the reconstruction, and score where --color score asks for it. neighbors are the rows, counted from 0, whose codes are nearest, with their distances: a
 structure of two lists in Parquet, JSON in CSV. Embedding Atlas shows such a file by
 `embedding-atlas map.parquet --x projection_x --y projection_y --neighbors neighbors`.
 
@@ -87,8 +88,10 @@ pub enum Method {
 pub enum Color {
     /// The class
     Class,
-    /// The mean squared difference to the reconstruction
+    /// How unusual it is, as `vae score` says
     Score,
+    /// The mean squared difference to the reconstruction
+    Error,
     /// Nothing
     None,
 }
@@ -146,19 +149,54 @@ pub fn run(args: &MapArgs) -> Result<ExitCode> {
         .model
         .map(&given.examples(&opened, "encoding")?, method)?;
     let is_table = matches!(form, Form::Csv | Form::Parquet);
-    let errors = match is_table || color == Color::Score {
+    let scores = match color {
+        Color::Score => Some(scores(&opened, &given)?),
+        _ => None,
+    };
+    let errors = match is_table || color == Color::Error {
         true => opened
             .model
             .reconstruction_errors(&given.examples(&opened, "reconstructing")?)?,
         false => Vec::new(),
     };
     match is_table {
-        true => table(&path, form, &given, &map, &errors, args.neighbors as usize)?,
-        false => picture(&path, form, &given, &map, &errors, color)?,
+        true => {
+            let values = Values { errors, scores };
+            table(&path, form, &given, &map, &values, args.neighbors as usize)?;
+        }
+        false => {
+            let labels = (0..given.len())
+                .map(|number| given.class(number))
+                .collect::<Vec<_>>();
+            let colors = match (color, &scores) {
+                (Color::Class, _) => Colors::Classes(given.classes(), &labels),
+                (Color::Score, Some(scores)) => Colors::Scores("score", scores),
+                (Color::Error, _) => Colors::Scores("reconstruction error", &errors),
+                _ => Colors::None,
+            };
+            picture(&path, form, &given.name, &map, &colors)?;
+        }
     }
     let count = thousands(given.len() as f64);
     opened.say(&format!("map of {count} examples"), &path);
     Ok(ExitCode::SUCCESS)
+}
+
+/// How unusual each example is, by the detector of the model.
+fn scores(opened: &Opened, given: &Given) -> Result<Vec<f32>> {
+    let (detector, _) = kept_or_fitted(opened, None, false)?;
+    let examples = given.examples(opened, "scoring")?;
+    let batches = opened.model.score(&detector, &examples)?;
+    let scores: Result<Vec<_>, _> = batches
+        .map(|batch| batch.map(|batch| batch.scores))
+        .collect();
+    Ok(scores?.concat())
+}
+
+/// What is known of each example besides its place.
+struct Values {
+    errors: Vec<f32>,
+    scores: Option<Vec<f32>>,
 }
 
 fn table(
@@ -166,7 +204,7 @@ fn table(
     form: Form,
     given: &Given,
     map: &Map,
-    errors: &[f32],
+    values: &Values,
     k: usize,
 ) -> Result<()> {
     let near = match given.len() {
@@ -179,6 +217,7 @@ fn table(
     fields.push(Field::near("neighbors"));
     fields.extend(has_classes.then(|| Field::text("class")));
     fields.push(Field::number("error"));
+    fields.extend(values.scores.iter().map(|_| Field::number("score")));
     write_table(path, form, &fields, given.len(), |rows| {
         for (number, ([x, y], near)) in map.points.iter().zip(near).enumerate() {
             let mut cells = vec![Cell::Text(given.id(number)?)];
@@ -186,34 +225,22 @@ fn table(
             if has_classes {
                 cells.push(Cell::Text(given.class_name(number).to_owned()));
             }
-            cells.push(Cell::Number(errors[number]));
+            cells.push(Cell::Number(values.errors[number]));
+            cells.extend(values.scores.iter().map(|of| Cell::Number(of[number])));
             rows.row(&cells)?;
         }
         Ok(())
     })
 }
 
-fn picture(
-    path: &Path,
-    form: Form,
-    given: &Given,
-    map: &Map,
-    errors: &[f32],
-    color: Color,
-) -> Result<()> {
-    let labels: Vec<_> = (0..given.len()).map(|number| given.class(number)).collect();
-    let colors = match color {
-        Color::Class => Colors::Classes(given.classes(), &labels),
-        Color::Score => Colors::Scores("reconstruction error", errors),
-        Color::None => Colors::None,
-    };
+fn picture(path: &Path, form: Form, of: &str, map: &Map, colors: &Colors<'_>) -> Result<()> {
     let (title, axes) = match map.method {
         MapMethod::Codes => ("codes", ["first number", "second number"]),
         MapMethod::Pca => ("codes", ["first component", "second component"]),
         MapMethod::Tsne => ("codes by t-SNE", ["", ""]),
     };
-    let title = format!("{}: {title}", given.name);
-    let picture = pictures::scatter(&map.points, &colors, &title, axes)?;
+    let title = format!("{of}: {title}");
+    let picture = pictures::scatter(&map.points, colors, &title, axes)?;
     let bytes = match form {
         Form::Svg => picture.svg.context("a chart without SVG")?.into_bytes(),
         _ => picture.png,

@@ -115,10 +115,8 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
         matches_columns: !args.as_drawn && args.draw != Some(Draw::Mean),
         ..model.sampling(opened.settings.seed)
     };
-    let values = model.sample_with(args.count as usize, &conditions, &how)?;
-
     let shown = model.data();
-    let count = values.len() / shown.row_width();
+    let count = args.count as usize * conditions.len().max(1);
     let (name, own) = match shown.shape.image() {
         Some(_) => ("sample.png", Form::Png),
         None => ("sample.csv", Form::Csv),
@@ -139,12 +137,19 @@ pub fn run(args: &SampleArgs) -> Result<ExitCode> {
         cells: &|number| Ok(class_of(number).map(Cell::Text).into_iter().collect()),
     };
     let form = form.unwrap_or(own);
-    let fidelity = match shown.shape.image().is_none() && conditions.is_empty() {
-        true => fidelity::beside_training(&opened, &values),
+    let mut first = match shown.shape.image().is_none() && conditions.is_empty() {
+        true => Some(fidelity::Beginning::default()),
         false => None,
     };
-    let chunks = std::iter::once(Ok(values));
+    let chunks = model.samples(args.count as usize, &conditions, &how);
+    let chunks = opened.watched("drawing", count, shown.row_width(), chunks);
+    let chunks = chunks.inspect(|chunk| {
+        if let (Some(first), Ok(chunk)) = (&mut first, chunk) {
+            first.extend(chunk, shown.row_width());
+        }
+    });
     write_examples(&path, form, shown, count, chunks, &lead, labels)?;
+    let fidelity = first.and_then(|first| first.beside_training(&opened));
     opened.say(&format!("{} samples", thousands(count as f64)), &path);
     if let Some(fidelity) = fidelity {
         opened.note(&fidelity);

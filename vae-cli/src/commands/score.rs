@@ -299,22 +299,34 @@ fn anomalies(args: &ScoreArgs, given: &Given) -> Result<Option<(String, Vec<bool
     Ok(Some(truth))
 }
 
-/// The detector of the model: that in its folder, or a new one, which is kept there.
-fn detector(args: &ScoreArgs, opened: &Opened) -> Result<Detector> {
+/// The detector in the folder of the model, where it has `measure` if one is asked for, or a new one; and whether it is new.
+///
+/// # Errors
+/// If the one that is kept is damaged, or the training data cannot be read.
+pub fn kept_or_fitted(
+    opened: &Opened,
+    measure: Option<Measure>,
+    refit: bool,
+) -> Result<(Detector, bool)> {
     let path = opened.folder.join(Detector::FILE);
-    let asked = args.measure.map(|MeasureName(measure)| measure);
-    let kept = match path.exists() && !args.refit {
+    let kept = match path.exists() && !refit {
         true => Some(Detector::load(&path)?),
         false => None,
     };
     let kept = kept.filter(|kept| {
-        asked.is_none_or(|measure| measure == kept.measure()) && kept.is_of(&opened.model)
+        measure.is_none_or(|measure| measure == kept.measure()) && kept.is_of(&opened.model)
     });
-    let is_new = kept.is_none();
-    let detector = match kept {
-        Some(kept) => kept,
-        None => fit(opened, asked.unwrap_or_default())?,
-    };
+    Ok(match kept {
+        Some(kept) => (kept, false),
+        None => (fit(opened, measure.unwrap_or_default())?, true),
+    })
+}
+
+/// The detector of the model with a threshold; what is new of it is kept in its folder.
+fn detector(args: &ScoreArgs, opened: &Opened) -> Result<Detector> {
+    let path = opened.folder.join(Detector::FILE);
+    let asked = args.measure.map(|MeasureName(measure)| measure);
+    let (detector, is_new) = kept_or_fitted(opened, asked, args.refit)?;
     let rate = args
         .false_positives
         .or(detector.threshold().map(|of| of.false_positives));

@@ -14,9 +14,10 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use serde::{Deserialize, Serialize};
+use vae_core::Error;
 use vae_data::{
-    DataConfig, Dataset, ImageSize, MemoryDataset, Part, Source, UNLABELLED, ValueRange,
-    fingerprint, open, open_like, resized,
+    DataConfig, Dataset, ImageSize, MemoryDataset, Part, Progress as _, Source, UNLABELLED,
+    ValueRange, fingerprint, open, open_like, resized,
 };
 use vae_results::RunFolder;
 use vae_variants::{Examples, Trained, is_model, prepare};
@@ -178,6 +179,31 @@ impl Opened {
         if !self.is_quiet {
             eprintln!("{what}");
         }
+    }
+
+    /// The `total` rows of `width` numbers that `chunks` gives, with the progress of `what`; Ctrl-C ends them.
+    pub fn watched<E: Into<anyhow::Error>>(
+        &self,
+        what: &str,
+        total: usize,
+        width: usize,
+        chunks: impl Iterator<Item = Result<Vec<f32>, E>>,
+    ) -> impl Iterator<Item = Result<Vec<f32>>> {
+        self.loading.start(what, Some(total as u64));
+        let mut left = total;
+        chunks.map(move |chunk| {
+            let chunk = chunk.map_err(Into::into)?;
+            if self.stop.load(Ordering::Relaxed) {
+                bail!(Error::Stopped);
+            }
+            let rows = chunk.len() / width;
+            self.loading.advance(rows as u64);
+            left = left.saturating_sub(rows);
+            if left == 0 {
+                self.loading.finish();
+            }
+            Ok(chunk)
+        })
     }
 
     /// Opens the data.

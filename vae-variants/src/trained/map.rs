@@ -1,6 +1,6 @@
 //! Codes as points of a plane.
 
-use std::sync::atomic::Ordering;
+use std::{ops::ControlFlow, sync::atomic::Ordering};
 
 use vae_analysis::{
     Index, IndexOptions, Rows, TsneOptions, nearest_others, pca_map, quantile, tsne,
@@ -101,9 +101,15 @@ impl Trained {
                 let options = TsneOptions::default();
                 let (progress, stop) = examples.watched();
                 progress.start("t-SNE", Some(options.epochs as u64));
-                let points = tsne(rows, options, |_| progress.advance(1));
+                let points = tsne(rows, options, |_| {
+                    progress.advance(1);
+                    match stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                        true => ControlFlow::Break(()),
+                        false => ControlFlow::Continue(()),
+                    }
+                });
                 progress.finish();
-                if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                if let Err(vae_analysis::Error::Stopped) = points {
                     return Err(Error::Stopped);
                 }
                 points.map_err(unfit)?

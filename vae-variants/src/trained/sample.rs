@@ -34,8 +34,10 @@ pub struct Sampling {
     pub matches_columns: bool,
 }
 
-/// Rows that are drawn at least to bring columns to their distributions.
-const MATCHED: usize = 20_000;
+/// Examples that are drawn at a time at most, and at least to bring columns to their distributions.
+const CHUNK: usize = 20_000;
+/// Numbers of the examples that are drawn at a time.
+const NUMBERS: usize = 1 << 24;
 
 /// Numbers of components that a mixture of codes is tried with.
 const COMPONENTS: [usize; 6] = [1, 2, 5, 10, 20, 40];
@@ -122,24 +124,60 @@ impl Trained {
         conditions: &[Condition],
         how: &Sampling,
     ) -> Result<Vec<f32>> {
-        let marginals = &self.data().marginals;
-        let is_matched = how.matches_columns && conditions.is_empty() && !marginals.is_empty();
-        let drawn = match is_matched {
-            true => count.max(MATCHED),
-            false => count,
+        let chunks: Result<Vec<_>> = self.samples(count, conditions, how).collect();
+        Ok(chunks?.concat())
+    }
+
+    /// What [`Trained::sample_with`] gives in pieces, so that more can be drawn than memory holds. `[piece, features]`
+    /// each
+    ///
+    /// # Errors
+    /// Those of [`Trained::sample`].
+    pub fn samples<'a>(
+        &'a self,
+        count: usize,
+        conditions: &'a [Condition],
+        how: &'a Sampling,
+    ) -> impl Iterator<Item = Result<Vec<f32>>> + 'a {
+        let is_matched = how.matches_columns && conditions.is_empty() && self.has_marginals();
+        let chunk = match is_matched {
+            true => CHUNK,
+            false => (NUMBERS / self.data().row_width()).clamp(1, CHUNK),
         };
-        let codes = self.sample_codes(drawn, how)?;
-        let mut rows = self.decode_each(&codes, conditions, how);
-        if is_matched {
-            let width = self.data().row_width();
-            for (column, marginal) in marginals.iter().enumerate() {
-                if let Some(marginal) = marginal {
-                    marginal.match_column(&mut rows, width, column);
+        (0..conditions.len().max(1)).flat_map(move |number| {
+            let starts = (0..count).step_by(chunk);
+            (0..).zip(starts).map(move |(place, start): (u64, usize)| {
+                let how = Sampling {
+                    // Each piece draws numbers of its own.
+                    seed: how.seed ^ (place << 32),
+                    ..how.clone()
+                };
+                let wanted = chunk.min(count - start);
+                let drawn = if is_matched { chunk } else { wanted };
+                let codes = self.sample_codes(drawn, &how)?;
+                let mut rows = self.decode_under(&codes, number, conditions.get(number), &how);
+                if is_matched {
+                    self.match_columns(&mut rows);
+                    rows.truncate(wanted * self.data().row_width());
                 }
+                Ok(rows)
+            })
+        })
+    }
+
+    /// Whether the training data have columns whose distributions are known.
+    fn has_marginals(&self) -> bool {
+        !self.data().marginals.is_empty()
+    }
+
+    /// Brings the numbers of each column to those of the training data.
+    fn match_columns(&self, rows: &mut [f32]) {
+        let width = self.data().row_width();
+        for (column, marginal) in self.data().marginals.iter().enumerate() {
+            if let Some(marginal) = marginal {
+                marginal.match_column(rows, width, column);
             }
-            rows.truncate(count * width);
         }
-        Ok(rows)
     }
 
     /// Draws codes from the prior, or from the mixture that `how` names. `[count, latent]`
@@ -163,16 +201,26 @@ impl Trained {
     /// The examples that codes, `[count, latent]`, stand for under each of `conditions`, or once if there are
     /// none. `[conditions, count, features]`
     pub fn decode_each(&self, codes: &[f32], conditions: &[Condition], how: &Sampling) -> Vec<f32> {
-        let decode = |(number, condition): (u64, Option<&Condition>)| {
-            let under = condition.map_or(Under::Nothing, Condition::under);
-            let seed = (how.draw == Draw::Sample).then_some((how.seed, number));
-            self.in_units_of_data(self.model.decode(codes, under, seed), seed)
-        };
         if conditions.is_empty() {
-            return decode((0, None));
+            return self.decode_under(codes, 0, None, how);
         }
-        let of_each = (0..).zip(conditions.iter().map(Some)).flat_map(decode);
-        of_each.collect()
+        let of_each = conditions.iter().enumerate();
+        of_each
+            .flat_map(|(number, condition)| self.decode_under(codes, number, Some(condition), how))
+            .collect()
+    }
+
+    /// What codes stand for under the condition with a number. `[count, features]`
+    fn decode_under(
+        &self,
+        codes: &[f32],
+        number: usize,
+        condition: Option<&Condition>,
+        how: &Sampling,
+    ) -> Vec<f32> {
+        let under = condition.map_or(Under::Nothing, Condition::under);
+        let seed = (how.draw == Draw::Sample).then_some((how.seed, number as u64));
+        self.in_units_of_data(self.model.decode(codes, under, seed), seed)
     }
 
     /// The examples that codes, `[count, latent]`, stand for, each under a condition of its own.

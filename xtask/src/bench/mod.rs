@@ -19,6 +19,7 @@ use cases::{CASES, Case};
 use peers::Peers;
 use report::{Measured, Report, Row};
 use runner::Runner;
+use whole::{TASKS, Task};
 
 /// Time training steps and whole runs beside those of others, in turns
 #[derive(Args)]
@@ -29,6 +30,7 @@ use runner::Runner;
   cargo xtask bench --list            what there is to time
   cargo xtask bench mlp --jax DIR/bin/python --peers
   cargo xtask bench run --mnist DIR   whole runs, from the start to the pictures
+  cargo xtask bench encode-mnist --mnist DIR   codes of 60,000 images in a file
 
 PyTorch is that of `cargo xtask tch provision`; JAX is taken from a Python that has jax and optax,
 pythae from one that has that. Whatever is not installed is reported as not measured.")]
@@ -59,7 +61,7 @@ pub struct Options {
     /// Build the other programs in Rust first: candle, tch, and Burn's loop by hand (minutes)
     #[arg(long)]
     peers: bool,
-    /// The folder of the four files of MNIST, for the case `run`
+    /// The folder of the four files of MNIST, for the cases `run` and `encode-mnist`
     #[arg(long, value_name = "DIR")]
     mnist: Option<PathBuf>,
     /// Where the numbers are written
@@ -73,15 +75,19 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         options.cases.is_empty() || options.cases.iter().any(|name| names(name, case.name))
     };
     let cases: Vec<&Case> = CASES.iter().filter(wanted).collect();
-    let whole = options.cases.is_empty() || options.cases.iter().any(|name| name == whole::NAME);
-    if cases.is_empty() && !whole {
+    let named =
+        |task: &&Task| options.cases.is_empty() || options.cases.iter().any(|of| of == task.name);
+    let tasks: Vec<&Task> = TASKS.iter().filter(named).collect();
+    if cases.is_empty() && tasks.is_empty() {
         bail!("no case is called {:?}: see --list", options.cases);
     }
     if options.list {
         for case in cases {
             println!("{:<22} vae bench {}", case.name, case.vae);
         }
-        println!("{:<22} vae {}", whole::NAME, whole::ARGUMENTS);
+        for task in tasks {
+            println!("{:<22} vae {}", task.name, task.vae);
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let programs = Programs::find(options)?;
@@ -105,10 +111,11 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     if !report.cases.is_empty() {
         println!("\n{}", report.markdown());
     }
-    if whole {
-        println!("\n{}", whole::NAME);
-        report.whole = whole::measure(&programs, options.mnist.as_deref(), images.path())?;
-        print!("{}", whole::table(&report.whole));
+    for task in tasks {
+        println!("\n{}", task.name);
+        let whole = whole::measure(task, &programs, options.mnist.as_deref(), images.path())?;
+        print!("{}", whole::table(&whole.runs));
+        report.whole.push(whole);
         report.write(&options.out)?;
     }
     println!("\nnumbers: {}", options.out.display());

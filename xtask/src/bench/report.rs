@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::{runner::Round, whole::WholeRun};
+use super::{runner::Round, whole::Whole};
 
 /// The program that all others are compared with.
 const OURS: &str = "flex";
@@ -20,7 +20,7 @@ pub struct Report {
     rounds: usize,
     pub cases: Vec<Measured>,
     /// Whole programs.
-    pub whole: Vec<WholeRun>,
+    pub whole: Vec<Whole>,
 }
 
 /// One case.

@@ -12,11 +12,32 @@ use serde::Serialize;
 use super::{Programs, memory};
 use crate::workspace::{self, display};
 
-/// The name of the case.
-pub const NAME: &str = "run";
+/// What is timed from the start of the process to its end.
+pub struct Task {
+    /// The name of the case.
+    pub name: &'static str,
+    /// Arguments of `vae`, besides where the data are.
+    pub vae: &'static str,
+    /// The script of PyTorch.
+    torch: &'static str,
+}
 
-/// Arguments of `vae`, besides where the data are.
-pub const ARGUMENTS: &str = "--dataset mnist --epochs 10 --hidden 400 --latent 20 --batch-size 128";
+/// Training, and the codes of the 60,000 training images in a file, of a model that was trained beforehand.
+pub const TASKS: [Task; 2] = [
+    Task {
+        name: "run",
+        vae: "--dataset mnist --epochs 10 --hidden 400 --latent 20 --batch-size 128",
+        torch: "torch_run.py",
+    },
+    Task {
+        name: "encode-mnist",
+        vae: "encode MODEL --split train",
+        torch: "torch_encode.py",
+    },
+];
+
+/// A run whose model is used, besides where the data are.
+const MODEL: &str = "--dataset mnist --epochs 1 --hidden 400 --latent 20";
 
 /// How often the memory of a running program is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -51,14 +72,31 @@ impl WholeRun {
     }
 }
 
+/// All programs on a task.
+#[derive(Debug, Serialize)]
+pub struct Whole {
+    pub name: &'static str,
+    pub runs: Vec<WholeRun>,
+}
+
 /// Runs this workspace's program and PyTorch's in turns. `mnist` is the folder of the four files.
-pub fn measure(programs: &Programs, mnist: Option<&Path>, folder: &Path) -> Result<Vec<WholeRun>> {
+pub fn measure(
+    task: &Task,
+    programs: &Programs,
+    mnist: Option<&Path>,
+    folder: &Path,
+) -> Result<Whole> {
+    let name = task.name;
     let Some(mnist) = mnist else {
         let problem = "not measured: pass --mnist with the folder of the four files of MNIST";
-        return Ok(vec![WholeRun {
+        let run = WholeRun {
             problem: Some(problem.to_owned()),
             ..WholeRun::new("flex")
-        }]);
+        };
+        return Ok(Whole {
+            name,
+            runs: vec![run],
+        });
     };
     let threads = programs.threads.to_string();
     // `--data-dir` names the folder that holds the one called mnist.
@@ -68,48 +106,58 @@ pub fn measure(programs: &Programs, mnist: Option<&Path>, folder: &Path) -> Resu
     let Some(parent) = data.parent().filter(|_| data.ends_with("mnist")) else {
         bail!("{} is not called mnist", mnist.display());
     };
-    let ours = |folder: &Path| {
+    let vae = |arguments: &str, out: &Path| {
         let mut command = Command::new(&programs.vae);
+        command.args(arguments.split_whitespace());
+        command.args(["--threads", &threads]).arg("--out").arg(out);
         command
-            .args(ARGUMENTS.split_whitespace())
-            .args(["--threads", &threads]);
-        command
-            .arg("--data-dir")
-            .arg(parent)
-            .arg("--out")
-            .arg(folder);
-        Some(command)
     };
-    let torch = |folder: &Path| {
+    let model = folder.join("model");
+    let is_of_model = task.vae.contains("MODEL");
+    if is_of_model && !model.exists() {
+        time(vae(MODEL, &model).arg("--data-dir").arg(parent))?;
+    }
+    let ours = |out: &Path| match is_of_model {
+        false => {
+            let mut command = vae(task.vae, out);
+            command.arg("--data-dir").arg(parent);
+            command
+        }
+        true => vae(&task.vae.replace("MODEL", &model.to_string_lossy()), out),
+    };
+    let torch = |out: &Path| {
         let mut command = Command::new(programs.torch.as_ref()?);
-        command.arg(workspace::root().join("xtask/bench/torch_run.py"));
-        command.arg("--mnist").arg(&data).arg("--out").arg(folder);
+        command.arg(workspace::root().join("xtask/bench").join(task.torch));
+        command.arg("--mnist").arg(&data).arg("--out").arg(out);
         command.args(["--threads", &threads]);
         Some(command)
     };
     let mut runs = [WholeRun::new("flex"), WholeRun::new("PyTorch")];
     for round in 0..RUNS {
         for run in &mut runs {
-            let out = folder.join(format!("{}-{round}", run.program));
+            let out = folder.join(format!("{name}-{}-{round}.npy", run.program));
             let command = match run.program {
-                "flex" => ours(&out),
+                "flex" => Some(ours(&out)),
                 _ => torch(&out),
             };
-            let Some(command) = command else {
+            let Some(mut command) = command else {
                 run.problem = Some("not installed".to_owned());
                 continue;
             };
-            let (seconds, peak) = time(command)?;
+            let (seconds, peak) = time(&mut command)?;
             run.seconds.push(seconds);
             run.peak_mib = run.peak_mib.into_iter().chain(peak).reduce(f64::max);
         }
     }
-    Ok(runs.into())
+    Ok(Whole {
+        name,
+        runs: runs.into(),
+    })
 }
 
 /// Seconds and the peak of the memory in MiB.
-fn time(mut command: Command) -> Result<(f64, Option<f64>)> {
-    let shown = display(&command);
+fn time(command: &mut Command) -> Result<(f64, Option<f64>)> {
+    let shown = display(command);
     let started = Instant::now();
     let mut child = command
         .stdout(Stdio::null())
@@ -188,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_program_that_fails_is_no_measurement() {
-        assert!(time(Command::new("true")).is_ok());
-        assert!(time(Command::new("false")).is_err());
+        assert!(time(&mut Command::new("true")).is_ok());
+        assert!(time(&mut Command::new("false")).is_err());
     }
 }

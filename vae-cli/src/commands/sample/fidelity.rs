@@ -15,14 +15,30 @@ const COLUMNS: usize = 100;
 /// Fewer rows say little.
 const LEAST: usize = 100;
 
-/// A sentence with the scores of `rows` in the units of the data beside the training data of the run; nothing where those
-/// are not there, or the rows are few or wide.
-pub fn beside_training(opened: &Opened, rows: &[f32]) -> Option<String> {
-    let shown = opened.model.data();
-    let width = shown.row_width();
-    if !opened.is_run || width > COLUMNS || rows.len() < LEAST * width {
-        return None;
+/// The rows that are compared, in the units of the data.
+#[derive(Default)]
+pub struct Beginning(Vec<f32>);
+
+impl Beginning {
+    /// Takes more rows of `width` numbers, as long as there are too few.
+    pub fn extend(&mut self, rows: &[f32], width: usize) {
+        let wanted = (ROWS * width).saturating_sub(self.0.len());
+        self.0.extend_from_slice(&rows[..rows.len().min(wanted)]);
     }
+
+    /// A sentence with the scores beside the training data of the run; nothing where those are not there, or the rows
+    /// are few or wide.
+    pub fn beside_training(&self, opened: &Opened) -> Option<String> {
+        let Self(rows) = self;
+        let width = opened.model.data().row_width();
+        if !opened.is_run || width > COLUMNS || rows.len() < LEAST * width {
+            return None;
+        }
+        scores(opened, rows)
+    }
+}
+
+fn scores(opened: &Opened, rows: &[f32]) -> Option<String> {
     let fidelity = compared(opened, rows);
     let fidelity = fidelity.inspect_err(|error| tracing::debug!("no fidelity: {error:#}"));
     let fidelity = fidelity.ok()?;
@@ -43,8 +59,7 @@ fn compared(opened: &Opened, rows: &[f32]) -> Result<Fidelity> {
         .thinned(ROWS);
     let batches: Result<Vec<_>, _> = opened.model.rows(&examples).collect();
     let real = Table::new(&batches?.concat(), opened.model.data());
-    let count = rows.len().min(ROWS * opened.model.data().row_width());
-    let synthetic = Table::new(&rows[..count], opened.model.data());
+    let synthetic = Table::new(rows, opened.model.data());
     Ok(Fidelity::new(&real.columns(), &synthetic.columns())?)
 }
 
