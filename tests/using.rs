@@ -245,6 +245,10 @@ fn bad_input_of_a_used_model() {
     assert_eq!(lines(&place, "one.csv").len(), 2);
     for (args, parts) in [
         (
+            "sample run --count 1000000 --out many.png",
+            &["many.png", "1000000 images", "fewer", ".npy"][..],
+        ),
+        (
             "encode nowhere",
             &["nowhere is not the folder of a run"][..],
         ),

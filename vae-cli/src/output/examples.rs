@@ -40,6 +40,14 @@ pub fn write_examples(
             "--out {}: rows of a table are written as numbers: to FILE.csv, FILE.parquet or FILE.npy",
             path.display()
         ),
+        // Before they are drawn, as all are held at once.
+        Form::Png if count.saturating_mul(width) > pictures::MAX_PIXELS => bail!(
+            "--out {}: {count} images of shape {} are more than the {} numbers that a picture shows: draw fewer \
+             examples, or write them to FILE.npy",
+            path.display(),
+            shown.shape,
+            pictures::MAX_PIXELS
+        ),
         Form::Png => {
             let values: Result<Vec<_>> = chunks.collect();
             let png = pictures::samples(&values?.concat(), shown, labels)?.png;

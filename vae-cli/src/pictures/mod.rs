@@ -32,7 +32,7 @@ pub use table::histograms;
 pub use ways::{Way, ways};
 
 /// The most pixels of a picture: 64 million, which is 192 MB of memory.
-const MAX_PIXELS: usize = 64_000_000;
+pub const MAX_PIXELS: usize = 64_000_000;
 
 /// A picture as the content of files.
 pub struct Picture {
