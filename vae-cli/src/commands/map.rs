@@ -12,7 +12,7 @@ use vae_variants::{Condition, Map, MapMethod};
 use crate::{
     commands::{
         sample::condition,
-        score::kept_or_fitted,
+        score::{kept_or_fitted, scores},
         using::{DataArgs, Given, ModelArgs, Opened, out},
     },
     output::{
@@ -28,8 +28,8 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 A table has the columns id, projection_x, projection_y, neighbors, class (where there are classes), error, the mean squared
-difference to the reconstruction, and score where --color score asks for it. neighbors are the rows, counted from 0, whose codes are nearest, with their distances: a
-structure of two lists in Parquet, JSON in CSV. Embedding Atlas shows such a file by
+difference to the reconstruction, and score where --color score asks for it. neighbors are the rows, counted from 0, whose
+codes are nearest, with their distances: a structure of two lists in Parquet, JSON in CSV. Embedding Atlas shows such a file by
 `embedding-atlas map.parquet --x projection_x --y projection_y --neighbors neighbors`.
 
 Examples:
@@ -150,7 +150,11 @@ pub fn run(args: &MapArgs) -> Result<ExitCode> {
         .map(&given.examples(&opened, "encoding")?, method)?;
     let is_table = matches!(form, Form::Csv | Form::Parquet);
     let scores = match color {
-        Color::Score => Some(scores(&opened, &given)?),
+        Color::Score => {
+            let (detector, _) = kept_or_fitted(&opened, None, false)?;
+            let examples = given.examples(&opened, "scoring")?;
+            Some(scores(&opened.model, &detector, &examples)?)
+        }
         _ => None,
     };
     let errors = match is_table || color == Color::Error {
@@ -180,17 +184,6 @@ pub fn run(args: &MapArgs) -> Result<ExitCode> {
     let count = thousands(given.len() as f64);
     opened.say(&format!("map of {count} examples"), &path);
     Ok(ExitCode::SUCCESS)
-}
-
-/// How unusual each example is, by the detector of the model.
-fn scores(opened: &Opened, given: &Given) -> Result<Vec<f32>> {
-    let (detector, _) = kept_or_fitted(opened, None, false)?;
-    let examples = given.examples(opened, "scoring")?;
-    let batches = opened.model.score(&detector, &examples)?;
-    let scores: Result<Vec<_>, _> = batches
-        .map(|batch| batch.map(|batch| batch.scores))
-        .collect();
-    Ok(scores?.concat())
 }
 
 /// What is known of each example besides its place.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum, builder::PossibleValue};
 use vae_data::{Data, Part};
 use vae_variants::{
-    Detector, Measure, Reconstructions, Scores, Trained,
+    Detector, Examples, Measure, Reconstructions, Scores, Trained,
     vae_analysis::{auroc, average_precision},
 };
 
@@ -375,11 +375,20 @@ fn choose(opened: &Opened, detector: Detector, on: Option<String>, rate: f64) ->
         },
     };
     let examples = given.examples(opened, "choosing the threshold")?;
-    let mut scores = Vec::new();
-    for batch in opened.model.score(&detector, &examples)? {
+    let scores = scores(&opened.model, &detector, &examples)?;
+    Ok(detector.with_threshold(&scores, rate, &given.name)?)
+}
+
+/// How unusual each example is.
+///
+/// # Errors
+/// If the data cannot be read, or the detector is of another model.
+pub fn scores(model: &Trained, detector: &Detector, examples: &Examples<'_>) -> Result<Vec<f32>> {
+    let mut scores = Vec::with_capacity(examples.len());
+    for batch in model.score(detector, examples)? {
         scores.extend(batch?.scores);
     }
-    Ok(detector.with_threshold(&scores, rate, &given.name)?)
+    Ok(scores)
 }
 
 /// Learns what is usual at the end of a training whose purpose that is, and keeps it in the folder of the run.
@@ -394,8 +403,7 @@ pub fn prepare(folder: &Path, model: &Trained, data: &Data, seed: u64) -> Result
         false => &data.train,
     };
     let examples = model.examples_of_split(split)?.seed(seed);
-    let scores: Result<Vec<_>, _> = model.score(&detector, &examples)?.collect();
-    let scores: Vec<f32> = scores?.into_iter().flat_map(|batch| batch.scores).collect();
+    let scores = scores(model, &detector, &examples)?;
     let detector = detector.with_threshold(&scores, FALSE_POSITIVES, &data.name)?;
     Ok(detector.save(&folder.join(Detector::FILE))?)
 }
