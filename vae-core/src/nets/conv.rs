@@ -99,12 +99,8 @@ pub(super) fn layer<B: Backend>(
         None => convolution(weight, bias, activation),
         Some(norm) => {
             let x = convolution(weight, bias, Activation::Identity);
-            let x = match norm {
-                // Each pixel counts as an example.
-                Norm::Batch(_) => by_pixel(x, |x| norm.forward(x, step)),
-                Norm::Layer(_) => norm.forward(x, step),
-            };
-            activate(x, activation)
+            let examples = x.dims()[0];
+            by_pixel(x, |x| norm.forward(x, examples, activation, step))
         }
     };
     match rate {

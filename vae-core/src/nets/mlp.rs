@@ -112,8 +112,9 @@ impl<B: Backend> Mlp<B> {
     ) -> Tensor<B, 2> {
         let hidden = match norm {
             Some(norm) => {
-                let normalised = norm.forward(affine(Activation::Identity), step);
-                ops::activate(normalised, self.activation)
+                let x = affine(Activation::Identity);
+                let examples = x.dims()[0];
+                norm.forward(x, examples, self.activation, step)
             }
             None => affine(self.activation),
         };

@@ -1,12 +1,16 @@
 //! Normalisation layers.
 
 use burn::{
-    module::Module,
+    module::{Module, Param},
     nn::{BatchNorm, BatchNormConfig, GroupNorm, GroupNormConfig},
     tensor::{Tensor, backend::Backend},
 };
 
-use crate::{StepContext, settings::NormKind};
+use crate::{
+    StepContext,
+    ops::{Activation, Normalise, Over, Statistics, moments},
+    settings::NormKind,
+};
 
 /// A normalisation layer with learned scale and shift per unit or channel.
 #[derive(Module, Debug)]
@@ -27,31 +31,80 @@ impl<B: Backend> Norm<B> {
         }
     }
 
-    /// Normalises; in passes of networks that stand still by the statistics that are there.
+    /// Normalises rows, and applies the activation; batch normalisation moves its statistics in training, and uses
+    /// them in an evaluation and where networks stand still.
     ///
     /// # Shapes
-    /// - `x` and output: `[batch, units, ...]`
-    pub fn forward<const D: usize>(&self, x: Tensor<B, D>, step: &StepContext) -> Tensor<B, D> {
-        match self {
-            Self::Layer(norm) => norm.forward(x),
-            Self::Batch(norm) if step.is_still() => with_kept_statistics(norm, x),
-            Self::Batch(norm) => norm.forward(x),
-        }
+    /// - `x` and output: `[examples * pixels, units]`, the pixels of an example in a row
+    pub fn forward(
+        &self,
+        x: Tensor<B, 2>,
+        examples: usize,
+        activation: Activation,
+        step: &StepContext,
+    ) -> Tensor<B, 2> {
+        let units = x.dims()[1];
+        let per_unit = Over {
+            sets: 1,
+            groups: units,
+        };
+        let (over, statistics, epsilon, moments, scale, shift) = match self {
+            Self::Layer(norm) => {
+                let over = Over {
+                    sets: examples,
+                    groups: norm.num_groups,
+                };
+                let affine = [&norm.gamma, &norm.beta].map(|of| of.as_ref().map(Param::val));
+                let [Some(scale), Some(shift)] = affine else {
+                    unreachable!("init asks for scale and shift");
+                };
+                let moments = moments(x.clone(), over);
+                (
+                    over,
+                    Statistics::OfInput,
+                    norm.epsilon,
+                    moments,
+                    scale,
+                    shift,
+                )
+            }
+            Self::Batch(norm) => {
+                let is_training = B::ad_enabled(&x.device()) && !step.is_still();
+                let (statistics, moments) = match is_training {
+                    true => {
+                        let moments = moments(x.clone(), per_unit);
+                        keep(norm, &moments);
+                        (Statistics::OfInput, moments)
+                    }
+                    false => {
+                        let kept = [&norm.running_mean, &norm.running_var];
+                        let kept = kept.map(|of| of.value().reshape([1, units]));
+                        (Statistics::Given, Tensor::cat(kept.to_vec(), 0))
+                    }
+                };
+                let (scale, shift) = (norm.gamma.val(), norm.beta.val());
+                (per_unit, statistics, norm.epsilon, moments, scale, shift)
+            }
+        };
+        let op = Normalise {
+            over,
+            statistics,
+            epsilon,
+            activation,
+        };
+        op.forward(x, moments, scale, shift)
     }
 }
 
-/// What Burn's layer does on a backend without automatic differentiation.
-fn with_kept_statistics<B: Backend, const D: usize>(
-    norm: &BatchNorm<B>,
-    x: Tensor<B, D>,
-) -> Tensor<B, D> {
-    let units = x.dims()[1];
-    let mut shape = [1; D];
-    shape[1] = units;
-    let per_unit = |values: Tensor<B, 1>| values.reshape(shape);
-    let deviation = norm.running_var.value().add_scalar(norm.epsilon).sqrt();
-    (x - per_unit(norm.running_mean.value())) / per_unit(deviation) * per_unit(norm.gamma.val())
-        + per_unit(norm.beta.val())
+/// Moves the statistics of batch normalisation towards those of a batch.
+fn keep<B: Backend>(norm: &BatchNorm<B>, moments: &Tensor<B, 2>) {
+    let units = moments.dims()[1];
+    let running = [&norm.running_mean, &norm.running_var];
+    for (row, running) in running.into_iter().enumerate() {
+        let new = moments.clone().narrow(0, row, 1).reshape([units]);
+        let kept = running.value_sync().mul_scalar(1.0 - norm.momentum);
+        running.update(kept + new.mul_scalar(norm.momentum));
+    }
 }
 
 #[cfg(test)]
@@ -73,19 +126,21 @@ mod tests {
             Tensor::<Ad, 2>::from_data(TensorData::new(values, [3, 2]), &device)
         };
         let step = StepContext::train(0, 0, 1);
-        norm.forward(values(2.0), &step);
+        let forward = |x, step: &StepContext| norm.forward(x, 3, Activation::Identity, step);
+        forward(values(2.0), &step);
         let expected = || {
             let x = values(1.0).inner();
-            let y = norm.valid().forward(x, &StepContext::evaluate(0, 0, 0, 1));
+            let step = StepContext::evaluate(0, 0, 0, 1);
+            let y = norm.valid().forward(x, 3, Activation::Identity, &step);
             y.into_data().to_vec::<f32>().unwrap()
         };
         let before = expected();
-        let still = norm.forward(values(1.0), &step.still());
+        let still = forward(values(1.0), &step.still());
         for (found, expected) in still.into_data().iter::<f32>().zip(&before) {
             assert!((found - expected).abs() < 1e-5, "{found} {expected}");
         }
         assert_eq!(before, expected());
-        norm.forward(values(1.0), &step);
+        forward(values(1.0), &step);
         assert_ne!(before, expected());
     }
 }

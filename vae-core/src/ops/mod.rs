@@ -12,7 +12,7 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `activation`, `dense`, `conv`, `images`, `nll`, `counts`, `levels`, `columns`, `gamma`, `latent`, `adam` | the operations, their references, tests of one against the other |
+//! | `activation`, `dense`, `norm`, `conv`, `images`, `nll`, `counts`, `levels`, `columns`, `gamma`, `latent`, `adam` | the operations, their references, tests of one against the other |
 //! | `kernels` | loops over slices, which know no backend, and how threads share them |
 //! | `kernels/fused` | the operations as kernels; how tensors lend their memory; automatic differentiation |
 //! | `no_kernels` | the same as seen from here, empty |
@@ -33,6 +33,7 @@ mod kernels;
 mod latent;
 mod levels;
 mod nll;
+mod norm;
 #[cfg(test)]
 mod testing;
 
@@ -56,6 +57,7 @@ pub use latent::{gaussian_kl, gaussian_kl_per_dimension, reparameterise};
 pub use levels::{LEVELS, categorical_nll, discretized_logistic_mean, discretized_logistic_nll};
 pub(crate) use levels::{level, logistic};
 pub use nll::{bernoulli_nll, continuous_bernoulli_nll, gaussian_nll, soft_floor, squared_error};
+pub use norm::{Normalise, Over, Statistics, moments};
 
 static REFERENCE: AtomicBool = AtomicBool::new(false);
 

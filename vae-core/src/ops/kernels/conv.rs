@@ -15,6 +15,8 @@
 //! Images are `[height, width, channels]`. The weight is `[coarse channels, fine channels, kernel,
 //! kernel]`, for the strided and for the transposed convolution.
 
+mod unfolded;
+
 use std::ops::Range;
 
 use super::{

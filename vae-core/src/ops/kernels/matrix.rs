@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use gemm::Parallelism;
 
-use super::threads::Shares;
+use super::threads::{self, LINE, Shares, split};
 
 /// A matrix in a slice, or a part of one.
 #[derive(Clone, Copy)]
@@ -73,6 +73,11 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// Some of the rows.
+    pub fn rows(self, range: Range<usize>) -> Self {
+        self.transposed().columns(range).transposed()
+    }
+
     /// Some of the columns.
     pub fn columns(self, range: Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.columns);
@@ -128,9 +133,39 @@ pub(in crate::ops) fn add_product(out: &mut [f32], a: Matrix<'_>, b: Matrix<'_>)
     unsafe { write(Onto::Present, Place::whole(out, b.columns), a, b) };
 }
 
+/// Fills a row-major matrix with `a b`, or adds it, with all threads.
+///
+/// # Safety
+/// No other thread may use the matrix at the same time; with [`Onto::Present`] its values must have been written.
+pub(in crate::ops) unsafe fn share_product(
+    onto: Onto,
+    values: Shares<'_>,
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+) {
+    let (rows, columns) = (a.rows, b.columns);
+    let is_wide = columns > rows;
+    let cost = rows * columns * a.columns;
+    let parts = split(if is_wide { columns } else { rows }, LINE, cost);
+    threads::each(&parts, |_, part| {
+        let (row, column, a, b) = match is_wide {
+            true => (0, part.start, a, b.columns(part)),
+            false => (part.start, 0, a.rows(part), b),
+        };
+        let place = Place {
+            values,
+            width: columns,
+            row,
+            column,
+        };
+        // SAFETY: by the contract, and the parts do not overlap.
+        unsafe { write(onto, place, a, b) };
+    });
+}
+
 /// What a product is added to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Onto {
+pub(in crate::ops) enum Onto {
     Nothing,
     /// What is there.
     Present,

@@ -12,9 +12,11 @@ mod isa;
 mod levels;
 mod math;
 mod matrix;
+mod norm;
 mod sync;
 mod team;
 mod threads;
+mod transpose;
 
 pub(super) use fused::{Fused, adam, apply};
 use isa::vectorised;

@@ -77,6 +77,15 @@ impl<'a> Shares<'a> {
         unsafe { self.start.add(range.start) }
     }
 
+    /// A part of the slice, to be shared in its turn.
+    pub fn within(&self, range: Range<usize>) -> Self {
+        Self {
+            start: self.start(range.clone()),
+            length: range.len(),
+            lifetime: PhantomData,
+        }
+    }
+
     /// A part of the slice.
     ///
     /// # Safety

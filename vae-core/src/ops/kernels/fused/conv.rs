@@ -1,4 +1,9 @@
-//! Convolutional layers: one image at a time, products of its blocks.
+//! Convolutional layers: one image at a time, products of its blocks; where the weight is larger than the images,
+//! all images at once.
+
+mod wide;
+
+use std::ops::Range;
 
 use burn::tensor::Shape;
 
@@ -42,10 +47,39 @@ impl Conv {
     }
 }
 
-/// Each thread takes some of the images.
 impl Fused<3> for Conv {
-    fn forward(&self, [x, weight, bias]: [View<'_>; 3]) -> (Vec<f32>, Shape) {
+    fn forward(&self, inputs: [View<'_>; 3]) -> (Vec<f32>, Shape) {
+        let [x, _, bias] = inputs;
         let plan = self.plan(x, bias);
+        let [_, to] = self.kind.ends();
+        let output = plan.image(to);
+        let y = match plan.is_wide() {
+            true => self.wide_forward(&plan, inputs),
+            false => self.forward_by_image(&plan, inputs),
+        };
+        let shape = [x.rows(), output.height, output.width, output.channels];
+        (y, Shape::new(shape))
+    }
+
+    fn backward(
+        &self,
+        inputs: [View<'_>; 3],
+        y: View<'_>,
+        gradient: &mut [f32],
+        wanted: [bool; 3],
+    ) -> [Option<Vec<f32>>; 3] {
+        let [x, _, bias] = inputs;
+        let plan = self.plan(x, bias);
+        match plan.is_wide() {
+            true => self.wide_backward(&plan, inputs, y, gradient, wanted),
+            false => self.backward_by_image(&plan, inputs, y, gradient, wanted),
+        }
+    }
+}
+
+/// Each thread takes some of the images.
+impl Conv {
+    fn forward_by_image(&self, plan: &Plan, [x, weight, bias]: [View<'_>; 3]) -> Vec<f32> {
         let [from, to] = self.kind.ends();
         let [input, output] = [from, to].map(|end| plan.image(end));
         let batch = x.rows();
@@ -54,7 +88,7 @@ impl Fused<3> for Conv {
         let mut y = Room::new(batch * output.len());
         let values = y.shares();
         threads::each(&split(batch, 1, batch * plan.cost()), |_, images| {
-            let mut buffers = Buffers::new(&plan);
+            let mut buffers = Buffers::new(plan);
             for image in images {
                 let x = &x.values[of(image, input)];
                 // SAFETY: the images of the threads do not overlap.
@@ -64,19 +98,17 @@ impl Fused<3> for Conv {
             }
         });
         // SAFETY: every value of every image was written.
-        let y = unsafe { y.filled(batch * output.len()) };
-        let shape = [batch, output.height, output.width, output.channels];
-        (y, Shape::new(shape))
+        unsafe { y.filled(batch * output.len()) }
     }
 
-    fn backward(
+    fn backward_by_image(
         &self,
-        [x, weight, bias]: [View<'_>; 3],
+        plan: &Plan,
+        [x, weight, _]: [View<'_>; 3],
         y: View<'_>,
         gradient: &mut [f32],
         [want_x, want_weight, want_bias]: [bool; 3],
     ) -> [Option<Vec<f32>>; 3] {
-        let plan = self.plan(x, bias);
         let [from, to] = self.kind.ends();
         let [input, output] = [from, to].map(|end| plan.image(end));
         let batch = x.rows();
@@ -101,7 +133,7 @@ impl Fused<3> for Conv {
             // sums of its own.
             let of_weight = unsafe { weight_shares[part].part(0..weight_length) };
             let of_bias = unsafe { bias_shares[part].part(0..output.row()) };
-            let mut buffers = Buffers::new(&plan);
+            let mut buffers = Buffers::new(plan);
             for image in images {
                 let gradient = unsafe { gradient.part(of(image, output)) };
                 slope(
@@ -124,20 +156,28 @@ impl Fused<3> for Conv {
         // SAFETY: every value of every image was written.
         let of_x = of_x.map(|room| unsafe { room.filled(batch * input.len()) });
         let of_weight = want_weight.then(|| plan.weight_from_down(&threads::sum(of_weight)));
-        let of_bias = want_bias.then(|| {
-            let mut sums = vec![0.0; output.channels];
-            for pixel in threads::sum(of_bias).chunks_exact(output.channels) {
-                for (sum, value) in sums.iter_mut().zip(pixel) {
-                    *sum += value;
-                }
-            }
-            sums
-        });
+        let of_bias = want_bias.then(|| by_channel(&threads::sum(of_bias), output));
         [of_x, of_weight, of_bias]
     }
 }
 
+/// The sums of a row of pixels, for each channel.
+fn by_channel(row: &[f32], image: Image) -> Vec<f32> {
+    let mut sums = vec![0.0; image.channels];
+    for pixel in row.chunks_exact(image.channels) {
+        for (sum, value) in sums.iter_mut().zip(pixel) {
+            *sum += value;
+        }
+    }
+    sums
+}
+
 /// The values of one image of many.
-fn of(image: usize, size: Image) -> std::ops::Range<usize> {
-    image * size.len()..(image + 1) * size.len()
+fn of(image: usize, size: Image) -> Range<usize> {
+    span(&(image..image + 1), size)
+}
+
+/// The values of some images of many.
+fn span(images: &Range<usize>, size: Image) -> Range<usize> {
+    images.start * size.len()..images.end * size.len()
 }

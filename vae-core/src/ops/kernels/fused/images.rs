@@ -7,7 +7,7 @@ use burn::tensor::Shape;
 use super::{Fused, View};
 use crate::ops::{
     images::{Resize, Swap},
-    kernels::{elementwise::add, threads},
+    kernels::{elementwise::add, threads, transpose::transpose_into},
 };
 
 impl Resize {
@@ -93,12 +93,7 @@ fn swap(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     threads::rows(&mut swapped, size, size, |first, part| {
         let matrices = values[first * size..].chunks_exact(size);
         for (swapped, matrix) in part.chunks_exact_mut(size).zip(matrices) {
-            for (column, out) in swapped.chunks_exact_mut(rows).enumerate() {
-                let from = matrix[column..].iter().step_by(columns);
-                for (out, &value) in out.iter_mut().zip(from) {
-                    *out = value;
-                }
-            }
+            transpose_into(matrix, columns, swapped);
         }
     });
     swapped

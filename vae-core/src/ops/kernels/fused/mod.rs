@@ -10,6 +10,7 @@ mod host;
 mod images;
 mod latent;
 mod nll;
+mod norm;
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -86,6 +87,9 @@ impl<'a> View<'a> {
 pub(in crate::ops) trait Fused<const N: usize>:
     Clone + Debug + Send + 'static
 {
+    /// Whether `backward` leaves the gradient of the first input in `gradient`, and returns none for it.
+    const IN_PLACE: bool = false;
+
     /// The result.
     fn forward(&self, inputs: [View<'_>; N]) -> (Vec<f32>, Shape);
 
@@ -219,7 +223,14 @@ impl<H: Host, F: Fused<N>, const N: usize> Backward<H, N> for Step<F> {
             H::values_mut(&mut gradient),
             ops.parents.each_ref().map(Option::is_some),
         );
-        for ((parent, values), shape) in ops.parents.into_iter().zip(found).zip(shapes) {
+        let mut parents = ops.parents.into_iter().zip(found).zip(shapes);
+        if F::IN_PLACE {
+            let first = parents.next().and_then(|((parent, _), _)| parent);
+            if let Some(parent) = first {
+                gradients.register::<H>(parent.id, gradient);
+            }
+        }
+        for ((parent, values), shape) in parents {
             if let (Some(parent), Some(values)) = (parent, values) {
                 gradients.register::<H>(parent.id, H::from_values(values, shape));
             }

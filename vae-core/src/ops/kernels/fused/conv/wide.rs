@@ -1,0 +1,228 @@
+//! Layers of many channels and few pixels: all images of a batch in one product.
+
+use super::super::View;
+use super::{by_channel, of, span};
+use crate::ops::{
+    Activation,
+    conv::{Conv, Kind},
+    kernels::{
+        conv::{End, Plan},
+        elementwise::{bias_and_activation, slope},
+        matrix::{Matrix, Onto, share_product},
+        threads::{self, Room, Shares, split},
+        transpose::transpose,
+    },
+};
+
+/// The rows of some images, one for each pixel of their coarse images.
+struct Rows<'a> {
+    plan: &'a Plan,
+    values: Shares<'a>,
+}
+
+impl Rows<'_> {
+    /// Room for the rows of as many images as are held at the same time.
+    fn room(plan: &Plan, batch: usize) -> Room {
+        let most = plan.pieces(batch).map(|piece| piece.len()).max();
+        Room::new(most.unwrap_or(0) * plan.positions() * plan.row_length())
+    }
+
+    /// Calls `work` for each of `count` images with its rows.
+    fn each(&self, count: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
+        let length = self.plan.positions() * self.plan.row_length();
+        each(count, length, |image| {
+            // SAFETY: the images of the threads do not overlap.
+            work(image, unsafe {
+                self.values.part(image * length..(image + 1) * length)
+            });
+        });
+    }
+
+    /// They as a matrix.
+    ///
+    /// # Safety
+    /// They must have been written, and nobody may write them while the matrix is in use.
+    unsafe fn matrix(&self, count: usize) -> Matrix<'_> {
+        let rows = count * self.plan.positions();
+        // SAFETY: by the contract.
+        unsafe { Matrix::of_shares(self.values, rows, self.plan.row_length()) }
+    }
+}
+
+/// The weight of a layer, `[coarse channels, fine channels, kernel, kernel]`.
+struct Weight<'a> {
+    plan: &'a Plan,
+    values: &'a [f32],
+    /// Its transpose, where a product asks for it: a copy takes less time than a product that finds its factor in
+    /// the wrong order.
+    transposed: Vec<f32>,
+}
+
+impl<'a> Weight<'a> {
+    /// With its transpose if rows will be multiplied with it.
+    fn new(plan: &'a Plan, values: &'a [f32], from_rows: bool) -> Self {
+        let transposed = match from_rows {
+            true => transpose(values, plan.row_length()),
+            false => Vec::new(),
+        };
+        Self {
+            plan,
+            values,
+            transposed,
+        }
+    }
+
+    /// From coarse pixels to rows.
+    fn to_rows(&self) -> Matrix<'_> {
+        let channels = self.plan.image(End::Coarse).channels;
+        Matrix::new(self.values, channels, self.plan.row_length())
+    }
+
+    /// From rows to coarse pixels.
+    fn from_rows(&self) -> Matrix<'_> {
+        let channels = self.plan.image(End::Coarse).channels;
+        Matrix::new(&self.transposed, self.plan.row_length(), channels)
+    }
+}
+
+/// Calls `work` for each of `count` images, which take `cost` values of work each.
+fn each(count: usize, cost: usize, work: impl Fn(usize) + Sync) {
+    threads::each(&split(count, 1, count * cost), |_, images| {
+        images.for_each(&work);
+    });
+}
+
+impl Conv {
+    pub(super) fn wide_forward(&self, plan: &Plan, [x, weight, bias]: [View<'_>; 3]) -> Vec<f32> {
+        let [from, to] = self.kind.ends();
+        let [input, output] = [from, to].map(|end| plan.image(end));
+        let batch = x.rows();
+        let channels = plan.image(End::Coarse).channels;
+        let weight = Weight::new(plan, weight.values, self.kind == Kind::Strided);
+        let bias = bias.values.repeat(output.width);
+        let mut room = Rows::room(plan, batch);
+        let rows = Rows {
+            plan,
+            values: room.shares(),
+        };
+        let mut all = Room::new(batch * output.len());
+        let y = all.shares();
+        for piece in plan.pieces(batch) {
+            let count = piece.len();
+            let x = &x.values[span(&piece, input)];
+            let y = y.within(span(&piece, output));
+            // SAFETY: here and below, the images of the threads do not overlap, and a loop or product is over before
+            // the next one.
+            let image_of = |image| unsafe { y.part(of(image, output)) };
+            match self.kind {
+                Kind::Strided => {
+                    rows.each(count, |image, rows| plan.unfold(&x[of(image, input)], rows));
+                    unsafe {
+                        share_product(Onto::Nothing, y, rows.matrix(count), weight.from_rows());
+                    }
+                    each(count, output.len(), |image| {
+                        bias_and_activation(image_of(image), &bias, self.activation);
+                    });
+                }
+                Kind::Transposed => {
+                    let x = Matrix::new(x, count * plan.positions(), channels);
+                    unsafe { share_product(Onto::Nothing, rows.values, x, weight.to_rows()) };
+                    rows.each(count, |image, rows| {
+                        plan.fold(rows, image_of(image));
+                        bias_and_activation(image_of(image), &bias, self.activation);
+                    });
+                }
+            }
+        }
+        // SAFETY: every value of every image was written.
+        unsafe { all.filled(batch * output.len()) }
+    }
+
+    pub(super) fn wide_backward(
+        &self,
+        plan: &Plan,
+        [x, weight, _]: [View<'_>; 3],
+        y: View<'_>,
+        gradient: &mut [f32],
+        [want_x, want_weight, want_bias]: [bool; 3],
+    ) -> [Option<Vec<f32>>; 3] {
+        let [from, to] = self.kind.ends();
+        let [input, output] = [from, to].map(|end| plan.image(end));
+        let batch = x.rows();
+        let channels = plan.image(End::Coarse).channels;
+        let weight_length = weight.values.len();
+        let from_rows = want_x && self.kind == Kind::Transposed;
+        let weight = Weight::new(plan, weight.values, from_rows);
+        let of_bias = slopes(gradient, y.values, output.row(), self.activation);
+
+        let mut room = Rows::room(plan, batch);
+        let rows = Rows {
+            plan,
+            values: room.shares(),
+        };
+        let mut of_x = want_x.then(|| Room::new(batch * input.len()));
+        let mut of_weight = want_weight.then(|| Room::new(weight_length));
+        let x_shares = of_x.as_mut().map(Room::shares);
+        let weight_shares = of_weight.as_mut().map(Room::shares);
+        for piece in plan.pieces(batch) {
+            let count = piece.len();
+            let onto = match piece.start {
+                0 => Onto::Nothing,
+                _ => Onto::Present,
+            };
+            let x = &x.values[span(&piece, input)];
+            let gradient = &gradient[span(&piece, output)];
+            let of_x = x_shares.map(|values| values.within(span(&piece, input)));
+            let (fine, coarse) = match self.kind {
+                Kind::Strided => (x, gradient),
+                Kind::Transposed => (gradient, x),
+            };
+            let coarse = Matrix::new(coarse, count * plan.positions(), channels);
+            let size = plan.image(End::Fine);
+            if want_weight || from_rows {
+                rows.each(count, |image, rows| {
+                    plan.unfold(&fine[of(image, size)], rows)
+                });
+            }
+            // SAFETY: as in `wide_forward`.
+            unsafe {
+                if let Some(of_weight) = weight_shares {
+                    share_product(onto, of_weight, coarse.transposed(), rows.matrix(count));
+                }
+                match (of_x, self.kind) {
+                    (None, _) => {}
+                    (Some(of_x), Kind::Strided) => {
+                        share_product(Onto::Nothing, rows.values, coarse, weight.to_rows());
+                        rows.each(count, |image, rows| {
+                            plan.fold(rows, of_x.part(of(image, input)));
+                        });
+                    }
+                    (Some(of_x), Kind::Transposed) => {
+                        let rows = rows.matrix(count);
+                        share_product(Onto::Nothing, of_x, rows, weight.from_rows());
+                    }
+                }
+            }
+        }
+        // SAFETY: every value was written: a batch has at least one piece.
+        let of_x = of_x.map(|room| unsafe { room.filled(batch * input.len()) });
+        let of_weight = of_weight.map(|room| unsafe { room.filled(weight_length) });
+        let of_bias = want_bias.then(|| by_channel(&of_bias, output));
+        [of_x, of_weight, of_bias]
+    }
+}
+
+/// Turns the gradient after an activation into the one before it; the sum of its rows.
+fn slopes(gradient: &mut [f32], y: &[f32], row: usize, activation: Activation) -> Vec<f32> {
+    let parts = split(gradient.len() / row, 1, gradient.len());
+    let mut sums = vec![vec![0.0; row]; parts.len()];
+    let shares: Vec<_> = sums.iter_mut().map(|sum| Shares::new(sum)).collect();
+    let gradient = Shares::new(gradient);
+    threads::each(&parts, |part, rows| {
+        let range = rows.start * row..rows.end * row;
+        // SAFETY: the rows of the threads do not overlap, and each part has sums of its own.
+        let (gradient, sums) = unsafe { (gradient.part(range.clone()), shares[part].part(0..row)) };
+        slope(gradient, &y[range], sums, activation);
+    });
+    threads::sum(sums)
+}
