@@ -5,11 +5,11 @@ import sys
 import time
 
 
-def add_sizes(parser):
-    """Adds the arguments that every program takes."""
-    parser.add_argument("--hidden", type=int, default=512)
+def add_sizes(parser, hidden=int):
+    """Adds the arguments that every program takes; `hidden` reads a width or several."""
+    parser.add_argument("--hidden", type=hidden, default=512 if hidden is int else None)
     parser.add_argument("--latent", type=int, default=20)
-    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--threads", type=int, default=0)
 
