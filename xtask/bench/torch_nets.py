@@ -38,7 +38,7 @@ def arguments(description):
     parser.add_argument("--norm", choices=["none", "batch", "layer"], default="none")
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--likelihood", default="bernoulli")
-    parser.add_argument("--optimizer", choices=["adam", "adam-w", "sgd", "rms-prop"], default="adam")
+    parser.add_argument("--optimizer", choices=["adam", "adamw", "sgd", "rmsprop"], default="adam")
     parser.add_argument("--dataset", help="an .npy file of images or counts, or the table")
     add_sizes(parser, hidden=numbers)
     parser.add_argument("--compile", action="store_true")
@@ -235,11 +235,11 @@ def optimizer(args, *modules):
     match args.optimizer:
         case "adam":
             return torch.optim.Adam(parameters, lr=1e-3, fused=True)
-        case "adam-w":
+        case "adamw":
             return torch.optim.AdamW(parameters, lr=1e-3, weight_decay=0.01, fused=True)
         case "sgd":
             return torch.optim.SGD(parameters, lr=1e-3, momentum=0.9, fused=True)
-        case "rms-prop":
+        case "rmsprop":
             return torch.optim.RMSprop(parameters, lr=1e-3, alpha=0.99, foreach=True)
 
 
