@@ -16,7 +16,7 @@ const LATER: &str = "method.prior.";
 pub fn parameters(case: &Case, programs: &Programs, folder: &Path) -> Result<[u64; 2]> {
     let run = folder.join(case.name);
     let mut train = case.vae(&programs.vae, "train", "--work", folder)?;
-    train.args(["--max-steps", "1", "--limit", "1000", "--threads", "1"]);
+    train.args(["--max-steps", "1", "--limit", "2000", "--threads", "1"]);
     answer(train.arg("--out").arg(&run))?;
     let mut info = Command::new(&programs.vae);
     let info = answer(info.arg("info").arg(&run).args(["--format", "json"]))?;
