@@ -65,8 +65,8 @@ def update(parameters, state, x, key):
 
 update = jax.jit(update, donate_argnums=(0, 1, 3))
 key = jax.random.PRNGKey(1)
-images = random.random((max(9000, 2 * args.batch), features), dtype=np.float32)
-source = shuffled_batches(images, args.batch, random.permutation)
+images = random.random((max(9000, 2 * args.batch_size), features), dtype=np.float32)
+source = shuffled_batches(images, args.batch_size, random.permutation)
 
 
 def step():

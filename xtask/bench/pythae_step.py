@@ -55,7 +55,7 @@ class Decoder(BaseDecoder):
 
 config = VAEConfig(input_dim=(1, 28, 28), latent_dim=args.latent, reconstruction_loss="bce")
 model = VAE(config, encoder=Encoder(), decoder=Decoder())
-images = torch.rand(args.steps * args.batch, 1, 28, 28)
+images = torch.rand(args.steps * args.batch_size, 1, 28, 28)
 
 
 def epoch(images):
@@ -68,7 +68,7 @@ def epoch(images):
                 output_dir=folder,
                 num_epochs=epochs,
                 learning_rate=1e-3,
-                per_device_train_batch_size=args.batch,
+                per_device_train_batch_size=args.batch_size,
                 optimizer_cls="Adam",
                 no_cuda=True,
             )
@@ -77,10 +77,10 @@ def epoch(images):
             TrainingPipeline(model=model, training_config=trainer)(train_data=images)
             return time.perf_counter() - started
 
-    return 1e3 * (run(2) - run(1)) / (len(images) / args.batch)
+    return 1e3 * (run(2) - run(1)) / (len(images) / args.batch_size)
 
 
-first = epoch(images[: 2 * args.batch])
+first = epoch(images[: 2 * args.batch_size])
 print(json.dumps({"first_step": True}), flush=True)
 print(json.dumps({"ready": True}), flush=True)
 for _ in sys.stdin:

@@ -5,11 +5,11 @@ import sys
 import time
 
 
-def add_sizes(parser):
-    """Adds the arguments that every program takes."""
-    parser.add_argument("--hidden", type=int, default=512)
+def add_sizes(parser, hidden=int):
+    """Adds the arguments that every program takes; `hidden` reads a width or several."""
+    parser.add_argument("--hidden", type=hidden, default=512 if hidden is int else None)
     parser.add_argument("--latent", type=int, default=20)
-    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--threads", type=int, default=0)
 
@@ -23,11 +23,15 @@ def shuffled_batches(images, batch, permutation):
 
 
 def take_turns(step, steps):
-    """Prints {"first_step": true} after one step and {"ready": true} when it is warm; then, for each
-    line, the median and the least time of `steps` calls of `step` in milliseconds."""
+    """Prints {"first_step": true} after one step and {"ready": true} when it is warm, after 20 more or 5 seconds;
+    then, for each line, the median and the least time of `steps` calls of `step` in milliseconds."""
     step()
     print(json.dumps({"first_step": True}), flush=True)
-    for _ in range(20):
+    started = time.perf_counter()
+    for number in range(20):
+        # A compiled step may be compiled again when it is called for the second time.
+        if number > 1 and time.perf_counter() - started > 5:
+            break
         step()
     print(json.dumps({"ready": True}), flush=True)
     for _ in sys.stdin:

@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: training steps of this workspace, and whole runs, beside those of others.
 
 mod cases;
+mod check;
+mod data;
 mod memory;
 mod peers;
 mod report;
@@ -8,14 +10,14 @@ mod runner;
 mod whole;
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::{tch, workspace};
-use cases::{CASES, Case};
+use cases::Case;
 use peers::Peers;
 use report::{Measured, Report, Row};
 use runner::Runner;
@@ -28,6 +30,8 @@ use whole::{TASKS, Task};
   cargo xtask bench mlp               one case
   cargo xtask bench conv              the cases whose names begin so
   cargo xtask bench --list            what there is to time
+  cargo xtask bench --check           whether PyTorch's models have as many parameters as ours
+  cargo xtask bench --only flex,torch ours and PyTorch alone
   cargo xtask bench mlp --jax DIR/bin/python --peers
   cargo xtask bench run --mnist DIR   whole runs, from the start to the pictures
   cargo xtask bench encode-mnist --mnist DIR   codes of 60,000 images in a file
@@ -40,6 +44,12 @@ pub struct Options {
     /// List the cases
     #[arg(long)]
     list: bool,
+    /// Compare numbers of parameters instead of times
+    #[arg(long)]
+    check: bool,
+    /// Only these programs: flex, reference, ndarray, torch, jax, pythae, peers
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = GROUPS)]
+    only: Vec<String>,
     /// How many turns each program takes
     #[arg(long, value_name = "N", default_value = "9")]
     rounds: NonZeroUsize,
@@ -69,12 +79,28 @@ pub struct Options {
     out: PathBuf,
 }
 
+/// What `--only` can name.
+const GROUPS: [&str; 7] = [
+    "flex",
+    "reference",
+    "ndarray",
+    "torch",
+    "jax",
+    "pythae",
+    "peers",
+];
+
 /// Runs the task.
 pub fn run(options: &Options) -> Result<ExitCode> {
+    let all = cases::all()?;
     let wanted = |case: &&Case| {
-        options.cases.is_empty() || options.cases.iter().any(|name| names(name, case.name))
+        options.cases.is_empty()
+            || options
+                .cases
+                .iter()
+                .any(|name| names(name, case.name, &all))
     };
-    let cases: Vec<&Case> = CASES.iter().filter(wanted).collect();
+    let cases: Vec<&Case> = all.iter().filter(wanted).collect();
     let named =
         |task: &&Task| options.cases.is_empty() || options.cases.iter().any(|of| of == task.name);
     let tasks: Vec<&Task> = TASKS.iter().filter(named).collect();
@@ -83,7 +109,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     if options.list {
         for case in cases {
-            println!("{:<22} vae bench {}", case.name, case.vae);
+            println!("{:<22} vae bench {}", case.name, case.arguments.join(" "));
         }
         for task in tasks {
             println!("{:<22} vae {}", task.name, task.vae);
@@ -95,6 +121,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         programs.peers.build()?;
     }
     let images = tempfile::tempdir().context("cannot make a temporary folder")?;
+    if options.check {
+        return compare(&cases, &programs, images.path());
+    }
     let mut report = Report::new(programs.threads, options.rounds.get());
     for case in cases {
         println!("\n{}", case.name);
@@ -110,6 +139,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     if !report.cases.is_empty() {
         println!("\n{}", report.markdown());
+        println!("{}", report.closing());
     }
     for task in tasks {
         println!("\n{}", task.name);
@@ -122,9 +152,29 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Prints the numbers of parameters; a failure if they differ anywhere.
+fn compare(cases: &[&Case], programs: &Programs, folder: &Path) -> Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    println!("{:<22} {:>12} {:>12}", "case", "vae", "PyTorch");
+    for case in cases {
+        match check::parameters(case, programs, folder) {
+            Ok([ours, theirs]) => {
+                let verdict = if ours == theirs { "" } else { "  differ" };
+                println!("{:<22} {ours:>12} {theirs:>12}{verdict}", case.name);
+                if ours == theirs {
+                    continue;
+                }
+            }
+            Err(error) => println!("{:<22} not compared: {error:#}", case.name),
+        }
+        code = ExitCode::FAILURE;
+    }
+    Ok(code)
+}
+
 /// Whether `given` is the name, or the beginning of the name of a case and of none as a whole.
-fn names(given: &str, name: &str) -> bool {
-    let is_whole = CASES.iter().any(|case| case.name == given);
+fn names(given: &str, name: &str, cases: &[Case]) -> bool {
+    let is_whole = cases.iter().any(|case| case.name == given);
     given == name || (!is_whole && name.starts_with(given))
 }
 
@@ -136,6 +186,8 @@ struct Programs {
     pythae: Option<PathBuf>,
     peers: Peers,
     threads: usize,
+    /// The groups that are wanted; all if there is none.
+    only: Vec<String>,
 }
 
 impl Programs {
@@ -151,17 +203,17 @@ impl Programs {
             pythae: options.pythae.clone(),
             peers: Peers::find()?,
             threads: options.threads.map_or(cores, NonZeroUsize::get),
+            only: options.only.clone(),
         })
+    }
+
+    fn wants(&self, group: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == group)
     }
 }
 
 /// All programs on one case, in turns.
-fn measure(
-    case: &Case,
-    programs: &Programs,
-    images: &std::path::Path,
-    rounds: usize,
-) -> Result<Vec<Row>> {
+fn measure(case: &Case, programs: &Programs, images: &Path, rounds: usize) -> Result<Vec<Row>> {
     let mut runners = Vec::new();
     for (name, command) in case.commands(programs, images, rounds)? {
         runners.push((name, command.and_then(Runner::start)));
@@ -201,6 +253,8 @@ mod tests {
 
     #[test]
     fn a_whole_name_means_one_case() {
+        let cases = cases::all().unwrap();
+        let names = |given, name| names(given, name, &cases);
         assert!(names("mlp", "mlp") && !names("mlp", "mlp-128-batch-16"));
         assert!(names("mlp-", "mlp-128-batch-16") && names("conv", "conv-28x28x1"));
         assert!(!names("run", "mlp"));

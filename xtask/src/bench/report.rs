@@ -11,6 +11,8 @@ use super::{runner::Round, whole::Whole};
 
 /// The program that all others are compared with.
 const OURS: &str = "flex";
+/// How the names of PyTorch's forms begin.
+const TORCH: &str = "PyTorch";
 
 /// All cases.
 #[derive(Serialize)]
@@ -83,10 +85,21 @@ impl Measured {
         self.rows.iter().find(|row| row.program == OURS)
     }
 
+    /// The fastest of PyTorch's forms, and what share of its time ours takes.
+    fn of_fastest_torch(&self) -> Option<(&'static str, f64)> {
+        let ours = self.ours()?.median()?;
+        let forms = self
+            .rows
+            .iter()
+            .filter(|row| row.program.starts_with(TORCH));
+        let forms = forms.filter_map(|row| Some((row.program, ours / row.median()?)));
+        forms.max_by(|a, b| a.1.total_cmp(&b.1))
+    }
+
     /// For the terminal.
     pub fn table(&self) -> String {
         let mut text = format!(
-            "  {:<20} {:>12} {:>10} {:>16} {:>14} {:>9}\n",
+            "  {:<30} {:>12} {:>10} {:>16} {:>14} {:>9}\n",
             "program", "median ms", "least ms", "flex takes of it", "first step ms", "peak MiB"
         );
         let ours = self.ours().and_then(Row::median);
@@ -95,7 +108,7 @@ impl Measured {
         for row in &self.rows {
             let line = match (row.median(), &row.problem) {
                 (Some(median), None) => format!(
-                    "  {:<20} {median:>12.3} {:>10.3} {:>16} {:>14} {:>9}",
+                    "  {:<30} {median:>12.3} {:>10.3} {:>16} {:>14} {:>9}",
                     row.program,
                     row.least(),
                     share(median),
@@ -103,7 +116,7 @@ impl Measured {
                     whole_number(row.peak_mib),
                 ),
                 (_, problem) => format!(
-                    "  {:<20} not measured: {}",
+                    "  {:<30} not measured: {}",
                     row.program,
                     problem.as_deref().unwrap_or("no round")
                 ),
@@ -114,9 +127,12 @@ impl Measured {
             let share = share(floor);
             let _ = writeln!(
                 text,
-                "  {:<20} {floor:>12.3} {:>10} {share:>16}",
+                "  {:<30} {floor:>12.3} {:>10} {share:>16}",
                 "matrix products", ""
             );
+        }
+        if let Some((form, share)) = self.of_fastest_torch() {
+            let _ = writeln!(text, "  of the fastest PyTorch: {share:.2} ({form})");
         }
         text
     }
@@ -147,10 +163,10 @@ impl Report {
         );
         let _ = writeln!(
             text,
-            "| case | {} | matrix products |",
+            "| case | {} | matrix products | of the fastest PyTorch |",
             programs.join(" | ")
         );
-        let _ = writeln!(text, "| --- |{}", " --- |".repeat(programs.len() + 1));
+        let _ = writeln!(text, "| --- |{}", " --- |".repeat(programs.len() + 2));
         for case in &self.cases {
             let cell = |value: Option<f64>| value.map_or("–".to_owned(), |ms| format!("{ms:.2}"));
             let mut line = format!("| {} |", case.name);
@@ -159,9 +175,29 @@ impl Report {
                 let _ = write!(line, " {} |", cell(row.and_then(Row::median)));
             }
             let floor = case.ours().and_then(Row::floor);
-            let _ = writeln!(text, "{line} {} |", cell(floor));
+            let share = case.of_fastest_torch().map(|(_, share)| share);
+            let _ = writeln!(text, "{line} {} | {} |", cell(floor), cell(share));
         }
         text
+    }
+
+    /// How ours compares with PyTorch over all cases.
+    pub fn closing(&self) -> String {
+        let shares = self.cases.iter().filter_map(|case| {
+            let (form, share) = case.of_fastest_torch()?;
+            Some((share, case.name, form))
+        });
+        let shares: Vec<_> = shares.collect();
+        let largest = shares.iter().max_by(|a, b| a.0.total_cmp(&b.0));
+        let middle = median(shares.iter().map(|of| of.0));
+        let (Some((share, name, form)), Some(middle)) = (largest, middle) else {
+            return "of the fastest PyTorch: not measured".into();
+        };
+        let count = shares.len();
+        format!(
+            "of the fastest PyTorch: {middle:.2} in the middle of {count} cases, at most {share:.2} \
+             ({name}, {form})"
+        )
     }
 
     /// Writes every number as JSON.
@@ -212,10 +248,14 @@ mod tests {
         let rows = vec![ours, row("PyTorch", &[8.0]), missing];
         let case = Measured { name: "mlp", rows };
         let table = case.table();
-        assert!(table.contains("PyTorch                     8.000      4.000             0.50"));
+        assert!(
+            table.contains(
+                "PyTorch                               8.000      4.000             0.50"
+            )
+        );
         assert!(table.contains("1.00             61        97"), "{table}");
         assert!(
-            table.contains("JAX                  not measured: not installed"),
+            table.contains("JAX                            not measured: not installed"),
             "{table}"
         );
         assert!(table.contains("1.33"), "{table}");
@@ -223,8 +263,25 @@ mod tests {
         report.cases.push(case);
         let markdown = report.markdown();
         assert!(
-            markdown.contains("| mlp | 4.00 | 8.00 | – | 3.00 |"),
+            markdown.contains("| mlp | 4.00 | 8.00 | – | 3.00 | 0.50 |"),
             "{markdown}"
         );
+    }
+
+    /// By hand: 4 of 8 and of 5 is 0.8 of the fastest, 4 of 10 is 0.4, and JAX does not count.
+    #[test]
+    fn shares_are_of_the_fastest_form() {
+        let mut report = Report::new(2, 3);
+        assert!(report.closing().contains("not measured"));
+        let (ours, jax) = (row("flex", &[4.0]), row("JAX", &[1.0]));
+        let forms = [row("PyTorch", &[8.0]), row("PyTorch compiled", &[5.0])];
+        let rows = [ours, jax].into_iter().chain(forms).collect();
+        report.cases.push(Measured { name: "mlp", rows });
+        let rows = vec![row("flex", &[4.0]), row("PyTorch", &[10.0])];
+        report.cases.push(Measured { name: "conv", rows });
+        let closing = report.closing();
+        let expected = "0.80 in the middle of 2 cases, at most 0.80 (mlp, PyTorch compiled)";
+        assert!(closing.contains(expected), "{closing}");
+        assert!(report.markdown().contains("| – | 3.00 | 0.40 |"));
     }
 }

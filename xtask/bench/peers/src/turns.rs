@@ -34,7 +34,7 @@ impl Work {
             match pair[0].as_str() {
                 "--hidden" => work.hidden = value,
                 "--latent" => work.latent = value,
-                "--batch" => work.batch = value,
+                "--batch-size" => work.batch = value,
                 "--steps" => work.steps = value,
                 "--threads" => work.threads = value,
                 other => panic!("no argument is called {other}"),
