@@ -80,5 +80,7 @@ if args.work == "train":
     step = one_loss(args, loss_of, modules)
 else:
     to_memory(args, *modules)
+    if args.compile:
+        encode, decode = torch.compile(encode), torch.compile(decode)
     step = {"encode": mean_codes, "importance": importance}[args.work]
 finish(args, modules, step)

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from torch_codebook import Codebook
+from torch_jacobian import jacobian_by_hand
 from torch_likelihoods import Likelihood
 from torch_nets import (
     arguments, decoder, dense, encoder, finish, normal_kl, one_loss, optimizer, sample, sizes, start, to_memory,
@@ -93,36 +95,6 @@ def sparse():
     return together(loss_of, encode, decode)
 
 
-def slope_of(before):
-    """The derivative of the activation."""
-    match args.activation:
-        case "relu":
-            return (before > 0).float()
-        case "tanh":
-            return 1 - torch.tanh(before) ** 2
-    raise SystemExit("the Jacobian is written for relu and tanh only")
-
-
-def jacobian_by_hand(encode, x):
-    """The code and the squared norm of its Jacobian (Rifai 2011), from the code's side to the data's: by rows of
-    Jacobians to the end or, `gram`, with W^T W of the first layer in place of the last product."""
-    layers = [layer for layer in encode if isinstance(layer, nn.Linear)]
-    activation, hidden, slopes = [*encode, nn.Identity()][1], x, []
-    for layer in layers[:-1]:
-        before = layer(hidden)
-        slopes.append(slope_of(before))
-        hidden = activation(before)
-    first, head = layers[0].weight, layers[-1].weight
-    if args.by == "gram" and len(layers) == 2:
-        gram = (first @ first.t()) * (head.t() @ head)
-        return layers[-1](hidden), ((slopes[0] @ gram) * slopes[0]).sum(1)
-    rows = head * slopes[-1].unsqueeze(1)  # [batch, outputs, width]
-    for layer, slope in zip(layers[-2:0:-1], slopes[-2::-1]):
-        rows = (rows @ layer.weight) * slope.unsqueeze(1)
-    norm = (rows @ (first @ first.t())) * rows if args.by == "gram" else (rows @ first) ** 2
-    return layers[-1](hidden), norm.flatten(1).sum(1)
-
-
 def contractive():
     encode, decode = networks(latent)
 
@@ -136,7 +108,7 @@ def contractive():
 
     def loss_of(x):
         seen = likelihood.view(x)
-        code, norm = by_func(seen) if args.by == "func" else jacobian_by_hand(encode, seen)
+        code, norm = by_func(seen) if args.by == "func" else jacobian_by_hand(args, encode, seen)
         return (likelihood.nll(decode(code), x) + 0.1 * norm).mean()
 
     return together(loss_of, encode, decode)
@@ -250,35 +222,6 @@ def hvae():
         return (likelihood.nll(decode(sample(mean, log_variance)), x) + kl + below).mean()
 
     return together(loss_of, encode, decode, up, down)
-
-
-class Codebook(nn.Module):
-    """Entries that are moving averages (van den Oord 2017, appendix A.1)."""
-
-    def __init__(self, codes=512, width=16):
-        super().__init__()
-        entries = (2 * torch.rand(codes, width) - 1) / width**0.5
-        for name, values in [("entries", entries), ("counts", torch.ones(codes)), ("sums", entries.clone())]:
-            self.register_buffer(name, values)
-
-    def nearest(self, cells):
-        return torch.addmm((self.entries**2).sum(1), cells, self.entries.t(), alpha=-2).argmin(1)
-
-    @torch.no_grad()
-    def learn(self, cells, indices, decay=0.99, least=1.0):
-        codes = len(self.counts)
-        self.counts.lerp_(torch.bincount(indices, minlength=codes).float(), 1 - decay)
-        self.sums.lerp_(torch.zeros_like(self.sums).index_add_(0, indices, cells), 1 - decay)
-        total = self.counts.sum()
-        smoothed = (self.counts + 1e-5) * total / (total + codes * 1e-5)
-        torch.div(self.sums, smoothed.unsqueeze(1), out=self.entries)
-        unused = self.counts < least
-        if unused.any():
-            order = torch.randperm(len(cells))
-            drawn = cells[order.repeat(-(-codes // len(cells)))[:codes]]
-            for values in (self.entries, self.sums):
-                torch.where(unused.unsqueeze(1), drawn, values, out=values)
-            self.counts.masked_fill_(unused, max(1.0, least))
 
 
 def vq():
