@@ -192,6 +192,8 @@ fn channels_first<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -270,7 +272,7 @@ mod tests {
         }
     }
 
-    fn layers() -> impl Strategy<Value = Layer> {
+    fn layers(channels: Range<usize>) -> impl Strategy<Value = Layer> {
         let kind = prop_oneof![Just(Kind::Strided), Just(Kind::Transposed)];
         let window =
             (1..6_usize, 1..4_usize, 0..3_usize).prop_map(|(kernel, stride, padding)| Window {
@@ -279,7 +281,7 @@ mod tests {
                 padding: padding.min(kernel - 1),
             });
         let activation = prop::sample::select(&Activation::ALL[..]);
-        let (sizes, channels) = ([1..14_usize, 1..14], [1..9_usize, 1..9]);
+        let (sizes, channels) = ([1..14_usize, 1..14], [channels.clone(), channels]);
         (
             kind,
             window,
@@ -307,7 +309,17 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, cases: 128, ..Default::default() })]
 
         #[test]
-        fn matches_the_reference(layer in layers(), seed: u64) {
+        fn matches_the_reference(layer in layers(1..9), seed: u64) {
+            assert_same(&layer, seed, &[]);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 32, ..Default::default() })]
+
+        /// With weights so large that the whole batch is one product, but for some kernels of one or two pixels.
+        #[test]
+        fn wide_layers_match_the_reference(layer in layers(43..60), seed: u64) {
             assert_same(&layer, seed, &[]);
         }
     }
@@ -351,6 +363,13 @@ mod tests {
                 viewed: true,
             };
             assert_same(&layer, 1, &[]);
+            // More images than are multiplied at once.
+            let wide = Layer {
+                batch: 37,
+                channels: [40, 50],
+                ..layer
+            };
+            assert_same(&wide, 1, &[]);
         }
     }
 

@@ -1,18 +1,24 @@
 //! Convolutions of many channels and few pixels: all images of a batch in one product.
 //!
-//! The weight of such a layer is larger than its images, and to go through it once for each image takes most of
-//! the time. Here every place of the kernel is a row, of the values under the kernel in the order of the weight,
-//! so that the weight and its gradient stay as they are; a batch of such rows is multiplied at once.
+//! The weight of such a layer is large beside an image, and to go through it once for each image takes most of the
+//! time. Here every place of the kernel is a row of the values under it, so that a batch of such rows is multiplied
+//! at once.
 
 use std::ops::Range;
 
 use super::{Image, Plan};
+use crate::ops::kernels::{
+    elementwise::add,
+    threads::{self, Shares, split},
+    transpose::transpose_into,
+};
 
-/// Values of the rows of a batch that are held at the same time: 16 MiB.
-const HELD: usize = 1 << 22;
-/// Places of the kernel up to which a layer is computed in this way: with more of them the rows take more
-/// time than they save.
-const FEW: usize = 64;
+/// Values of the rows of a batch that are held at the same time: 4 MiB. Four times as many leave the cache, and with a
+/// quarter of them the weight is gone through too often.
+const HELD: usize = 1 << 20;
+/// Places of the kernel up to which a layer is computed in this way: with more of them the rows take more time than
+/// they save.
+const FEW: usize = 300;
 /// Values of a weight from which on it pays.
 const LARGE: usize = 1 << 14;
 
@@ -42,59 +48,109 @@ impl Plan {
             .map(move |start| start..batch.min(start + size))
     }
 
-    /// Calls `pixel(place in a row, pixel of the fine image)` for all that is under the kernel at `position`.
-    #[inline(always)]
-    fn under(&self, position: usize, mut pixel: impl FnMut(usize, usize)) {
+    /// Calls `run(values of a row, values of the fine image)` for all that is under the kernel at `position`.
+    fn under(&self, position: usize, mut run: impl FnMut(Range<usize>, Range<usize>)) {
         let (kernel, stride) = (self.window.kernel, self.window.stride);
         let corner = [
             position / self.coarse.width * stride,
             position % self.coarse.width * stride,
         ];
-        let Image { height, width, .. } = self.fine;
+        let padding = self.window.padding;
+        let Image {
+            height,
+            width,
+            channels,
+        } = self.fine;
         // The kernel's rows and columns that lie within the image.
         let within = |corner: usize, size: usize| {
-            let padding = self.window.padding;
             padding.saturating_sub(corner)..kernel.min((size + padding).saturating_sub(corner))
         };
         let columns = within(corner[1], width);
+        let length = columns.len() * channels;
         for y in within(corner[0], height) {
-            let row = (corner[0] + y - self.window.padding) * width;
-            for x in columns.clone() {
-                pixel(y * kernel + x, row + corner[1] + x - self.window.padding);
-            }
+            let place = (y * kernel + columns.start) * channels;
+            let pixel = (corner[0] + y - padding) * width + corner[1] + columns.start - padding;
+            let pixel = pixel * channels;
+            run(place..place + length, pixel..pixel + length);
         }
     }
 
-    /// The rows of a fine image: `[position, channel, kernel, kernel]`.
+    /// The rows of a fine image: `[position, kernel, kernel, channel]`.
     pub fn unfold(&self, fine: &[f32], rows: &mut [f32]) {
-        let (channels, area) = (self.fine.channels, self.window.kernel.pow(2));
         for (position, row) in rows.chunks_exact_mut(self.row_length()).enumerate() {
             let mut seen = 0;
-            self.under(position, |_, _| seen += 1);
-            if seen < area {
+            self.under(position, |place, _| seen += place.len());
+            if seen < row.len() {
                 row.fill(0.0);
             }
-            self.under(position, |place, pixel| {
-                let values = &fine[pixel * channels..][..channels];
-                for (out, &value) in row[place..].iter_mut().step_by(area).zip(values) {
-                    *out = value;
-                }
+            self.under(position, |place, pixels| {
+                row[place].copy_from_slice(&fine[pixels]);
             });
         }
     }
 
     /// The adjoint of [`Plan::unfold`]: each pixel is the sum of what stands for it in the rows.
     pub fn fold(&self, rows: &[f32], fine: &mut [f32]) {
-        let (channels, area) = (self.fine.channels, self.window.kernel.pow(2));
         fine.fill(0.0);
         for (position, row) in rows.chunks_exact(self.row_length()).enumerate() {
-            self.under(position, |place, pixel| {
-                let values = &mut fine[pixel * channels..][..channels];
-                for (value, &part) in values.iter_mut().zip(row[place..].iter().step_by(area)) {
-                    *value += part;
-                }
+            self.under(position, |place, pixels| {
+                add(&mut fine[pixels], &row[place]);
             });
         }
+    }
+
+    /// Places of the kernel.
+    fn area(&self) -> usize {
+        self.window.kernel.pow(2)
+    }
+
+    /// The weight, by which coarse pixels become rows: `[coarse channel, kernel, kernel, fine channel]`.
+    pub fn weight_to_rows(&self, weight: &[f32]) -> Vec<f32> {
+        self.swapped(weight, self.area())
+    }
+
+    /// The inverse of [`Plan::weight_to_rows`], for a gradient.
+    pub fn weight_from_rows(&self, packed: &[f32]) -> Vec<f32> {
+        self.swapped(packed, self.fine.channels)
+    }
+
+    /// Transposes the part of each coarse channel, which has so many columns.
+    fn swapped(&self, weight: &[f32], columns: usize) -> Vec<f32> {
+        let length = self.row_length();
+        let mut out = vec![0.0; weight.len()];
+        threads::rows(&mut out, length, length, |first, part| {
+            let channels = weight[first * length..].chunks_exact(length);
+            for (out, weight) in part.chunks_exact_mut(length).zip(channels) {
+                transpose_into(weight, columns, out);
+            }
+        });
+        out
+    }
+
+    /// The weight, by which rows become coarse pixels: `[kernel, kernel, fine channel, coarse channel]`.
+    pub fn weight_of_rows(&self, weight: &[f32]) -> Vec<f32> {
+        /// Coarse channels that are read together.
+        const BAND: usize = 8;
+        let (area, fine, coarse) = (self.area(), self.fine.channels, self.coarse.channels);
+        let mut out = vec![0.0; weight.len()];
+        let shares = Shares::new(&mut out);
+        threads::each(&split(area, 1, weight.len()), |_, places| {
+            // SAFETY: the places of the threads do not overlap.
+            let out =
+                unsafe { shares.part(places.start * fine * coarse..places.end * fine * coarse) };
+            for channel in 0..fine {
+                for band in (0..coarse).step_by(BAND) {
+                    for (row, place) in places.clone().enumerate() {
+                        let row = &mut out[(row * fine + channel) * coarse..][..coarse];
+                        let to = coarse.min(band + BAND);
+                        for (out, coarse) in row[band..to].iter_mut().zip(band..) {
+                            *out = weight[(coarse * fine + channel) * area + place];
+                        }
+                    }
+                }
+            }
+        });
+        out
     }
 }
 
@@ -138,12 +194,36 @@ mod tests {
             [5.0, 6.0, 0.0, 0.0],
         ];
         for (row, expected) in rows.chunks(8).zip(expected) {
-            assert_eq!(row[..4], expected);
-            assert_eq!(row[4..], expected.map(|value| 10.0 * value));
+            let expected: Vec<f32> = expected.iter().flat_map(|x| [*x, 10.0 * x]).collect();
+            assert_eq!(row, expected);
         }
         let mut back = vec![f32::NAN; fine.len()];
         plan.fold(&rows, &mut back);
         assert_eq!(back, fine, "no pixel is under two places");
+    }
+
+    /// A weight whose values tell where they are: `100 coarse + 10 fine + place`.
+    #[test]
+    fn weights_by_hand() {
+        let window = Window {
+            kernel: 2,
+            stride: 1,
+            padding: 0,
+        };
+        let (fine, coarse) = (3, 11);
+        let plan = plan(window, [4, 4], [fine, coarse]);
+        let value =
+            |coarse: usize, fine: usize, place: usize| (100 * coarse + 10 * fine + place) as f32;
+        let weight: Vec<f32> = (0..coarse * fine * 4)
+            .map(|i| value(i / 12, i / 4 % 3, i % 4))
+            .collect();
+        let to_rows = plan.weight_to_rows(&weight);
+        let of_rows = plan.weight_of_rows(&weight);
+        for i in 0..weight.len() {
+            assert_eq!(to_rows[i], value(i / 12, i % 3, i / 3 % 4));
+            assert_eq!(of_rows[i], value(i % 11, i / 11 % 3, i / 33));
+        }
+        assert_eq!(plan.weight_from_rows(&to_rows), weight);
     }
 
     #[test]

@@ -10,7 +10,6 @@ use crate::ops::{
         elementwise::{bias_and_activation, slope},
         matrix::{Matrix, Onto, share_product},
         threads::{self, Room, Shares, split},
-        transpose::transpose,
     },
 };
 
@@ -49,42 +48,6 @@ impl Rows<'_> {
     }
 }
 
-/// The weight of a layer, `[coarse channels, fine channels, kernel, kernel]`.
-struct Weight<'a> {
-    plan: &'a Plan,
-    values: &'a [f32],
-    /// Its transpose, where a product asks for it: a copy takes less time than a product that finds its factor in
-    /// the wrong order.
-    transposed: Vec<f32>,
-}
-
-impl<'a> Weight<'a> {
-    /// With its transpose if rows will be multiplied with it.
-    fn new(plan: &'a Plan, values: &'a [f32], from_rows: bool) -> Self {
-        let transposed = match from_rows {
-            true => transpose(values, plan.row_length()),
-            false => Vec::new(),
-        };
-        Self {
-            plan,
-            values,
-            transposed,
-        }
-    }
-
-    /// From coarse pixels to rows.
-    fn to_rows(&self) -> Matrix<'_> {
-        let channels = self.plan.image(End::Coarse).channels;
-        Matrix::new(self.values, channels, self.plan.row_length())
-    }
-
-    /// From rows to coarse pixels.
-    fn from_rows(&self) -> Matrix<'_> {
-        let channels = self.plan.image(End::Coarse).channels;
-        Matrix::new(&self.transposed, self.plan.row_length(), channels)
-    }
-}
-
 /// Calls `work` for each of `count` images, which take `cost` values of work each.
 fn each(count: usize, cost: usize, work: impl Fn(usize) + Sync) {
     threads::each(&split(count, 1, count * cost), |_, images| {
@@ -98,7 +61,11 @@ impl Conv {
         let [input, output] = [from, to].map(|end| plan.image(end));
         let batch = x.rows();
         let channels = plan.image(End::Coarse).channels;
-        let weight = Weight::new(plan, weight.values, self.kind == Kind::Strided);
+        let length = plan.row_length();
+        let weight = match self.kind {
+            Kind::Strided => plan.weight_of_rows(weight.values),
+            Kind::Transposed => plan.weight_to_rows(weight.values),
+        };
         let bias = bias.values.repeat(output.width);
         let mut room = Rows::room(plan, batch);
         let rows = Rows {
@@ -117,16 +84,16 @@ impl Conv {
             match self.kind {
                 Kind::Strided => {
                     rows.each(count, |image, rows| plan.unfold(&x[of(image, input)], rows));
-                    unsafe {
-                        share_product(Onto::Nothing, y, rows.matrix(count), weight.from_rows());
-                    }
+                    let weight = Matrix::new(&weight, length, channels);
+                    unsafe { share_product(Onto::Nothing, y, rows.matrix(count), weight) };
                     each(count, output.len(), |image| {
                         bias_and_activation(image_of(image), &bias, self.activation);
                     });
                 }
                 Kind::Transposed => {
                     let x = Matrix::new(x, count * plan.positions(), channels);
-                    unsafe { share_product(Onto::Nothing, rows.values, x, weight.to_rows()) };
+                    let weight = Matrix::new(&weight, channels, length);
+                    unsafe { share_product(Onto::Nothing, rows.values, x, weight) };
                     rows.each(count, |image, rows| {
                         plan.fold(rows, image_of(image));
                         bias_and_activation(image_of(image), &bias, self.activation);
@@ -151,8 +118,12 @@ impl Conv {
         let batch = x.rows();
         let channels = plan.image(End::Coarse).channels;
         let weight_length = weight.values.len();
-        let from_rows = want_x && self.kind == Kind::Transposed;
-        let weight = Weight::new(plan, weight.values, from_rows);
+        let length = plan.row_length();
+        let weight = match (want_x, self.kind) {
+            (false, _) => Vec::new(),
+            (true, Kind::Strided) => plan.weight_to_rows(weight.values),
+            (true, Kind::Transposed) => plan.weight_of_rows(weight.values),
+        };
         let of_bias = slopes(gradient, y.values, output.row(), self.activation);
 
         let mut room = Rows::room(plan, batch);
@@ -179,7 +150,7 @@ impl Conv {
             };
             let coarse = Matrix::new(coarse, count * plan.positions(), channels);
             let size = plan.image(End::Fine);
-            if want_weight || from_rows {
+            if want_weight || (want_x && self.kind == Kind::Transposed) {
                 rows.each(count, |image, rows| {
                     plan.unfold(&fine[of(image, size)], rows)
                 });
@@ -192,14 +163,15 @@ impl Conv {
                 match (of_x, self.kind) {
                     (None, _) => {}
                     (Some(of_x), Kind::Strided) => {
-                        share_product(Onto::Nothing, rows.values, coarse, weight.to_rows());
+                        let weight = Matrix::new(&weight, channels, length);
+                        share_product(Onto::Nothing, rows.values, coarse, weight);
                         rows.each(count, |image, rows| {
                             plan.fold(rows, of_x.part(of(image, input)));
                         });
                     }
                     (Some(of_x), Kind::Transposed) => {
-                        let rows = rows.matrix(count);
-                        share_product(Onto::Nothing, of_x, rows, weight.from_rows());
+                        let weight = Matrix::new(&weight, length, channels);
+                        share_product(Onto::Nothing, of_x, rows.matrix(count), weight);
                     }
                 }
             }
@@ -207,6 +179,7 @@ impl Conv {
         // SAFETY: every value was written: a batch has at least one piece.
         let of_x = of_x.map(|room| unsafe { room.filled(batch * input.len()) });
         let of_weight = of_weight.map(|room| unsafe { room.filled(weight_length) });
+        let of_weight = of_weight.map(|packed| plan.weight_from_rows(&packed));
         let of_bias = want_bias.then(|| by_channel(&of_bias, output));
         [of_x, of_weight, of_bias]
     }
