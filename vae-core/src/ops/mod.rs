@@ -12,13 +12,12 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `activation`, `dense`, `conv`, `images`, `nll`, `counts`, `levels`, `columns`, `gamma`, `latent`, `adam` | the operations, their references, tests of one against the other |
+//! | `activation`, `dense`, `conv`, `images`, `nll`, `counts`, `levels`, `columns`, `gamma`, `latent`, `optimizer` | the operations, their references, tests of one against the other |
 //! | `kernels` | loops over slices, which know no backend, and how threads share them |
 //! | `kernels/fused` | the operations as kernels; how tensors lend their memory; automatic differentiation |
 //! | `no_kernels` | the same as seen from here, empty |
 
 mod activation;
-mod adam;
 mod columns;
 mod conv;
 mod counts;
@@ -33,6 +32,7 @@ mod kernels;
 mod latent;
 mod levels;
 mod nll;
+mod optimizer;
 #[cfg(test)]
 mod testing;
 
@@ -41,7 +41,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::tensor::{Tensor, backend::Backend, ops::FloatTensor};
 
 pub use activation::{Activation, activate};
-pub use adam::{AdamStep, adam};
 pub use columns::{ColumnWidth, columns_nll};
 pub(crate) use columns::{numbers, with_places};
 pub use conv::{Window, conv_transpose2d, conv2d};
@@ -56,6 +55,7 @@ pub use latent::{gaussian_kl, gaussian_kl_per_dimension, reparameterise};
 pub use levels::{LEVELS, categorical_nll, discretized_logistic_mean, discretized_logistic_nll};
 pub(crate) use levels::{level, logistic};
 pub use nll::{bernoulli_nll, continuous_bernoulli_nll, gaussian_nll, soft_floor, squared_error};
+pub use optimizer::{AdamStep, MomentumStep, RmsPropStep, adam, momentum, rms_prop};
 
 static REFERENCE: AtomicBool = AtomicBool::new(false);
 

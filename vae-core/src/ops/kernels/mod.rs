@@ -12,9 +12,10 @@ mod isa;
 mod levels;
 mod math;
 mod matrix;
+mod moves;
 mod sync;
 mod team;
 mod threads;
 
-pub(super) use fused::{Fused, adam, apply};
+pub(super) use fused::{Fused, InPlace, apply, step};
 use isa::vectorised;

@@ -2,7 +2,6 @@
 //! joins automatic differentiation.
 
 mod activation;
-mod adam;
 mod conv;
 mod counts;
 mod dense;
@@ -10,6 +9,7 @@ mod host;
 mod images;
 mod latent;
 mod nll;
+mod optimizer;
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -27,8 +27,8 @@ use burn_flex::Flex;
 use burn_ndarray::NdArray;
 
 use super::{matrix::Matrix, threads};
-pub(in crate::ops) use adam::adam;
 use host::Host;
+pub(in crate::ops) use optimizer::{InPlace, step};
 
 /// Row-major values and their shape.
 #[derive(Clone, Copy)]
