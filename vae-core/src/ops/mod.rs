@@ -59,8 +59,8 @@ pub use optimizer::{AdamStep, MomentumStep, RmsPropStep, adam, momentum, rms_pro
 
 static REFERENCE: AtomicBool = AtomicBool::new(false);
 
-/// From now on, computes with plain tensor operations instead of fused kernels, in the whole
-/// process: to check or to time the kernels.
+/// From now on, computes with plain tensor operations instead of fused kernels, and draws all noise on the host, in
+/// the whole process: to check or to time the kernels, and to compare a graphics card with the CPU.
 pub fn use_reference() {
     REFERENCE.store(true, Ordering::Relaxed);
 }
@@ -79,7 +79,7 @@ fn in_kernel(activation: Activation) -> [Activation; 2] {
     }
 }
 
-fn is_reference() -> bool {
+pub(crate) fn is_reference() -> bool {
     REFERENCE.load(Ordering::Relaxed)
 }
 
