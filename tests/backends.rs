@@ -101,7 +101,8 @@ fn tch_follows_flex() {
 fn wgpu_follows_flex() {
     let place = Place::new();
     for args in RUNS {
-        assert_close(&place, "wgpu", args);
+        // With noise of the host.
+        assert_close(&place, "wgpu", &format!("{args} --ops reference"));
     }
 }
 

@@ -37,7 +37,8 @@ pub struct Settings {
     pub seed: u64,
     /// What computes, see `vae backends`.
     pub backend: Backend,
-    /// How flex and ndarray compute: with fused kernels, or with plain tensor operations to check them.
+    /// How flex and ndarray compute: with fused kernels, or with plain tensor operations to check them. To compare a
+    /// graphics card with them, reference has it draw no noise of its own.
     pub ops: Ops,
     /// Threads; 0 means one for each core.
     #[garde(range(max = 1024))]

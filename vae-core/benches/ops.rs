@@ -8,7 +8,7 @@ use burn_flex::Flex;
 use divan::Bencher;
 use vae_core::{
     nets::Activation,
-    ops::{self, AdamStep, Window},
+    ops::{self, AdamStep, MomentumStep, RmsPropStep, Window},
 };
 use vae_data::{fill_normal, random::Stream, rng};
 
@@ -147,6 +147,42 @@ fn reparameterise(bencher: Bencher<'_, '_>, ops: Ops) {
 fn gaussian_kl(bencher: Bencher<'_, '_>, ops: Ops) {
     let parameters = leaf([BATCH, 2 * HIDDEN]);
     both_passes(bencher, ops, || ops::gaussian_kl(parameters.clone()));
+}
+
+#[divan::bench(args = BOTH)]
+fn momentum(bencher: Bencher<'_, '_>, ops: Ops) {
+    ops.choose();
+    let shape = [FEATURES, HIDDEN];
+    let gradient = normal::<Flex, 2>(shape);
+    let step = MomentumStep {
+        lr: 1e-3,
+        momentum: 0.9,
+        decay: 0.0,
+        time: 10,
+    };
+    let mut state = Some([normal(shape), normal::<Flex, 2>(shape)]);
+    bencher.bench_local(|| {
+        let moved = state.take();
+        state = moved.map(|state| ops::momentum(state, gradient.clone(), &step));
+    });
+}
+
+#[divan::bench(args = BOTH)]
+fn rms_prop(bencher: Bencher<'_, '_>, ops: Ops) {
+    ops.choose();
+    let shape = [FEATURES, HIDDEN];
+    let gradient = normal::<Flex, 2>(shape);
+    let step = RmsPropStep {
+        lr: 1e-3,
+        rho: 0.99,
+        epsilon: 1e-8,
+        time: 10,
+    };
+    let mut state = Some([normal(shape), normal::<Flex, 2>(shape).abs()]);
+    bencher.bench_local(|| {
+        let moved = state.take();
+        state = moved.map(|state| ops::rms_prop(state, gradient.clone(), &step));
+    });
 }
 
 #[divan::bench(args = BOTH)]

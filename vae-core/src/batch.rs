@@ -1,6 +1,6 @@
 //! A batch of examples on a device.
 
-use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
+use burn::tensor::{Tensor, TensorData, backend::Backend};
 use vae_data::HostBatch;
 
 use crate::distribution::select_rows;
@@ -16,8 +16,9 @@ pub struct Batch<B: Backend> {
     pub target: Tensor<B, 2>,
     /// One-hot class followed by standardised attributes. `[batch, classes + attributes]`
     pub condition: Option<Tensor<B, 2>>,
-    /// Class index, or [`vae_data::UNLABELLED`]. `[batch]`
-    pub label: Option<Tensor<B, 1, Int>>,
+    /// Class index of each example, or [`vae_data::UNLABELLED`]. They stay on the host, where they decide which
+    /// examples are computed with.
+    pub labels: Option<Vec<i32>>,
     /// Whether the target is NaN anywhere.
     pub has_gaps: bool,
 }
@@ -32,7 +33,7 @@ impl<B: Backend> Batch<B> {
             target: input.clone(),
             input,
             condition: None,
-            label: None,
+            labels: None,
             has_gaps: false,
         }
     }
@@ -50,9 +51,7 @@ impl<B: Backend> Batch<B> {
             input: host.corrupted.map_or_else(|| target.clone(), rows),
             target,
             condition: host.condition.map(rows),
-            label: host.labels.map(|labels| {
-                Tensor::<B, 1, Int>::from_data(TensorData::new(labels, [len]), device)
-            }),
+            labels: host.labels,
             has_gaps,
         }
     }
@@ -64,15 +63,13 @@ impl<B: Backend> Batch<B> {
     #[must_use]
     pub fn select(&self, positions: &[usize]) -> Self {
         let rows = |of: &Tensor<B, 2>| select_rows(of, positions);
-        let label = self.label.as_ref().map(|label| {
-            let rows: Tensor<B, 2, Int> = label.clone().unsqueeze_dim(1);
-            select_rows(&rows, positions).squeeze_dim(1)
-        });
+        let labels = self.labels.as_ref();
+        let labels = labels.map(|labels| positions.iter().map(|&i| labels[i]).collect());
         Self {
             input: rows(&self.input),
             target: rows(&self.target),
             condition: self.condition.as_ref().map(rows),
-            label,
+            labels,
             has_gaps: self.has_gaps,
         }
     }

@@ -3,11 +3,11 @@
 use std::{fmt, rc::Rc};
 
 use burn::tensor::{
-    Tensor, TensorData,
+    Int, Tensor, TensorData,
     backend::{AutodiffBackend, Backend},
 };
 
-use crate::Code;
+use crate::{Code, is_card};
 
 /// A weighted term of the objective.
 #[derive(Debug, Clone)]
@@ -183,21 +183,14 @@ impl<B: Backend> Objective<B> {
     #[must_use]
     pub fn trimmed(self, share: f64) -> Self {
         let losses = self.per_example().detach();
-        let device = losses.device();
-        let values: Vec<f32> = losses.into_data().iter::<f32>().collect();
-        let count = values.len();
+        let [count] = losses.dims();
         let kept = ((count as f64 * (1.0 - share)) as usize).clamp(1, count);
-        let mut order: Vec<usize> = (0..count).collect();
-        order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
-        let mut weights = vec![0.0; count];
-        for &example in &order[..kept] {
-            weights[example] = count as f32 / kept as f32;
-        }
+        let are_kept = match is_card::<B>(&losses.device()) {
+            true => smallest(losses, kept),
+            false => smallest_on_host(losses, kept),
+        };
         Self {
-            weights: Some(Tensor::from_data(
-                TensorData::new(weights, [count]),
-                &device,
-            )),
+            weights: Some(are_kept.mul_scalar(count as f32 / kept as f32)),
             ..self
         }
     }
@@ -366,10 +359,56 @@ impl<B: Backend> Objective<B> {
     }
 }
 
+/// 1 for the `kept` smallest of the values, of equals the first, and 0 for the others, without reading them: each is
+/// compared with all.
+///
+/// # Shapes
+/// - `values` and output: `[count]`
+fn smallest<B: Backend>(values: Tensor<B, 1>, kept: usize) -> Tensor<B, 1> {
+    let [count] = values.dims();
+    let places = Tensor::<B, 1, Int>::arange(0..count as i64, &values.device());
+    let [other, one] = [0, 1].map(|dim| values.clone().unsqueeze_dim::<2>(dim));
+    let [other_place, place] = [0, 1].map(|dim| places.clone().unsqueeze_dim::<2>(dim));
+    let is_before = other_place.lower(place).float();
+    let is_equal = other.clone().equal(one.clone()).float();
+    let before = other.lower(one).float() + is_equal * is_before; // [count, count]
+    let rank = before.sum_dim(1).squeeze_dim::<1>(1);
+    rank.lower_elem(kept as f32).float()
+}
+
+/// The same by sorting them.
+fn smallest_on_host<B: Backend>(values: Tensor<B, 1>, kept: usize) -> Tensor<B, 1> {
+    let device = values.device();
+    let values: Vec<f32> = values.into_data().iter::<f32>().collect();
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let mut are_kept = vec![0.0; values.len()];
+    for &place in &order[..kept] {
+        are_kept[place] = 1.0;
+    }
+    Tensor::from_data(TensorData::new(are_kept, [values.len()]), &device)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use burn_flex::Flex;
+
+    /// The third of three equals does not fit.
+    #[test]
+    fn the_smallest_are_the_same_without_reading_them() {
+        let values = [3.0, -1.0, 3.0, 8.0, 3.0, 2.5];
+        let values = Tensor::<Flex, 1>::from_floats(values, &Default::default());
+        for (kept, expected) in [
+            (1, [0.0, 1.0, 0.0, 0.0, 0.0, 0.0_f32]),
+            (4, [1.0, 1.0, 1.0, 0.0, 0.0, 1.0]),
+            (6, [1.0; 6]),
+        ] {
+            let found = smallest(values.clone(), kept).into_data();
+            assert_eq!(found.to_vec::<f32>().unwrap(), expected, "{kept}");
+            assert_eq!(smallest_on_host(values.clone(), kept).into_data(), found);
+        }
+    }
 
     /// By hand: rows (1 + 2*3 + 0.5*8) = 11 and (2 + 2*5 + 0.5*8) = 16, mean 13.5.
     #[test]

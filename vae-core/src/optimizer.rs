@@ -1,12 +1,12 @@
 //! Optimizers and gradient clipping.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
     optim::GradientsParams,
     tensor::{
-        ElementConversion, Shape, Tensor, TensorData, TensorMetadata, TensorPrimitive,
+        Shape, Tensor, TensorData, TensorMetadata, TensorPrimitive,
         backend::{AutodiffBackend, Backend},
         ops::FloatTensor,
     },
@@ -18,7 +18,7 @@ use vae_data::bounds::{BELOW_1, finite};
 
 use crate::{
     error::{Result, check_bounds},
-    ops::{AdamStep, adam},
+    ops::{self, AdamStep, MomentumStep, RmsPropStep},
 };
 
 /// The rule that turns gradients into parameter updates.
@@ -261,7 +261,9 @@ impl OptimizerConfig {
             Some(memory) => (memory.time + 1, memory.first, memory.second),
             None => (1, None, None),
         };
-        let (first, second) = (first.map(remembered), second.map(remembered));
+        let start = || gradient.zeros_like();
+        let first = || first.map_or_else(start, remembered);
+        let second = || second.map_or_else(start, remembered);
         let (parameter, first, second) = match *self {
             Self::Adam {
                 beta1,
@@ -275,10 +277,9 @@ impl OptimizerConfig {
                 epsilon,
                 weight_decay,
             } => {
-                let decoupled = matches!(self, Self::AdamW { .. });
-                let [decay, decoupled_decay] = match decoupled {
-                    true => [0.0, weight_decay],
-                    false => [weight_decay, 0.0],
+                let [decay, decoupled_decay] = match self {
+                    Self::AdamW { .. } => [0.0, weight_decay],
+                    _ => [weight_decay, 0.0],
                 };
                 let step = AdamStep {
                     lr,
@@ -289,28 +290,32 @@ impl OptimizerConfig {
                     decoupled_decay,
                     time,
                 };
-                let first = first.unwrap_or_else(|| gradient.zeros_like());
-                let second = second.unwrap_or_else(|| gradient.zeros_like());
-                let [parameter, first, second] = adam([parameter, first, second], gradient, &step);
+                let state = [parameter, first(), second()];
+                let [parameter, first, second] = ops::adam(state, gradient, &step);
                 (parameter, Some(first), Some(second))
             }
             Self::Sgd {
                 momentum,
-                weight_decay,
+                weight_decay: decay,
             } => {
-                let gradient = with_decay(gradient, &parameter, weight_decay);
-                let update = match first {
-                    Some(last) => last.mul_scalar(momentum) + gradient,
-                    None => gradient,
+                let step = MomentumStep {
+                    lr,
+                    momentum,
+                    decay,
+                    time,
                 };
-                let parameter = parameter - update.clone().mul_scalar(lr);
+                let [parameter, update] = ops::momentum([parameter, first()], gradient, &step);
                 (parameter, Some(update), None)
             }
             Self::RmsProp { rho, epsilon } => {
-                let second = average(second, gradient.clone().square(), rho);
-                let scale = second.clone().sqrt().add_scalar(epsilon);
-                let parameter = parameter - (gradient / scale).mul_scalar(lr);
-                (parameter, None, Some(second))
+                let step = RmsPropStep {
+                    lr,
+                    rho,
+                    epsilon,
+                    time,
+                };
+                let [parameter, square] = ops::rms_prop([parameter, second()], gradient, &step);
+                (parameter, None, Some(square))
             }
         };
         let kept = |tensor: Tensor<B, D>| tensor.into_primitive().tensor();
@@ -324,102 +329,79 @@ impl OptimizerConfig {
     }
 }
 
-fn with_decay<B: Backend, const D: usize>(
-    gradient: Tensor<B, D>,
-    parameter: &Tensor<B, D>,
-    decay: f64,
-) -> Tensor<B, D> {
-    if decay == 0.0 {
-        gradient
-    } else {
-        gradient + parameter.clone().mul_scalar(decay)
-    }
-}
-
-/// Exponential average starting from 0.
-fn average<B: Backend, const D: usize>(
-    last: Option<Tensor<B, D>>,
-    new: Tensor<B, D>,
-    decay: f64,
-) -> Tensor<B, D> {
-    let new = new.mul_scalar(1.0 - decay);
-    match last {
-        Some(last) => last.mul_scalar(decay) + new,
-        None => new,
-    }
-}
-
 /// Limits every entry of every gradient to `[-limit, limit]`.
 pub(crate) fn clip_by_value<B: AutodiffBackend, M: Module<B>>(
-    gradients: &mut GradientsParams,
+    gradients: GradientsParams,
     module: &M,
     limit: f64,
-) {
-    rewrite(gradients, module, &mut Rewrite::Clamp(limit));
+) -> GradientsParams {
+    rewritten(gradients, module, &mut Rewrite::<B>::Clamp(limit))
 }
 
-/// Scales all gradients together so that their joint Euclidean norm is at most `limit`. Returns
-/// the norm before.
-pub(crate) fn clip_by_norm<B: AutodiffBackend, M: Module<B>>(
-    gradients: &mut GradientsParams,
+/// The same gradients, and of each the sum of its squares, not read yet. `[1]` each
+pub(crate) fn with_squares<B: AutodiffBackend, M: Module<B>>(
+    gradients: GradientsParams,
     module: &M,
-    limit: f64,
-) -> f64 {
-    let mut squares = Rewrite::Squares(0.0);
-    rewrite(gradients, module, &mut squares);
-    let norm = match squares {
-        Rewrite::Squares(sum) => f64::sqrt(sum),
-        _ => 0.0,
-    };
-    if norm > limit {
-        rewrite(gradients, module, &mut Rewrite::Scale(limit / norm));
+) -> (GradientsParams, Vec<Tensor<B::InnerBackend, 1>>) {
+    let mut squares = Rewrite::<B>::Squares(Vec::new());
+    let gradients = rewritten(gradients, module, &mut squares);
+    match squares {
+        Rewrite::Squares(squares) => (gradients, squares),
+        _ => unreachable!("it stays what it is"),
     }
-    norm
+}
+
+/// All gradients times `scale`.
+pub(crate) fn scaled<B: AutodiffBackend, M: Module<B>>(
+    gradients: GradientsParams,
+    module: &M,
+    scale: f64,
+) -> GradientsParams {
+    rewritten(gradients, module, &mut Rewrite::<B>::Scale(scale))
 }
 
 /// What a pass over the gradients does.
-enum Rewrite {
+enum Rewrite<B: AutodiffBackend> {
     Clamp(f64),
     Scale(f64),
-    Squares(f64),
+    Squares(Vec<Tensor<B::InnerBackend, 1>>),
 }
 
-struct Rewriter<'a> {
-    gradients: &'a mut GradientsParams,
-    seen: HashSet<ParamId>,
-    what: &'a mut Rewrite,
+struct Rewriter<'a, B: AutodiffBackend> {
+    from: GradientsParams,
+    to: GradientsParams,
+    what: &'a mut Rewrite<B>,
 }
 
-fn rewrite<B: AutodiffBackend, M: Module<B>>(
-    gradients: &mut GradientsParams,
+fn rewritten<B: AutodiffBackend, M: Module<B>>(
+    gradients: GradientsParams,
     module: &M,
-    what: &mut Rewrite,
-) {
-    module.visit(&mut Rewriter {
-        gradients,
-        seen: HashSet::new(),
+    what: &mut Rewrite<B>,
+) -> GradientsParams {
+    let mut rewriter = Rewriter {
+        from: gradients,
+        to: GradientsParams::new(),
         what,
-    });
+    };
+    module.visit(&mut rewriter);
+    rewriter.to
 }
 
-impl<B: AutodiffBackend> ModuleVisitor<B> for Rewriter<'_> {
+impl<B: AutodiffBackend> ModuleVisitor<B> for Rewriter<'_, B> {
+    /// A parameter that the module holds twice is found once.
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<B, D>>) {
         let id = parameter.id;
-        if !self.seen.insert(id) {
-            return;
-        }
-        let Some(gradient) = self.gradients.remove::<B::InnerBackend, D>(id) else {
+        let Some(gradient) = self.from.remove::<B::InnerBackend, D>(id) else {
             return;
         };
         let gradient = match self.what {
             Rewrite::Clamp(limit) => gradient.clamp(-*limit, *limit),
             Rewrite::Scale(scale) => gradient.mul_scalar(*scale),
-            Rewrite::Squares(sum) => {
-                let square: f32 = gradient.clone().square().sum().into_scalar().elem();
-                *sum += f64::from(square);
+            Rewrite::Squares(sums) => {
+                sums.push(gradient.clone().square().sum());
                 gradient
             }
         };
-        self.gradients.register(id, gradient);
+        self.to.register(id, gradient);
     }
 }

@@ -26,17 +26,8 @@ pub struct Readings {
 impl Readings {
     /// Reads an objective. The values of its players carry their names, e.g. `discriminator.loss`.
     pub(crate) fn of<B: Backend>(objective: &Objective<B>) -> Self {
-        let mut read = Reader::new(objective.reconstruction.dims()[0]);
-        read.add("loss", "", objective.total());
-        let reconstruction = objective.reconstruction.clone();
-        read.add("reconstruction", "", reconstruction.mean());
-        read.list("", &objective.terms, &objective.monitors);
-        for player in &objective.players {
-            let prefix = format!("{}.", player.name);
-            read.add("loss", &prefix, player.total());
-            read.list(&prefix, &player.terms, &player.monitors);
-        }
-        read.finish(&objective.signals, &objective.estimates)
+        let (readings, _) = Unread::of(objective).read(Vec::new());
+        readings
     }
 
     /// What is minimised.
@@ -71,24 +62,39 @@ impl Readings {
     }
 }
 
-/// Collects named values, to transfer them together.
-struct Reader<B: Backend> {
+/// The readings of an objective while their values are still on the device: all of them are transferred at once, as
+/// the device computes nothing while it is waited for.
+pub(crate) struct Unread<B: Backend> {
     batch: usize,
-    names: Vec<String>,
     values: Vec<Tensor<B, 1>>,
-    weights: Vec<(String, f64)>,
-    counts: Vec<(String, u64)>,
+    signals: Vec<Tensor<B, 1>>,
+    names: Vec<String>,
+    rest: Readings,
 }
 
-impl<B: Backend> Reader<B> {
-    fn new(batch: usize) -> Self {
-        Self {
-            batch,
-            names: Vec::new(),
+impl<B: Backend> Unread<B> {
+    pub fn of(objective: &Objective<B>) -> Self {
+        let mut all = Self {
+            batch: objective.reconstruction.dims()[0],
             values: Vec::new(),
-            weights: Vec::new(),
-            counts: Vec::new(),
+            signals: Vec::new(),
+            names: Vec::new(),
+            rest: Readings::default(),
+        };
+        all.add("loss", "", objective.total());
+        let reconstruction = objective.reconstruction.clone();
+        all.add("reconstruction", "", reconstruction.mean());
+        all.list("", &objective.terms, &objective.monitors);
+        for player in &objective.players {
+            let prefix = format!("{}.", player.name);
+            all.add("loss", &prefix, player.total());
+            all.list(&prefix, &player.terms, &player.monitors);
         }
+        let signals = objective.signals.iter();
+        all.signals = signals.map(|signal| signal.clone().mean()).collect();
+        let estimates = objective.estimates.iter().map(|name| (*name).to_owned());
+        all.rest.estimates = estimates.filter(|name| all.names.contains(name)).collect();
+        all
     }
 
     fn add(&mut self, name: &str, prefix: &str, value: Tensor<B, 1>) {
@@ -100,12 +106,13 @@ impl<B: Backend> Reader<B> {
         for term in terms {
             self.add(term.name, prefix, term.value.clone().mean());
             let name = format!("{prefix}{}", term.name);
-            self.weights.push((name, term.weight));
+            self.rest.weights.push((name, term.weight));
         }
         for (name, value) in monitors {
             let [count] = value.dims();
             if count != self.batch {
-                self.counts.push((format!("{prefix}{name}"), count as u64));
+                let name = format!("{prefix}{name}");
+                self.rest.counts.push((name, count as u64));
             }
             if count > 0 {
                 self.add(name, prefix, value.clone().mean());
@@ -113,19 +120,23 @@ impl<B: Backend> Reader<B> {
         }
     }
 
-    fn finish(mut self, signals: &[Tensor<B, 1>], estimates: &[&str]) -> Readings {
-        (self.values).extend(signals.iter().map(|signal| signal.clone().mean()));
-        let values = Tensor::cat(self.values, 0).into_data();
+    /// Reads them, and with them `others`.
+    ///
+    /// # Shapes
+    /// - `others`: `[1]` each
+    pub fn read(self, others: Vec<Tensor<B, 1>>) -> (Readings, Vec<f64>) {
+        let [named, signals] = [self.values.len(), self.signals.len()];
+        let all = [self.values, self.signals, others].concat();
+        let values = Tensor::cat(all, 0).into_data();
         let mut values: Vec<f64> = values.iter::<f32>().map(f64::from).collect();
-        let signals = values.split_off(self.names.len());
-        let estimates = estimates.iter().map(|name| (*name).to_owned());
-        Readings {
-            estimates: estimates.filter(|name| self.names.contains(name)).collect(),
+        let others = values.split_off(named + signals);
+        let signals = values.split_off(named);
+        let readings = Readings {
             values: self.names.into_iter().zip(values).collect(),
-            weights: self.weights,
-            counts: self.counts,
             signals,
-        }
+            ..self.rest
+        };
+        (readings, others)
     }
 }
 

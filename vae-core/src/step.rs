@@ -3,7 +3,16 @@
 use std::cell::Cell;
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
-use vae_data::random::{self, RngCore, Stream};
+use vae_data::random::{self, Generator, RngCore, Stream};
+
+use crate::{
+    noise::{self, is_card},
+    ops,
+};
+
+/// So many numbers are drawn on a graphics card itself: for fewer, launching the operations of the generator would
+/// take longer than to draw them on the host.
+const DEVICE_FROM: usize = 1 << 14;
 
 /// Whether a pass is part of training or of an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +60,10 @@ impl Position {
 /// Where in the training a pass happens, and a source of noise that is a pure function of
 /// `(seed, mode, step, draw)`.
 ///
-/// Noise is drawn on the host, so every backend sees the same numbers and an exact resume needs
-/// no generator state.
+/// An exact resume hence needs no generator state. Noise is drawn on the host, so that every backend sees the same
+/// numbers; only a graphics card ([`is_card`]) draws large amounts in training and evaluations itself, by a generator
+/// of its own: numbers of the same distribution, but other ones. Samples are the same everywhere, and so is all noise
+/// after [`ops::use_reference`].
 #[derive(Debug, Clone)]
 pub struct StepContext {
     seed: u64,
@@ -161,7 +172,15 @@ impl StepContext {
         shape: [usize; D],
         device: &B::Device,
     ) -> Tensor<B, D> {
-        let mut values = vec![0.0; shape.iter().product()];
+        let count = shape.iter().product();
+        if self.is_drawn_on::<B>(count, device) {
+            let noise = noise::normal::<B, D>(self.key(Stream::Posterior), shape, device);
+            return match self.temperature {
+                1.0 => noise,
+                temperature => noise.mul_scalar(temperature),
+            };
+        }
+        let mut values = vec![0.0; count];
         random::fill_normal(&mut self.rng(Stream::Posterior), &mut values);
         if self.temperature != 1.0 {
             let temperature = self.temperature as f32;
@@ -176,12 +195,38 @@ impl StepContext {
         shape: [usize; D],
         device: &B::Device,
     ) -> Tensor<B, D> {
-        let mut values = vec![0.0; shape.iter().product()];
-        random::fill_uniform(&mut self.rng(Stream::Dropout), &mut values);
-        Tensor::from_data(TensorData::new(values, shape), device)
+        let count = shape.iter().product();
+        if self.is_drawn_on::<B>(count, device) {
+            return noise::uniform::<B, D>(self.key(Stream::Dropout), shape, device);
+        }
+        Tensor::from_data(TensorData::new(self.uniform_values(count), shape), device)
     }
 
-    fn rng(&self, stream: Stream) -> impl RngCore {
+    /// Uniform noise for the host, the same as [`StepContext::uniform`] gives where that is drawn there.
+    pub fn uniform_values(&self, count: usize) -> Vec<f32> {
+        let mut values = vec![0.0; count];
+        random::fill_uniform(&mut self.uniform_generator(), &mut values);
+        values
+    }
+
+    /// What draws uniform noise on the host.
+    pub fn uniform_generator(&self) -> Generator {
+        self.rng(Stream::Dropout)
+    }
+
+    /// Whether so many numbers are drawn on the device itself.
+    pub(crate) fn is_drawn_on<B: Backend>(&self, count: usize, device: &B::Device) -> bool {
+        let is_large = count >= DEVICE_FROM && self.mode != Mode::Sample;
+        is_large && !ops::is_reference() && is_card::<B>(device)
+    }
+
+    /// What the numbers of a draw on the device follow from.
+    fn key(&self, stream: Stream) -> noise::Key {
+        let mut rng = self.rng(stream);
+        [rng.next_u32(), rng.next_u32()]
+    }
+
+    fn rng(&self, stream: Stream) -> Generator {
         let draw = self.draws.get();
         self.draws.set(draw + 1);
         // 2^24 draws per step leave 2^40 steps.

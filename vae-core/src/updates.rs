@@ -1,10 +1,14 @@
 //! The optimizers of a training step: which parameters each moves, how, and in which steps.
 
-use std::fmt::Debug;
+use std::{collections::HashMap, fmt::Debug};
 
 use burn::{
-    module::{Module, ParamId, list_param_ids},
-    tensor::backend::Backend,
+    module::{Module, ModuleVisitor, Param, ParamId, list_param_ids},
+    optim::GradientsParams,
+    tensor::{
+        Tensor,
+        backend::{AutodiffBackend, Backend},
+    },
 };
 use serde_json::Value;
 
@@ -142,6 +146,62 @@ impl Update {
                 all.retain(|id| !others.contains(id));
                 all
             }
+        }
+    }
+}
+
+/// Which of the updates moves each parameter, by its number.
+#[derive(Debug, Default)]
+pub(crate) struct Owners {
+    of: HashMap<ParamId, usize>,
+    updates: usize,
+}
+
+impl Owners {
+    /// Where several updates move a parameter, the first does.
+    pub fn new<B: Backend>(updates: &[Update], model: &impl Module<B>) -> Self {
+        let mut of = HashMap::new();
+        for (number, update) in updates.iter().enumerate() {
+            for parameter in update.parameters(model) {
+                of.entry(parameter).or_insert(number);
+            }
+        }
+        Self {
+            of,
+            updates: updates.len(),
+        }
+    }
+
+    /// The gradients for each update.
+    pub fn split<B: AutodiffBackend>(
+        &self,
+        mut gradients: B::Gradients,
+        model: &impl Module<B>,
+    ) -> Vec<GradientsParams> {
+        let parts = (0..self.updates).map(|_| GradientsParams::new());
+        let mut split = Split::<B> {
+            owners: self,
+            gradients: &mut gradients,
+            parts: parts.collect(),
+        };
+        model.visit(&mut split);
+        split.parts
+    }
+}
+
+struct Split<'a, B: AutodiffBackend> {
+    owners: &'a Owners,
+    gradients: &'a mut B::Gradients,
+    parts: Vec<GradientsParams>,
+}
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for Split<'_, B> {
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<B, D>>) {
+        let Some(&owner) = self.owners.of.get(&parameter.id) else {
+            return;
+        };
+        if let Some(gradient) = parameter.val().grad_remove(self.gradients) {
+            self.parts[owner].register(parameter.id, gradient);
         }
     }
 }

@@ -4,9 +4,9 @@
 //! generator state to save, so that a resumed run draws exactly what an
 //! uninterrupted one would have drawn. Values are the same on every platform.
 
-use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+pub use rand_chacha::ChaCha8Rng as Generator;
 pub use rand_chacha::rand_core::RngCore;
 
 /// What randomness is used for. Each use has its own stream, so that, for example,
@@ -52,11 +52,11 @@ pub enum Stream {
 /// the number of the stream in the next eight (both little endian); the 64-bit
 /// ChaCha stream is `index`. Distinct triples hence give distinct, independent
 /// sequences.
-pub fn rng(seed: u64, stream: Stream, index: u64) -> ChaCha8Rng {
+pub fn rng(seed: u64, stream: Stream, index: u64) -> Generator {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     key[8..16].copy_from_slice(&(stream as u64).to_le_bytes());
-    let mut rng = ChaCha8Rng::from_seed(key);
+    let mut rng = Generator::from_seed(key);
     rng.set_stream(index);
     rng
 }

@@ -26,14 +26,15 @@ pub enum Backend {
     Cuda,
 }
 
-/// How the CPU backends `flex` and `ndarray` compute what a training step spends its time on.
+/// How the CPU backends `flex` and `ndarray` compute what a training step spends its time on, and where the noise of
+/// graphics cards is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ops {
-    /// With fused kernels.
+    /// With fused kernels, and with noise that a card draws itself.
     #[default]
     Fast,
-    /// With the backend's own operations, against which the kernels are tested.
+    /// With the backend's own operations, against which the kernels are tested, and with noise that is drawn on the host.
     Reference,
 }
 

@@ -24,7 +24,7 @@ const SIZE: (usize, usize) = (11, 9);
 const PIXELS: usize = SIZE.0 * SIZE.1;
 
 /// 32 images of one bright row each, with the row as class; an odd size on purpose.
-fn data() -> Data {
+pub fn data() -> Data {
     let (height, width) = SIZE;
     let mut values = Vec::new();
     let mut labels = Vec::new();
@@ -54,7 +54,7 @@ fn data() -> Data {
     Data::from_source(source, &config, 1).unwrap()
 }
 
-fn describe(variant: &Variant, arch: Arch) -> Description {
+pub fn describe(variant: &Variant, arch: Arch) -> Description {
     let model = ModelConfig {
         arch,
         latent: 6,

@@ -7,6 +7,7 @@ mod find;
 mod own_parts;
 mod parity;
 mod pca;
+mod reads;
 mod score;
 mod semi;
 mod tables;

@@ -1,7 +1,7 @@
 //! The semi-supervised VAE: what it is with all labels, and that nothing depends on where in the batch
 //! the labelled examples are. Its terms are compared with PyTorch in `parity.rs`.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use burn_flex::Flex;
 use vae_core::{
     Assembly, Autoencoder, Batch, CodeKind, CodeShape, Distribution, LikelihoodConfig,
@@ -57,11 +57,10 @@ fn batch(labels: &[i32]) -> Batch<Flex> {
         row[CLASSES + 1] = -0.5;
     }
     let condition = TensorData::new(condition, [count, width]);
-    let labels = TensorData::new(labels.to_vec(), [count]);
     let input = context().uniform([count, 7], &device);
     Batch {
         condition: Some(Tensor::from_data(condition, &device)),
-        label: Some(Tensor::<Flex, 1, Int>::from_data(labels, &device)),
+        labels: Some(labels.to_vec()),
         ..Batch::unlabelled(input)
     }
 }

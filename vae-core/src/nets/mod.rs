@@ -27,6 +27,7 @@ use vae_data::DataShape;
 use crate::{
     StepContext,
     error::{Result, check},
+    ops,
     settings::kebab,
 };
 
@@ -214,9 +215,10 @@ pub fn dropout<B: Backend, const D: usize>(
     if rate == 0.0 || !step.is_training() {
         return x;
     }
-    let kept = step
-        .uniform::<B, D>(x.dims(), &x.device())
-        .greater_equal_elem(rate)
-        .float();
-    x * kept.div_scalar(1.0 - rate)
+    let (shape, device) = (x.dims(), x.device());
+    if step.is_drawn_on::<B>(shape.iter().product(), &device) {
+        let noise = step.uniform::<B, D>(shape, &device);
+        return ops::drop_below(x, noise, rate);
+    }
+    ops::dropout(x, rate, step.uniform_generator())
 }

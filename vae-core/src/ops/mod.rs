@@ -12,17 +12,17 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `activation`, `dense`, `norm`, `conv`, `images`, `nll`, `counts`, `levels`, `columns`, `gamma`, `latent`, `adam` | the operations, their references, tests of one against the other |
+//! | `activation`, `dense`, `norm`, `dropout`, `conv`, `images`, `nll`, `counts`, `levels`, `columns`, `gamma`, `latent`, `optimizer` | the operations, their references, tests of one against the other |
 //! | `kernels` | loops over slices, which know no backend, and how threads share them |
 //! | `kernels/fused` | the operations as kernels; how tensors lend their memory; automatic differentiation |
 //! | `no_kernels` | the same as seen from here, empty |
 
 mod activation;
-mod adam;
 mod columns;
 mod conv;
 mod counts;
 mod dense;
+mod dropout;
 mod gamma;
 mod images;
 #[cfg(feature = "kernels")]
@@ -34,6 +34,7 @@ mod latent;
 mod levels;
 mod nll;
 mod norm;
+mod optimizer;
 #[cfg(test)]
 mod testing;
 
@@ -42,7 +43,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::tensor::{Tensor, backend::Backend, ops::FloatTensor};
 
 pub use activation::{Activation, activate};
-pub use adam::{AdamStep, adam};
 pub use columns::{ColumnWidth, columns_nll};
 pub(crate) use columns::{numbers, with_places};
 pub use conv::{Window, conv_transpose2d, conv2d};
@@ -51,6 +51,7 @@ pub use counts::{
     Limit, multinomial_nll, negative_binomial_nll, poisson_nll, soft_limit, zero_inflated_nll,
 };
 pub use dense::{dense, dense_transposed};
+pub use dropout::{drop_below, dropout};
 pub use gamma::{digamma, ln_gamma};
 pub use images::{images, resize, rows};
 pub use latent::{gaussian_kl, gaussian_kl_per_dimension, reparameterise};
@@ -58,11 +59,12 @@ pub use levels::{LEVELS, categorical_nll, discretized_logistic_mean, discretized
 pub(crate) use levels::{level, logistic};
 pub use nll::{bernoulli_nll, continuous_bernoulli_nll, gaussian_nll, soft_floor, squared_error};
 pub use norm::{Normalise, Over, Statistics, moments};
+pub use optimizer::{AdamStep, MomentumStep, RmsPropStep, adam, momentum, rms_prop};
 
 static REFERENCE: AtomicBool = AtomicBool::new(false);
 
-/// From now on, computes with plain tensor operations instead of fused kernels, in the whole
-/// process: to check or to time the kernels.
+/// From now on, computes with plain tensor operations instead of fused kernels, and draws all noise on the host, in
+/// the whole process: to check or to time the kernels, and to compare a graphics card with the CPU.
 pub fn use_reference() {
     REFERENCE.store(true, Ordering::Relaxed);
 }
@@ -81,7 +83,7 @@ fn in_kernel(activation: Activation) -> [Activation; 2] {
     }
 }
 
-fn is_reference() -> bool {
+pub(crate) fn is_reference() -> bool {
     REFERENCE.load(Ordering::Relaxed)
 }
 

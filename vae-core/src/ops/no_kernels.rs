@@ -2,8 +2,6 @@
 
 use burn::tensor::{Tensor, backend::Backend, ops::FloatTensor};
 
-use super::adam::{AdamStep, Moved};
-
 pub(super) trait Fused<const N: usize> {}
 
 impl<Op, const N: usize> Fused<N> for Op {}
@@ -15,10 +13,14 @@ pub(super) fn apply<B: Backend, const D: usize, const N: usize>(
     None
 }
 
-pub(super) fn adam<B: Backend, const D: usize>(
-    state: Moved<B, D>,
+pub(super) trait InPlace<const N: usize> {}
+
+impl<Rule, const N: usize> InPlace<N> for Rule {}
+
+pub(super) fn step<B: Backend, const D: usize, const N: usize>(
+    state: [Tensor<B, D>; N],
     _gradient: &Tensor<B, D>,
-    _step: &AdamStep,
-) -> Result<Moved<B, D>, Moved<B, D>> {
+    _rule: &impl InPlace<N>,
+) -> Result<[Tensor<B, D>; N], [Tensor<B, D>; N]> {
     Err(state)
 }

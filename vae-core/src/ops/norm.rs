@@ -39,15 +39,8 @@ impl Over {
 /// - output: `[2, sets * groups]`, means and variances
 pub fn moments<B: Backend>(x: Tensor<B, 2>, over: Over) -> Tensor<B, 2> {
     let x = x.detach();
-    apply(&Moments(over), [primitive(&x)]).unwrap_or_else(|| {
-        let count = over.sets * over.groups;
-        Tensor::cat(
-            over.moments(x)
-                .map(|moment| moment.reshape([1, count]))
-                .to_vec(),
-            0,
-        )
-    })
+    let op = Moments(over);
+    apply(&op, [primitive(&x)]).unwrap_or_else(|| op.reference(x))
 }
 
 /// Where the moments come from.
@@ -119,6 +112,14 @@ impl Normalise {
 /// See [`moments`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moments(pub(super) Over);
+
+impl Moments {
+    fn reference<B: Backend>(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        let count = self.0.sets * self.0.groups;
+        let moments = self.0.moments(x).map(|moment| moment.reshape([1, count]));
+        Tensor::cat(moments.to_vec(), 0)
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use burn::{
-    module::{AutodiffModule, ParamId},
+    module::AutodiffModule,
     optim::{GradientsAccumulator, GradientsParams},
     tensor::{Tensor, backend::AutodiffBackend},
 };
@@ -24,8 +24,10 @@ use crate::{
     Batch, Code, Loss, Objective, Pace, StepContext,
     error::{Error, Result},
     files::{parameter_names, parameters_from_bytes, parameters_to_bytes},
-    optimizer::{clip_by_norm, clip_by_value},
+    optimizer::{clip_by_value, scaled, with_squares},
+    readings::Unread,
     step::Position,
+    updates::Owners,
 };
 
 /// The part of the training in which no example is left out: a model that knows nothing yet finds all unlikely.
@@ -71,6 +73,7 @@ pub struct Trainer<B: AutodiffBackend, M: AutodiffModule<B>> {
     /// Taken out only while an optimizer moves the parameters, so that it holds the sole copy.
     model: Option<M>,
     updates: Vec<Part<B>>,
+    owners: Owners,
     pace: Box<dyn Pace>,
     config: TrainConfig,
     seed: u64,
@@ -82,10 +85,15 @@ pub struct Trainer<B: AutodiffBackend, M: AutodiffModule<B>> {
     stop: Arc<AtomicBool>,
 }
 
-/// An optimizer, and what it moves.
+/// The gradients of an update, and of each the sum of its squares.
+type Clippable<B> = (
+    GradientsParams,
+    Vec<Tensor<<B as AutodiffBackend>::InnerBackend, 1>>,
+);
+
+/// An optimizer.
 struct Part<B: AutodiffBackend> {
     optimizer: Optimizer<B>,
-    parameters: Vec<ParamId>,
     /// Factor of the learning rate.
     rate: f64,
 }
@@ -105,6 +113,7 @@ where
         let mut trainer = Self {
             model: Some(model),
             updates: Vec::new(),
+            owners: Owners::default(),
             pace: Box::new(crate::Together::default()),
             config,
             seed,
@@ -123,11 +132,10 @@ where
         let updates = self.model().updates(self.state.stage);
         let parts = updates.parts.iter().map(|update| Part {
             optimizer: Optimizer::new(update.optimizer.unwrap_or(self.config.optimizer)),
-            parameters: update.parameters(self.model()),
             rate: update.rate,
         });
-        let parts = parts.collect();
-        (self.updates, self.pace) = (parts, updates.pace);
+        let owners = Owners::new(&updates.parts, self.model());
+        (self.updates, self.owners, self.pace) = (parts.collect(), owners, updates.pace);
     }
 
     /// Writes checkpoints to `store`.
@@ -276,7 +284,9 @@ where
         observer: &mut dyn Observer,
     ) -> Result<Ending> {
         let per_epoch = batches.batches_per_epoch();
-        let total = self.position(batches).total_steps + self.state.stage_start;
+        let start = self.position(batches);
+        let stage = self.stage_name();
+        let total = start.total_steps + self.state.stage_start;
         while self.state.step < total && !self.state.stopped_early {
             let epoch = self.state.epoch;
             let (mut started, mut examples, mut worked) = (Instant::now(), 0, 0.0);
@@ -284,7 +294,11 @@ where
                 let host = host?;
                 let length = host.len;
                 let batch = Batch::from_host(host, &self.device);
-                let readings = self.step(&batch, self.position(batches))?;
+                let position = Position {
+                    step: self.state.step - self.state.stage_start,
+                    ..start
+                };
+                let readings = self.step(&batch, position)?;
                 examples += length;
                 self.state.step += 1;
                 self.state.batch += 1;
@@ -296,7 +310,7 @@ where
                     batches: per_epoch,
                     step: self.state.step,
                     total_steps: total,
-                    stage: self.stage_name(),
+                    stage,
                     examples: length,
                     readings: &readings,
                 });
@@ -347,21 +361,24 @@ where
         }
         let lr = self.config.lr.at(position.step, position.total_steps);
         let objective = self.model().loss(batch, &context);
-        let readings = Readings::of(&objective.inner());
-        readings.check_finite(self.state.step + 1, || self.advice())?;
-        let moves = self.pace.moves(readings.loss(), &readings.signals);
+        let readings = Unread::of(&objective.inner());
         let codes = objective.codes.clone().map(Code::detach);
         let objective = self.trimmed(objective, position)?;
-        let gradients = self.gradients(objective);
-        for (index, mut gradients) in gradients.into_iter().enumerate() {
+        let gradients = self.clippable(self.gradients(objective));
+        let squares = gradients.iter().flat_map(|(_, squares)| squares.clone());
+        // Whatever the device can do without the host is queued by now: it is waited for once. The parameters are
+        // still those before the step.
+        let (readings, squares) = readings.read(squares.collect());
+        readings.check_finite(self.state.step + 1, || self.advice())?;
+        let moves = self.pace.moves(readings.loss(), &readings.signals);
+        let mut squares = squares.into_iter();
+        for (index, (mut gradients, unread)) in gradients.into_iter().enumerate() {
+            let squares: f64 = squares.by_ref().take(unread.len()).sum();
             if !moves[index] {
                 continue;
             }
-            if let Some(limit) = self.config.clip_value {
-                clip_by_value::<B, M>(&mut gradients, self.model(), limit);
-            }
             if let Some(limit) = self.config.clip_norm {
-                let norm = clip_by_norm::<B, M>(&mut gradients, self.model(), limit);
+                let norm = squares.sqrt();
                 if !norm.is_finite() {
                     return Err(Error::NonFinite {
                         step: self.state.step + 1,
@@ -369,6 +386,9 @@ where
                         value: norm,
                         advice: self.advice(),
                     });
+                }
+                if norm > limit {
+                    gradients = scaled::<B, M>(gradients, self.model(), limit / norm);
                 }
             }
             let model = self.model.take().expect(HELD);
@@ -400,19 +420,13 @@ where
     /// The gradient of an objective with respect to the parameters of each update. Consumes the
     /// objective, which holds copies of parameters.
     fn gradients(&self, objective: Objective<B>) -> Vec<GradientsParams> {
-        let parts = &self.updates;
-        let split = |total: Tensor<B, 1>| -> Vec<GradientsParams> {
-            let mut all = total.backward();
-            let of = |part: &Part<B>| {
-                GradientsParams::from_params(&mut all, self.model(), &part.parameters)
-            };
-            parts.iter().map(of).collect()
-        };
+        let split = |total: Tensor<B, 1>| self.owners.split::<B>(total.backward(), self.model());
         let first = split(objective.joint_total());
         if objective.portions.is_empty() {
             return first;
         }
-        let mut sums: Vec<_> = parts.iter().map(|_| GradientsAccumulator::new()).collect();
+        let sums = self.updates.iter().map(|_| GradientsAccumulator::new());
+        let mut sums: Vec<_> = sums.collect();
         let mut add = |gradients: Vec<GradientsParams>| {
             for (sum, gradients) in sums.iter_mut().zip(gradients) {
                 sum.accumulate(self.model(), gradients);
@@ -424,6 +438,21 @@ where
             add(split(portion.total()));
         }
         sums.iter_mut().map(GradientsAccumulator::grads).collect()
+    }
+
+    /// The gradients of each update, each entry limited, and what their norms are made of, where the settings ask for
+    /// it; nothing is read.
+    fn clippable(&self, gradients: Vec<GradientsParams>) -> Vec<Clippable<B>> {
+        let clippable = gradients.into_iter().map(|mut gradients| {
+            if let Some(limit) = self.config.clip_value {
+                gradients = clip_by_value::<B, M>(gradients, self.model(), limit);
+            }
+            match self.config.clip_norm {
+                Some(_) => with_squares::<B, M>(gradients, self.model()),
+                None => (gradients, Vec::new()),
+            }
+        });
+        clippable.collect()
     }
 
     /// Evaluates, reports and writes the checkpoints of a finished epoch.

@@ -5,7 +5,7 @@ use burn::{
     tensor::{IndexingUpdateOp, Int, Tensor, backend::Backend},
 };
 use vae_core::{
-    StepContext,
+    StepContext, is_card,
     nets::{Activation, Init},
     ops::dense,
     select_rows,
@@ -124,13 +124,12 @@ impl<B: Backend> Codebook<B> {
     pub fn restart(self, least: f64, cells: &Tensor<B, 2>, step: &StepContext) -> Self {
         let [codes, width] = self.dims();
         let counts = self.counts.val();
-        let mut found = counts
-            .to_data()
-            .iter::<f32>()
-            .collect::<Vec<_>>()
-            .into_iter();
-        if !found.any(|count| f64::from(count) < least) {
-            return self;
+        // Looking whether there is one would take longer on a graphics card than going on.
+        if !is_card::<B>(&cells.device()) {
+            let found = counts.to_data();
+            if found.iter::<f32>().all(|count| f64::from(count) >= least) {
+                return self;
+            }
         }
         let unused = counts.lower_elem(least); // [codes]
         let rows = unused.clone().unsqueeze_dim::<2>(1).expand([codes, width]);
@@ -152,10 +151,14 @@ impl<B: Backend> Codebook<B> {
 /// - output: `[count, width]`
 fn draw<B: Backend>(cells: &Tensor<B, 2>, count: usize, step: &StepContext) -> Tensor<B, 2> {
     let [all, _] = cells.dims();
-    let noise: Tensor<B, 1> = step.uniform([all], &cells.device());
-    let noise: Vec<f32> = noise.into_data().iter::<f32>().collect();
+    let noise = step.uniform_values(all);
+    let by_noise = |a: &usize, b: &usize| noise[*a].total_cmp(&noise[*b]).then(a.cmp(b));
     let mut order: Vec<usize> = (0..all).collect();
-    order.sort_by(|a, b| noise[*a].total_cmp(&noise[*b]));
+    if count < all {
+        order.select_nth_unstable_by(count, by_noise);
+        order.truncate(count);
+    }
+    order.sort_unstable_by(by_noise);
     let positions: Vec<usize> = order.into_iter().cycle().take(count).collect();
     select_rows(cells, &positions)
 }

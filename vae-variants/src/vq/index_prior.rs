@@ -135,8 +135,7 @@ impl<B: Backend> IndexPrior<B> {
         device: &B::Device,
     ) -> Tensor<B, 2, Int> {
         let [cells, _] = self.places.dims();
-        let noise: Tensor<B, 2> = step.uniform([count, cells], device);
-        let noise: Vec<f32> = noise.into_data().iter::<f32>().collect();
+        let noise = step.uniform_values(count * cells);
         let chunks = noise.chunks(CHUNK * cells);
         let draw = |noise| self.draw(noise, step.temperature(), device);
         Tensor::cat(chunks.map(draw).collect(), 0)

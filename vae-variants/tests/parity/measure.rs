@@ -174,7 +174,7 @@ impl<B: AutodiffBackend> Built<B> {
             input: self.batch.input.clone().inner(),
             target: self.batch.target.clone().inner(),
             condition: self.batch.condition.clone().map(Tensor::inner),
-            label: self.batch.label.clone().map(Tensor::inner),
+            labels: self.batch.labels.clone(),
             has_gaps: self.batch.has_gaps,
         };
         let objective = model.loss(&batch, &context(case));

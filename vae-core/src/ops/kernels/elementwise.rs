@@ -1,4 +1,4 @@
-//! Loops over rows of values: activations, likelihoods, the Gaussian posterior, Adam.
+//! Loops over rows of values: activations, likelihoods, the Gaussian posterior.
 
 use super::{
     math::{exp, fma, log, log_1p_of_unit, normal, sigmoid, tanh},
@@ -186,6 +186,17 @@ vectorised! {
                 let y = sigmoid::<FMA>(x);
                 y * (1.0 - y)
             }),
+        }
+    }
+}
+
+vectorised! {
+    /// Multiplies the values whose bit is set with `scale`, the others with 0; each word holds the bits of 64 of them.
+    pub(in crate::ops) fn keep<const FMA: bool>(values: &mut [f32], bits: &[u64], scale: f32) {
+        for (values, &bits) in values.chunks_mut(u64::BITS as usize).zip(bits) {
+            for (bit, value) in values.iter_mut().enumerate() {
+                *value *= if bits >> bit & 1 == 1 { scale } else { 0.0 };
+            }
         }
     }
 }
@@ -421,56 +432,6 @@ vectorised! {
     ) {
         for (out, &log_variance) in out.iter_mut().zip(log_variance) {
             *out = 0.5 * scale * (exp::<FMA>(log_variance) - 1.0);
-        }
-    }
-}
-
-/// The numbers of an Adam step that are the same for every parameter.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::ops) struct AdamScales {
-    pub beta1: f32,
-    /// `1 - beta1`, and so with `beta2`.
-    pub new1: f32,
-    pub beta2: f32,
-    pub new2: f32,
-    pub epsilon: f32,
-    /// Learning rate over the first moment's bias.
-    pub first: f32,
-    /// One over the second moment's bias.
-    pub second: f32,
-    /// Added to the gradient, times the parameter.
-    pub decay: f32,
-    /// Multiplies the parameter before the step.
-    pub shrink: f32,
-}
-
-/// Below this size a first moment counts as 0. The moments of a weight that gets no gradient any
-/// more, such as those of a dead unit, shrink step by step; once they are subnormal, a step takes
-/// twice as long.
-const NO_MOMENT: f32 = 1e-30;
-
-/// `x`, or 0 if it is smaller in size than `least`.
-#[inline(always)]
-fn above(x: f32, least: f32) -> f32 {
-    if x.abs() < least { 0.0 } else { x }
-}
-
-vectorised! {
-    /// One step of Adam on each parameter, in place.
-    pub(in crate::ops) fn adam<const FMA: bool>(
-        parameter: &mut [f32],
-        first: &mut [f32],
-        second: &mut [f32],
-        gradient: &[f32],
-        scales: AdamScales,
-    ) {
-        let moments = first.iter_mut().zip(second);
-        for ((p, (m, v)), &g) in parameter.iter_mut().zip(moments).zip(gradient) {
-            let g = fma::<FMA>(scales.decay, *p, g);
-            *m = above(fma::<FMA>(scales.beta1, *m, scales.new1 * g), NO_MOMENT);
-            *v = above(fma::<FMA>(scales.beta2, *v, scales.new2 * g * g), f32::MIN_POSITIVE);
-            let step = scales.first * *m / ((scales.second * *v).sqrt() + scales.epsilon);
-            *p = fma::<FMA>(scales.shrink, *p, -step);
         }
     }
 }

@@ -12,11 +12,12 @@ mod isa;
 mod levels;
 mod math;
 mod matrix;
+mod moves;
 mod norm;
 mod sync;
 mod team;
 mod threads;
 mod transpose;
 
-pub(super) use fused::{Fused, adam, apply};
+pub(super) use fused::{Fused, InPlace, apply, step};
 use isa::vectorised;

@@ -47,6 +47,22 @@ pub(in crate::ops) fn each(parts: &[Range<usize>], work: impl Fn(usize, Range<us
     }
 }
 
+/// What `work` gives for each part, in their order.
+pub(in crate::ops) fn in_parts<T: Send + Sync>(
+    parts: &[Range<usize>],
+    work: impl Fn(Range<usize>) -> T + Sync,
+) -> Vec<T> {
+    let found: Vec<OnceLock<T>> = parts.iter().map(|_| OnceLock::new()).collect();
+    each(parts, |part, range| {
+        // Each part runs once.
+        let _ = found[part].set(work(range));
+    });
+    let values = found.into_iter().map(OnceLock::into_inner);
+    values
+        .map(|value| value.expect("each part was done"))
+        .collect()
+}
+
 /// A slice that several threads write, each its own part.
 #[derive(Clone, Copy)]
 pub(in crate::ops) struct Shares<'a> {

@@ -2,15 +2,16 @@
 //! joins automatic differentiation.
 
 mod activation;
-mod adam;
 mod conv;
 mod counts;
 mod dense;
+mod dropout;
 mod host;
 mod images;
 mod latent;
 mod nll;
 mod norm;
+mod optimizer;
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -28,8 +29,8 @@ use burn_flex::Flex;
 use burn_ndarray::NdArray;
 
 use super::{matrix::Matrix, threads};
-pub(in crate::ops) use adam::adam;
 use host::Host;
+pub(in crate::ops) use optimizer::{InPlace, step};
 
 /// Row-major values and their shape.
 #[derive(Clone, Copy)]

@@ -8,7 +8,7 @@ use super::{Fused, View};
 use crate::ops::{
     kernels::{
         norm::{Spread, Sums, Units},
-        threads::{self, LINE, Room, Shares, split},
+        threads::{self, LINE, Room, Shares, in_parts, split},
     },
     norm::{Moments, Normalise, Over, Statistics},
 };
@@ -36,8 +36,9 @@ impl Fused<1> for Moments {
         let (means, variances) = found.split_at_mut(count);
         let parts = self.0.parts(x);
         if self.0.sets == 1 {
-            let of = |rows: &Range<usize>| &x.values[rows.start * units..rows.end * units];
-            let spread = in_parts(&parts, |rows| Spread::of(of(rows), units));
+            let spread = in_parts(&parts, |rows| {
+                Spread::of(&x.values[rows.start * units..rows.end * units], units)
+            });
             Spread::together(spread).moments(groups, |group, mean, variance| {
                 (means[group], variances[group]) = (mean, variance);
             });
@@ -68,23 +69,6 @@ impl Fused<1> for Moments {
     ) -> [Option<Vec<f32>>; 1] {
         [None]
     }
-}
-
-/// What `work` gives for each part, in their order.
-fn in_parts<T: Send>(parts: &[Range<usize>], work: impl Fn(&Range<usize>) -> T + Sync) -> Vec<T> {
-    let found: Vec<_> = parts.iter().map(|_| std::sync::Mutex::new(None)).collect();
-    threads::each(parts, |part, range| {
-        let value = work(&range);
-        if let Ok(mut place) = found[part].lock() {
-            *place = Some(value);
-        }
-    });
-    let values = found
-        .into_iter()
-        .map(|place| place.into_inner().ok().flatten());
-    values
-        .map(|value| value.expect("each part was done"))
-        .collect()
 }
 
 impl Normalise {
@@ -173,7 +157,7 @@ impl Fused<4> for Normalise {
             let range = |rows: &Range<usize>| rows.start * units..rows.end * units;
             let sums = in_parts(&parts, |rows| {
                 let mut sums = Sums::new(units);
-                let range = range(rows);
+                let range = range(&rows);
                 of.slopes(part_of(&range), &x.values[range], &mut sums);
                 sums
             });
@@ -184,7 +168,7 @@ impl Fused<4> for Normalise {
             let sums = in_parts(&parts, |sets| {
                 let mut of = self.units([scale, shift]);
                 let (mut all, mut sums) = (Sums::new(units), Sums::new(units));
-                for set in sets.clone() {
+                for set in sets {
                     let range = set * length..(set + 1) * length;
                     self.set(&mut of, moments, set);
                     sums.clear();
