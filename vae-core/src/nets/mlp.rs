@@ -160,38 +160,26 @@ impl<B: Backend> Mlp<B> {
             // d code_j / d x_i = slope_j W_ij
             None => {
                 let columns = head.square().sum_dim(0); // [1, outputs]
-                (slope.square() * columns).sum_dim(1)
+                (slope.square() * columns).sum_dim(1).squeeze_dim(1)
             }
             Some(first) if self.blocks.len() == 1 && code == Activation::Identity => {
-                let weight = first.dense.weight.val(); // [inputs, width]
-                let gram = weight.clone().transpose().matmul(weight)
-                    * head.clone().matmul(head.transpose()); // [width, width]
-                let slope = last(&mut slopes);
-                (slope.clone().matmul(gram) * slope).sum_dim(1)
+                let form = ops::gram(first.dense.weight.val()) * ops::gram(head.transpose());
+                ops::row_forms(last(&mut slopes), form) // [width, width]
             }
             Some(first) => {
-                let mut rows = slope.unsqueeze_dim::<3>(2)
-                    * head.transpose().unsqueeze::<3>()
-                    * last(&mut slopes).unsqueeze_dim(1); // [batch, outputs, width]
+                let mut rows = ops::jacobian_rows(slope, head, last(&mut slopes));
                 for block in self.blocks[1..].iter().rev() {
                     let weight = block.dense.weight.val(); // [previous, width]
-                    let [previous, width] = weight.dims();
-                    rows = rows
-                        .reshape([batch * outputs, width])
-                        .matmul(weight.transpose())
-                        .reshape([batch, outputs, previous])
-                        * last(&mut slopes).unsqueeze_dim(1);
+                    let none = Tensor::zeros([weight.dims()[0]], &weight.device());
+                    rows = ops::dense_transposed(rows, weight, none, Activation::Identity);
+                    rows = ops::scale_rows(rows, last(&mut slopes));
                 }
-                let weight = first.dense.weight.val(); // [inputs, width]
-                let [_, width] = weight.dims();
-                let gram = weight.clone().transpose().matmul(weight); // [width, width]
-                let rows = rows.reshape([batch * outputs, width]);
-                (rows.clone().matmul(gram) * rows)
-                    .reshape([batch, outputs * width])
-                    .sum_dim(1)
+                let form = ops::gram(first.dense.weight.val()); // [width, width]
+                let norms = ops::row_forms(rows, form).reshape([batch, outputs]);
+                norms.sum_dim(1).squeeze_dim(1)
             }
         };
-        (code.forward(before), norm.squeeze_dim(1))
+        (ops::activate(before, code), norm)
     }
 }
 

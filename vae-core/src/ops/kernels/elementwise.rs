@@ -202,6 +202,45 @@ vectorised! {
 }
 
 vectorised! {
+    /// `a *= b`
+    pub(in crate::ops) fn multiply<const FMA: bool>(a: &mut [f32], b: &[f32]) {
+        for (a, &b) in a.iter_mut().zip(b) {
+            *a *= b;
+        }
+    }
+}
+
+vectorised! {
+    /// `sum += scale a`
+    pub(in crate::ops) fn add_multiple<const FMA: bool>(sum: &mut [f32], a: &[f32], scale: f32) {
+        for (sum, &a) in sum.iter_mut().zip(a) {
+            *sum = fma::<FMA>(scale, a, *sum);
+        }
+    }
+}
+
+vectorised! {
+    /// `sum += scale a b`
+    pub(in crate::ops) fn add_products<const FMA: bool>(
+        sum: &mut [f32],
+        a: &[f32],
+        b: &[f32],
+        scale: f32,
+    ) {
+        for ((sum, &a), &b) in sum.iter_mut().zip(a).zip(b) {
+            *sum = fma::<FMA>(scale * a, b, *sum);
+        }
+    }
+}
+
+vectorised! {
+    /// `sum a b`
+    pub(in crate::ops) fn dot<const FMA: bool>(a: &[f32], b: &[f32]) -> f32 {
+        sum(a, b, |a, b| a * b)
+    }
+}
+
+vectorised! {
     /// `a += b`
     pub(in crate::ops) fn add<const FMA: bool>(a: &mut [f32], b: &[f32]) {
         for (a, &b) in a.iter_mut().zip(b) {

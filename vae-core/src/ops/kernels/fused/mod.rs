@@ -8,6 +8,7 @@ mod dense;
 mod dropout;
 mod host;
 mod images;
+mod jacobian;
 mod latent;
 mod nll;
 mod norm;
