@@ -7,7 +7,7 @@
 
 use burn::{
     module::Module,
-    tensor::{Tensor, activation, backend::Backend},
+    tensor::{Tensor, backend::Backend},
 };
 use garde::Validate;
 use schemars::JsonSchema;
@@ -16,7 +16,8 @@ use vae_core::{
     Batch, Code, CodeShape, Method, ModelSpec, Objective, Parts, PriorKind, Result, Schedule,
     StepContext, VariantConfig,
     error::check,
-    nets::{Init, ModelConfig},
+    nets::{Activation, Init, ModelConfig},
+    ops::{activate, keep_largest},
 };
 use vae_data::{
     DataShape,
@@ -105,20 +106,11 @@ impl Sparse {
     ) -> Tensor<B, 2> {
         let code = parts.encode(batch, step);
         match self.sparsity {
-            Sparsity::Kl => activation::sigmoid(code),
-            Sparsity::L1 => activation::relu(code),
+            Sparsity::Kl => activate(code, Activation::Sigmoid),
+            Sparsity::L1 => activate(code, Activation::Relu),
             Sparsity::TopK => keep_largest(code, self.k),
         }
     }
-}
-
-/// Sets all but the `k` largest entries of each row to 0. `[batch, latent]`
-fn keep_largest<B: Backend>(code: Tensor<B, 2>, k: usize) -> Tensor<B, 2> {
-    // Sorted, because `topk` lacks automatic differentiation in Burn 0.21.
-    let sorted = code.clone().detach().sort_descending(1);
-    let threshold = sorted.narrow(1, k - 1, 1); // [batch, 1]
-    let off = code.clone().lower(threshold);
-    code.mask_fill(off, 0.0)
 }
 
 /// `sum_j KL(rho || mean_j)` of the batch means in nats. `[1]`
@@ -168,17 +160,6 @@ impl<B: Backend> Method<B> for Sparse {
 mod tests {
     use super::*;
     use burn_flex::Flex;
-
-    #[test]
-    fn top_k_keeps_the_largest() {
-        let device = Default::default();
-        let code = Tensor::<Flex, 2>::from_data(
-            [[3.0, -1.0, 2.0, 0.5], [-4.0, -1.0, -3.0, -2.0]],
-            &device,
-        );
-        let kept: Vec<f32> = keep_largest(code, 2).into_data().to_vec().unwrap();
-        assert_eq!(kept, [3.0, 0.0, 2.0, 0.0, 0.0, -1.0, 0.0, -2.0]);
-    }
 
     /// By hand: means 0.5 and 0.2 against rho 0.2; the second is 0, the first
     /// 0.2 ln(0.2/0.5) + 0.8 ln(0.8/0.5) = 0.192745.

@@ -12,7 +12,7 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `activation`, `dense`, `norm`, `dropout`, `conv`, `images`, `nll`, `counts`, `levels`, `columns`, `gamma`, `latent`, `jacobian`, `optimizer` | the operations, their references, tests of one against the other |
+//! | `activation`, `dense`, `norm`, `dropout`, `conv`, `images`, `nll`, `counts`, `levels`, `columns`, `gamma`, `latent`, `jacobian`, `largest`, `optimizer` | the operations, their references, tests of one against the other |
 //! | `kernels` | loops over slices, which know no backend, and how threads share them |
 //! | `kernels/fused` | the operations as kernels; how tensors lend their memory; automatic differentiation |
 //! | `no_kernels` | the same as seen from here, empty |
@@ -31,6 +31,7 @@ mod kernels;
 #[cfg(not(feature = "kernels"))]
 #[path = "no_kernels.rs"]
 mod kernels;
+mod largest;
 mod latent;
 mod levels;
 mod nll;
@@ -56,6 +57,7 @@ pub use dropout::{drop_below, dropout};
 pub use gamma::{digamma, ln_gamma};
 pub use images::{images, resize, rows};
 pub use jacobian::{gram, jacobian_rows, row_forms, scale_rows};
+pub use largest::keep_largest;
 pub use latent::{gaussian_kl, gaussian_kl_per_dimension, reparameterise};
 pub use levels::{LEVELS, categorical_nll, discretized_logistic_mean, discretized_logistic_nll};
 pub(crate) use levels::{level, logistic};

@@ -9,6 +9,7 @@ mod dropout;
 mod host;
 mod images;
 mod jacobian;
+mod largest;
 mod latent;
 mod nll;
 mod norm;
