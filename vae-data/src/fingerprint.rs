@@ -28,17 +28,21 @@ impl Fingerprint {
     /// # Errors
     /// [`DataError::Io`] or [`DataError::Format`] if it cannot be read.
     pub fn file(&mut self, path: &Path) -> Result<(), DataError> {
-        let meta = std::fs::metadata(path).map_err(DataError::io("inspect", path))?;
-        if meta.len() <= HUGE {
-            self.text(&sha256(&Bytes::open(path)?));
-            return Ok(());
-        }
-        let changed = meta.modified().map_err(DataError::io("inspect", path))?;
-        let since = changed.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let since = since.as_nanos();
-        self.text(&format!("{} bytes, changed {since}", meta.len()));
+        self.text(&of_file(path)?);
         Ok(())
     }
+}
+
+/// What [`Fingerprint::file`] adds.
+pub(crate) fn of_file(path: &Path) -> Result<String, DataError> {
+    let meta = std::fs::metadata(path).map_err(DataError::io("inspect", path))?;
+    if meta.len() <= HUGE {
+        return Ok(sha256(&Bytes::open(path)?));
+    }
+    let changed = meta.modified().map_err(DataError::io("inspect", path))?;
+    let since = changed.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = since.as_nanos();
+    Ok(format!("{} bytes, changed {since}", meta.len()))
 }
 
 /// SHA-256, in hexadecimal, of the data that [`crate::load`] would give before it is

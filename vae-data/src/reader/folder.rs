@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use image::imageops::FilterType;
-use image::{DynamicImage, ImageDecoder, ImageReader};
 use rayon::prelude::*;
 
+use super::image_file::{Decoder, Header, header};
 use crate::bytes::Bytes;
+use crate::fingerprint::of_file;
 use crate::memory::{Labels, Pixels};
 use crate::{
     Color, DataConfig, DataError, DataShape, Fingerprint, ImageSize, Progress, Reader,
@@ -39,9 +40,11 @@ impl Reader for Folder {
     }
 
     fn identify(&self, folder: &Path, print: &mut Fingerprint) -> Result<(), DataError> {
-        for file in ImageFiles::list(folder)?.files {
+        let files = ImageFiles::list(folder)?.files;
+        let of_files: Vec<_> = files.par_iter().map(|file| of_file(&file.path)).collect();
+        for (file, of_file) in files.iter().zip(of_files) {
             print.text(&name_in(folder, &file.path));
-            print.file(&file.path)?;
+            print.text(&of_file?);
         }
         Ok(())
     }
@@ -54,42 +57,47 @@ impl Reader for Folder {
         progress: &dyn Progress,
     ) -> Result<Source, DataError> {
         let ImageFiles { mut files, classes } = ImageFiles::list(folder)?;
-        let headers: Vec<_> = files.par_iter().map(|file| header(&file.path)).collect();
-        let headers = keep_good(&mut files, headers, config.skip_bad)?;
-        let Some(first) = headers.first() else {
-            return Err(none_left(folder));
+        // Every header costs an open file: none is read before the pixels where the settings say it all.
+        let headers = match config.image_size {
+            Some(_) => Vec::new(),
+            None => {
+                let headers = files.par_iter().map(|file| header(&file.path)).collect();
+                keep_good(&mut files, headers, config.skip_bad)?
+            }
         };
         let size = match config.image_size {
             Some(size) => size,
-            None => match headers.iter().position(|h| h.size != first.size) {
-                None => first.size,
-                Some(other) => {
-                    let sides = |size: ImageSize| [size.height, size.width];
-                    return Err(DataError::ImageSizes {
-                        first: files[0].path.clone(),
-                        first_size: sides(first.size),
-                        second: files[other].path.clone(),
-                        second_size: sides(headers[other].size),
-                    });
-                }
-            },
+            None => one_size(folder, &files, &headers)?,
         };
-        let rgb = match config.color {
-            Color::Auto => headers.iter().any(|h| h.color),
-            Color::Grey => false,
-            Color::Rgb => true,
+        let rgb = match (config.color, config.image_size) {
+            (Color::Grey, _) => false,
+            (Color::Rgb, _) => true,
+            (Color::Auto, None) => headers.iter().any(|h| h.color),
+            (Color::Auto, Some(_)) => {
+                let has_color = |file: &ImageFile| header(&file.path).is_ok_and(|h| h.color);
+                files.par_iter().any(has_color)
+            }
         };
         let shape = DataShape::new([if rgb { 3 } else { 1 }, size.height, size.width])?;
 
         let mut pixels = vec![0; files.len() * shape.features()];
         progress.start("decode images", Some(files.len() as u64));
+        let first_bad = AtomicUsize::new(usize::MAX);
         let decoded: Vec<_> = pixels
             .par_chunks_mut(shape.features())
             .zip(&files)
-            .map(|(out, file)| {
-                let result = decode(&file.path, size, rgb, out);
+            .enumerate()
+            .map_init(Decoder::default, |decoder, (i, (out, file))| {
+                // After a failure that ends it all only those before it matter, of which one may be the first.
+                if i > first_bad.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                let result = decoder.decode(&file.path, size, rgb, out);
+                if result.is_err() && !config.skip_bad {
+                    first_bad.fetch_min(i, Ordering::Relaxed);
+                }
                 progress.advance(1);
-                result.map(|()| true)
+                result
             })
             .collect();
         progress.finish();
@@ -199,10 +207,25 @@ fn is_called_as_image(path: &Path) -> bool {
     ENDINGS.iter().any(|e| e.eq_ignore_ascii_case(ending))
 }
 
-/// What the header of an image says.
-struct Header {
-    size: ImageSize,
-    color: bool,
+/// The size of all images.
+fn one_size(
+    folder: &Path,
+    files: &[ImageFile],
+    headers: &[Header],
+) -> Result<ImageSize, DataError> {
+    let Some(first) = headers.first() else {
+        return Err(none_left(folder));
+    };
+    let sides = |size: ImageSize| [size.height, size.width];
+    match headers.iter().position(|h| h.size != first.size) {
+        None => Ok(first.size),
+        Some(other) => Err(DataError::ImageSizes {
+            first: files[0].path.clone(),
+            first_size: sides(first.size),
+            second: files[other].path.clone(),
+            second_size: sides(headers[other].size),
+        }),
+    }
 }
 
 fn none_left(folder: &Path) -> DataError {
@@ -245,58 +268,6 @@ fn remove_bad(pixels: &mut Vec<u8>, good: &[bool], features: usize) {
     let skipped = good.iter().filter(|good| !**good).count();
     if skipped > 0 {
         tracing::warn!(skipped, "images that cannot be decoded were skipped");
-    }
-}
-
-fn bad_image(path: &Path, reason: impl ToString) -> DataError {
-    DataError::Image {
-        path: path.to_owned(),
-        reason: reason.to_string(),
-    }
-}
-
-fn image_reader(path: &Path) -> Result<ImageReader<std::io::BufReader<fs::File>>, DataError> {
-    let reader = ImageReader::open(path).map_err(DataError::io("open", path))?;
-    // By content: a name may lie.
-    reader.with_guessed_format().map_err(|e| bad_image(path, e))
-}
-
-fn header(path: &Path) -> Result<Header, DataError> {
-    let decoder = image_reader(path)?.into_decoder();
-    let decoder = decoder.map_err(|e| bad_image(path, e))?;
-    let (width, height) = decoder.dimensions();
-    let size = ImageSize::new(height as usize, width as usize).map_err(|e| bad_image(path, e))?;
-    let color = decoder.color_type().has_color();
-    Ok(Header { size, color })
-}
-
-/// Decodes one image into `out`, channel after channel.
-fn decode(path: &Path, size: ImageSize, rgb: bool, out: &mut [u8]) -> Result<(), DataError> {
-    let image = image_reader(path)?
-        .decode()
-        .map_err(|e| bad_image(path, e))?;
-    let (width, height) = (size.width as u32, size.height as u32);
-    let image = if (image.width(), image.height()) == (width, height) {
-        image
-    } else {
-        image.resize_exact(width, height, FilterType::Triangle)
-    };
-    write_planes(&image, rgb, out);
-    Ok(())
-}
-
-fn write_planes(image: &DynamicImage, rgb: bool, out: &mut [u8]) {
-    if !rgb {
-        let grey = image.to_luma8();
-        out.iter_mut().zip(grey.as_raw()).for_each(|(o, v)| *o = *v);
-        return;
-    }
-    let pixels = image.to_rgb8();
-    let plane = out.len() / 3;
-    for (i, pixel) in pixels.pixels().enumerate().take(plane) {
-        for (channel, value) in pixel.0.into_iter().enumerate() {
-            out[channel * plane + i] = value;
-        }
     }
 }
 

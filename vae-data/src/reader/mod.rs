@@ -6,6 +6,7 @@ mod cells;
 mod csv;
 mod folder;
 mod idx;
+mod image_file;
 mod npy;
 mod npz;
 mod parquet;
