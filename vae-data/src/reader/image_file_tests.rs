@@ -6,7 +6,11 @@ use super::*;
 /// Noise over a gradient, with hard edges.
 fn value(x: u32, y: u32, channel: u32) -> u8 {
     let noise = (x * 7919 + y * 104_729 + channel * 1_299_709).wrapping_mul(2_654_435_761) >> 24;
-    let edge = if (x / 9 + y / 7).is_multiple_of(2) { 90 } else { 0 };
+    let edge = if (x / 9 + y / 7).is_multiple_of(2) {
+        90
+    } else {
+        0
+    };
     ((x + 2 * y) % 100 + noise / 4 + edge) as u8
 }
 
