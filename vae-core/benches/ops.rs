@@ -8,7 +8,7 @@ use burn_flex::Flex;
 use divan::Bencher;
 use vae_core::{
     nets::Activation,
-    ops::{self, AdamStep, MomentumStep, RmsPropStep, Window},
+    ops::{self, AdamStep, MomentumStep, Normalise, Over, RmsPropStep, Statistics, Window},
 };
 use vae_data::{fill_normal, random::Stream, rng};
 
@@ -90,6 +90,75 @@ const HALVE: Window = Window {
     stride: 2,
     padding: 1,
 };
+
+/// `conv_relu` with many channels and few pixels.
+#[divan::bench(args = BOTH)]
+fn conv_wide(bencher: Bencher<'_, '_>, ops: Ops) {
+    let (x, weight) = (leaf([64, 256, 4, 4]), leaf([512, 256, 4, 4]));
+    let bias = leaf([512]);
+    both_passes(bencher, ops, || {
+        let (x, weight, bias) = (x.clone(), weight.clone(), bias.clone());
+        ops::conv2d(x, weight, bias, HALVE, Activation::Relu)
+    });
+}
+
+#[divan::bench(args = BOTH)]
+fn batch_norm(bencher: Bencher<'_, '_>, ops: Ops) {
+    normalise(bencher, ops, [64 * 14 * 14, 32], 1, 32);
+}
+
+#[divan::bench(args = BOTH)]
+fn layer_norm(bencher: Bencher<'_, '_>, ops: Ops) {
+    normalise(bencher, ops, [BATCH, HIDDEN], BATCH, 1);
+}
+
+fn normalise(
+    bencher: Bencher<'_, '_>,
+    ops: Ops,
+    [rows, units]: [usize; 2],
+    sets: usize,
+    groups: usize,
+) {
+    let (x, scale, shift) = (leaf([rows, units]), leaf([units]), leaf([units]));
+    let over = Over { sets, groups };
+    let op = Normalise {
+        over,
+        statistics: Statistics::OfInput,
+        epsilon: 1e-5,
+        activation: Activation::Relu,
+    };
+    both_passes(bencher, ops, || {
+        let moments = ops::moments(x.clone(), over);
+        op.forward(x.clone(), moments, scale.clone(), shift.clone())
+    });
+}
+
+#[divan::bench(args = BOTH)]
+fn dropout(bencher: Bencher<'_, '_>, ops: Ops) {
+    let x = leaf([BATCH, HIDDEN]);
+    let generator = rng(1, Stream::Dropout, 0);
+    both_passes(bencher, ops, || {
+        ops::dropout(x.clone(), 0.1, generator.clone())
+    });
+}
+
+#[divan::bench(args = BOTH)]
+fn keep_largest(bencher: Bencher<'_, '_>, ops: Ops) {
+    let x = leaf([BATCH, HIDDEN]);
+    both_passes(bencher, ops, || ops::keep_largest(x.clone(), 5));
+}
+
+/// The squared norm of 20 rows of a Jacobian for each example.
+#[divan::bench(args = BOTH)]
+fn jacobian(bencher: Bencher<'_, '_>, ops: Ops) {
+    let (slope, hidden) = (leaf([BATCH, 20]), leaf([BATCH, 256]));
+    let (weight, first) = (leaf([256, 20]), leaf([FEATURES, 256]));
+    both_passes(bencher, ops, || {
+        let rows = ops::jacobian_rows(slope.clone(), weight.clone(), hidden.clone());
+        let rows = ops::scale_rows(rows, hidden.clone());
+        ops::row_forms(rows, ops::gram(first.clone()))
+    });
+}
 
 #[divan::bench(args = BOTH)]
 fn resize(bencher: Bencher<'_, '_>, ops: Ops) {

@@ -8,7 +8,7 @@ use burn::{
 use super::{Activation, Init, ModelConfig, Norm, conv::KEEP};
 use crate::{
     StepContext,
-    ops::{activate, conv2d},
+    ops::{activate_sum, conv2d},
 };
 
 /// A convolution that keeps the resolution, and its normalisation.
@@ -84,7 +84,9 @@ impl<B: Backend> Residual<B> {
     ) -> Tensor<B, 4> {
         let change = self.first.forward(x.clone(), activation, rate, step);
         let change = self.second.forward(change, Activation::Identity, 0.0, step);
-        activate(x + change, activation)
+        // In the order in which the convolutions have them.
+        let [x, change] = [x, change].map(|x| x.permute([0, 2, 3, 1]));
+        activate_sum(x, change, activation).permute([0, 3, 1, 2])
     }
 }
 

@@ -107,6 +107,20 @@ pub fn activate<B: Backend, const D: usize>(
     apply(&activation, [primitive(&x)]).unwrap_or_else(|| activation.forward(x))
 }
 
+/// The activation of each sum of two values.
+pub fn activate_sum<B: Backend, const D: usize>(
+    a: Tensor<B, D>,
+    b: Tensor<B, D>,
+    activation: Activation,
+) -> Tensor<B, D> {
+    apply(&Sum(activation), [primitive(&a), primitive(&b)])
+        .unwrap_or_else(|| activation.forward(a + b))
+}
+
+/// See [`activate_sum`].
+#[derive(Debug, Clone)]
+pub(super) struct Sum(#[cfg_attr(not(feature = "kernels"), allow(dead_code))] pub Activation);
+
 /// `Phi(x) = (1 + erf(x / sqrt 2)) / 2`
 fn normal_distribution<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     x.div_scalar(std::f64::consts::SQRT_2)
@@ -183,6 +197,47 @@ mod tests {
             let values = Values { shape, activation, viewed };
             assert_same(&values, seed, &[]);
             assert_same(&values, seed, &[30.0, -30.0, 1e-4]);
+        }
+
+        #[test]
+        fn sums_match_the_reference(
+            sizes: [prop::sample::Index; 2],
+            activation in prop::sample::select(&Activation::ALL[..]),
+            viewed: bool,
+            seed: u64,
+        ) {
+            let shape = sizes.map(|size| 1 + size.index(200));
+            assert_same(&Sums(Values { shape, activation, viewed }), seed, &[]);
+        }
+    }
+
+    /// The first input may be a view.
+    #[derive(Debug)]
+    struct Sums(Values);
+
+    impl Sums {
+        fn inputs<B: Backend>(&self, inputs: Vec<Tensor<B, 1>>) -> [Tensor<B, 2>; 2] {
+            let [a, b] = inputs.try_into().unwrap();
+            [
+                matrix(a, self.0.shape, self.0.viewed),
+                matrix(b, self.0.shape, false),
+            ]
+        }
+    }
+
+    impl Probe for Sums {
+        fn lengths(&self) -> Vec<usize> {
+            vec![self.0.shape[0] * self.0.shape[1]; 2]
+        }
+
+        fn fused<B: Backend>(&self, inputs: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+            let [a, b] = self.inputs(inputs);
+            activate_sum(a, b, self.0.activation).flatten(0, 1)
+        }
+
+        fn reference<B: Backend>(&self, inputs: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
+            let [a, b] = self.inputs(inputs);
+            self.0.activation.forward(a + b).flatten(0, 1)
         }
     }
 }

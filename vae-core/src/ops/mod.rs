@@ -44,7 +44,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::{Tensor, backend::Backend, ops::FloatTensor};
 
-pub use activation::{Activation, activate};
+pub use activation::{Activation, activate, activate_sum};
 pub use columns::{ColumnWidth, columns_nll};
 pub(crate) use columns::{numbers, with_places};
 pub use conv::{Window, conv_transpose2d, conv2d};
