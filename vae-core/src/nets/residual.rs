@@ -82,11 +82,13 @@ impl<B: Backend> Residual<B> {
         rate: f64,
         step: &StepContext,
     ) -> Tensor<B, 4> {
-        let change = self.first.forward(x.clone(), activation, rate, step);
+        // Pixel after pixel, as the convolutions have them: so the two gradients of the input are added, too.
+        let pixels = x.permute([0, 2, 3, 1]);
+        let x = pixels.clone().permute([0, 3, 1, 2]);
+        let change = self.first.forward(x, activation, rate, step);
         let change = self.second.forward(change, Activation::Identity, 0.0, step);
-        // In the order in which the convolutions have them.
-        let [x, change] = [x, change].map(|x| x.permute([0, 2, 3, 1]));
-        activate_sum(x, change, activation).permute([0, 3, 1, 2])
+        let change = change.permute([0, 2, 3, 1]);
+        activate_sum(pixels, change, activation).permute([0, 3, 1, 2])
     }
 }
 

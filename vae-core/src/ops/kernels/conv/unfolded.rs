@@ -19,14 +19,14 @@ const HELD: usize = 1 << 20;
 /// Places of the kernel up to which a layer is computed in this way: with more of them the rows take more time than
 /// they save.
 const FEW: usize = 300;
-/// Values of a weight from which on it pays.
-const LARGE: usize = 1 << 14;
+/// Values of a weight above which it pays.
+const LARGE: usize = 1 << 13;
 
 impl Plan {
     /// Whether this is the faster way, which depends on the sizes of the layer alone.
     pub fn is_wide(&self) -> bool {
         let (from, to) = (self.row_length(), self.coarse.channels);
-        self.positions() <= FEW && from * to >= LARGE
+        self.positions() <= FEW && from * to > LARGE
     }
 
     /// Rows of an image: one for each pixel of the coarse image.
