@@ -35,7 +35,7 @@ fn assert_same(what: &str, expected: &[f64], found: &[f64]) {
 /// Dense and convolutional networks; one variant of each kind of step.
 const RUNS: [&str; 8] = [
     "--variant vae --hidden 64",
-    "--variant vae --arch conv --channels 4,8 --hidden 32",
+    "--arch conv --channels 4,8 --hidden 32 --activation tanh --dropout 0.1",
     "--variant cvae --hidden 64 --dropout 0.1",
     "--variant dae --hidden 64 --norm layer",
     "--variant contractive --hidden 64 --activation tanh",

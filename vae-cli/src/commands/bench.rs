@@ -1,5 +1,6 @@
 //! `vae bench`: how long a training step takes, or the use of a trained model.
 
+use std::hint::black_box;
 use std::io::BufRead;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -288,91 +289,76 @@ impl Clock<'_> {
 /// The matrix products of the layers, forward and backward, through Burn's own `matmul`: what a step
 /// must at least do. Those of a convolution are on its unfolded input.
 struct Floor {
-    products: Vec<[Tensor<Flex, 2>; 2]>,
+    /// `[rows, inputs, outputs]` of each weight.
+    layers: Vec<[usize; 3]>,
 }
 
 impl Floor {
-    /// Every weight, in the order of the module, but for the gradient of the first input.
     fn of(description: &Description, batch: usize) -> Result<Self> {
-        let shapes = Shapes::of(description)?;
-        let places = places(description, shapes.kernels.len());
+        let mut kernels = Vec::new();
+        let mut dense = Vec::new();
+        for (name, dims) in description.tensors()? {
+            match *dims.as_slice() {
+                [inputs, outputs] => dense.push([batch, inputs, outputs]),
+                [coarse, fine, height, width] => {
+                    let rows = batch * places(description, &name);
+                    kernels.push([rows, fine * height * width, coarse]);
+                }
+                _ => {}
+            }
+        }
+        kernels.append(&mut dense);
+        Ok(Self { layers: kernels })
+    }
+
+    /// How long all products take: of each layer, the median of some tries.
+    fn time(&self) -> Duration {
         let device = Default::default();
         let matrix = |rows: usize, columns: usize| {
             let values = Tensor::<Flex, 1, Int>::arange(0..(rows * columns) as i64, &device);
             (values.float() * 0.37).sin().reshape([rows, columns])
         };
-        let kernels = shapes.kernels.iter().zip(places);
-        let unfolded = kernels.map(|(&[coarse, fine, height, width], places)| {
-            [batch * places, fine * height * width, coarse]
-        });
-        let dense = shapes
-            .dense
-            .iter()
-            .map(|&[inputs, outputs]| [batch, inputs, outputs]);
-        let mut products = Vec::new();
-        for (layer, [rows, inputs, outputs]) in unfolded.chain(dense).enumerate() {
+        let layers = self.layers.iter().enumerate();
+        let times = layers.map(|(layer, &[rows, inputs, outputs])| {
             let (x, weight) = (matrix(rows, inputs), matrix(inputs, outputs));
             let gradient = matrix(rows, outputs);
-            products.push([x.clone(), weight.clone()]);
-            products.push([x.transpose(), gradient.clone()]);
-            if layer > 0 {
-                products.push([gradient, weight.transpose()]);
+            let mut times = [Duration::ZERO; 7];
+            for time in &mut times {
+                let started = Instant::now();
+                black_box(x.clone().matmul(weight.clone()));
+                black_box(x.clone().transpose().matmul(gradient.clone()));
+                // Nobody asks for the gradient of the data.
+                if layer > 0 {
+                    black_box(gradient.clone().matmul(weight.clone().transpose()));
+                }
+                *time = started.elapsed();
             }
-        }
-        Ok(Self { products })
-    }
-
-    /// How long all products take: the median of some tries.
-    fn time(&self) -> Duration {
-        let mut times = [Duration::ZERO; 15];
-        for time in &mut times {
-            let started = Instant::now();
-            for [a, b] in &self.products {
-                std::hint::black_box(a.clone().matmul(b.clone()));
-            }
-            *time = started.elapsed();
-        }
-        times.sort_unstable();
-        times[times.len() / 2]
+            times.sort_unstable();
+            times[times.len() / 2]
+        });
+        times.sum()
     }
 }
 
-/// How often each of the convolutions, first the encoder's and then the decoder's, applies its kernel
-/// to an image.
-fn places(description: &Description, kernels: usize) -> Vec<usize> {
+/// How often the convolution whose weight has this name applies its kernel to an image.
+fn places(description: &Description, name: &str) -> usize {
     let Some([_, height, width]) = description.shape.image() else {
-        return Vec::new();
+        return 0;
     };
     let pixels = |halved: usize| (height >> halved) * (width >> halved);
-    let depth = kernels / 2;
-    let up = (1..=depth)
-        .rev()
-        .map(|level| match description.model.upsample {
-            Upsample::Transposed => pixels(level),
-            Upsample::Resize => pixels(level - 1),
-        });
-    (1..=depth).map(pixels).chain(up).collect()
-}
-
-/// The shapes of the weights of a model.
-#[derive(Default)]
-struct Shapes {
-    /// `[inputs, outputs]`
-    dense: Vec<[usize; 2]>,
-    /// `[coarse channels, fine channels, height, width]`
-    kernels: Vec<[usize; 4]>,
-}
-
-impl Shapes {
-    fn of(description: &Description) -> Result<Self> {
-        let mut shapes = Self::default();
-        for (_, dims) in description.tensors()? {
-            match *dims.as_slice() {
-                [inputs, outputs] => shapes.dense.push([inputs, outputs]),
-                [coarse, fine, height, width] => shapes.kernels.push([coarse, fine, height, width]),
-                _ => {}
-            }
+    let model = &description.model;
+    let layer = name.split_once("convs.").and_then(|(_, rest)| {
+        let number = rest.split('.').next();
+        number.and_then(|number| number.parse::<usize>().ok())
+    });
+    // A transposed convolution is counted where its input is.
+    let keeps_size = name.contains(".residual.") || model.upsample == Upsample::Resize;
+    match layer {
+        // The convolutions around a code on a grid.
+        None => pixels(model.channels.len()),
+        Some(layer) if name.contains("decoder") => {
+            pixels(model.channels.len() - layer - usize::from(keeps_size))
         }
-        Ok(shapes)
+        Some(layer) => pixels(layer + 1),
     }
 }

@@ -117,8 +117,10 @@ fn by_pixel<B: Backend>(
 ) -> Tensor<B, 4> {
     let [batch, channels, height, width] = x.dims();
     let pixels = x.permute([0, 2, 3, 1]);
-    let pixels = f(pixels.reshape([batch * height * width, channels]));
-    let images = pixels.reshape([batch, height, width, channels]);
+    let images = f(pixels.clone().reshape([batch * height * width, channels]))
+        .reshape([batch, height, width, channels]);
+    // LibTorch does not know what permuted values share: as long as there is another owner, nothing is changed in place.
+    drop(pixels);
     images.permute([0, 3, 1, 2])
 }
 

@@ -43,12 +43,7 @@ impl<B: Backend> Norm<B> {
         activation: Activation,
         step: &StepContext,
     ) -> Tensor<B, 2> {
-        let units = x.dims()[1];
-        let per_unit = Over {
-            sets: 1,
-            groups: units,
-        };
-        let (over, statistics, epsilon, moments, scale, shift) = match self {
+        match self {
             Self::Layer(norm) => {
                 let over = Over {
                     sets: examples,
@@ -58,21 +53,24 @@ impl<B: Backend> Norm<B> {
                 let [Some(scale), Some(shift)] = affine else {
                     unreachable!("init asks for scale and shift");
                 };
-                let moments = moments(x.clone(), over);
-                (
+                let op = Normalise {
                     over,
-                    Statistics::OfInput,
-                    norm.epsilon,
-                    moments,
-                    scale,
-                    shift,
-                )
+                    statistics: Statistics::OfInput,
+                    epsilon: norm.epsilon,
+                    activation,
+                };
+                op.forward(x.clone(), moments(x, over), scale, shift)
             }
             Self::Batch(norm) => {
+                let units = x.dims()[1];
+                let over = Over {
+                    sets: 1,
+                    groups: units,
+                };
                 let is_training = B::ad_enabled(&x.device()) && !step.is_still();
                 let (statistics, moments) = match is_training {
                     true => {
-                        let moments = moments(x.clone(), per_unit);
+                        let moments = moments(x.clone(), over);
                         keep(norm, &moments);
                         (Statistics::OfInput, moments)
                     }
@@ -82,17 +80,15 @@ impl<B: Backend> Norm<B> {
                         (Statistics::Given, Tensor::cat(kept.to_vec(), 0))
                     }
                 };
-                let (scale, shift) = (norm.gamma.val(), norm.beta.val());
-                (per_unit, statistics, norm.epsilon, moments, scale, shift)
+                let op = Normalise {
+                    over,
+                    statistics,
+                    epsilon: norm.epsilon,
+                    activation,
+                };
+                op.forward(x, moments, norm.gamma.val(), norm.beta.val())
             }
-        };
-        let op = Normalise {
-            over,
-            statistics,
-            epsilon,
-            activation,
-        };
-        op.forward(x, moments, scale, shift)
+        }
     }
 }
 

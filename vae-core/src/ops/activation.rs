@@ -113,8 +113,12 @@ pub fn activate_sum<B: Backend, const D: usize>(
     b: Tensor<B, D>,
     activation: Activation,
 ) -> Tensor<B, D> {
-    apply(&Sum(activation), [primitive(&a), primitive(&b)])
-        .unwrap_or_else(|| activation.forward(a + b))
+    // LibTorch does not know what permuted values share: as long as there is another owner, nothing is added in place.
+    let inputs = (a.clone(), b.clone());
+    let y = apply(&Sum(activation), [primitive(&a), primitive(&b)])
+        .unwrap_or_else(|| activation.forward(a + b));
+    drop(inputs);
+    y
 }
 
 /// See [`activate_sum`].

@@ -1,6 +1,6 @@
 //! Dropout.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use vae_data::random::{Generator, fill_uniform};
@@ -17,7 +17,7 @@ pub fn dropout<B: Backend, const D: usize>(
     let op = Dropout {
         rate,
         generator,
-        kept: Arc::default(),
+        kept: OnceLock::new(),
     };
     apply(&op, [primitive(&x)]).unwrap_or_else(|| op.reference(x))
 }
@@ -42,7 +42,7 @@ pub(super) struct Dropout {
     pub generator: Generator,
     /// Which values were kept, a bit for each, from the forward to the backward pass.
     #[cfg_attr(not(feature = "kernels"), allow(dead_code))]
-    pub kept: Arc<OnceLock<Vec<u64>>>,
+    pub kept: OnceLock<Vec<u64>>,
 }
 
 impl Dropout {
@@ -95,7 +95,7 @@ mod tests {
             let op = Dropout {
                 rate: self.rate,
                 generator: self.generator.clone(),
-                kept: Arc::default(),
+                kept: OnceLock::new(),
             };
             self.run(inputs, |x| op.reference(x))
         }

@@ -1,6 +1,6 @@
 //! What the squared norm of a dense network's Jacobian is made of.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use burn::tensor::{Tensor, backend::Backend};
 
@@ -98,7 +98,7 @@ impl Scale {
 pub(super) struct Forms {
     /// `rows form`, from the forward to the backward pass.
     #[cfg_attr(not(feature = "kernels"), allow(dead_code))]
-    pub product: Arc<OnceLock<Vec<f32>>>,
+    pub product: OnceLock<Vec<f32>>,
 }
 
 impl Forms {

@@ -93,7 +93,7 @@ pub(crate) fn is_reference() -> bool {
 
 /// Runs `op` as a kernel, or does nothing if there is none for the backend.
 fn apply<B: Backend, const D: usize, const N: usize>(
-    op: &impl kernels::Fused<N>,
+    op: &(impl kernels::Fused<N> + Clone),
     inputs: [FloatTensor<B>; N],
 ) -> Option<Tensor<B, D>> {
     if is_reference() {

@@ -97,6 +97,17 @@ fn scale_and_sum(
 }
 
 vectorised! {
+    /// Adds rows to `sums`.
+    pub(in crate::ops) fn add_rows<const FMA: bool>(rows: &[f32], sums: &mut [f32]) {
+        for row in rows.chunks_exact(sums.len()) {
+            for (sum, &x) in sums.iter_mut().zip(row) {
+                *sum += x;
+            }
+        }
+    }
+}
+
+vectorised! {
     /// Turns the gradient after an activation into the one before it, from the activation's
     /// output alone, and adds its rows to `sums`.
     pub(in crate::ops) fn slope<const FMA: bool>(
@@ -115,13 +126,7 @@ vectorised! {
             }
             Activation::Tanh => scale_and_sum(gradient, output, sums, |g, y| g * (1.0 - y * y)),
             Activation::Sigmoid => scale_and_sum(gradient, output, sums, |g, y| g * y * (1.0 - y)),
-            Activation::Identity | Activation::Gelu | Activation::Silu => {
-                for row in gradient.chunks_exact(sums.len()) {
-                    for (sum, &value) in sums.iter_mut().zip(row) {
-                        *sum += value;
-                    }
-                }
-            }
+            Activation::Identity | Activation::Gelu | Activation::Silu => add_rows(gradient, sums),
         }
     }
 }

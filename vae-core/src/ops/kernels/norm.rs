@@ -4,7 +4,7 @@
 //! normalisation has one set and a group for each unit, layer normalisation a set for each example and one group.
 
 use super::{
-    elementwise::{activation, activation_slope},
+    elementwise::{activation, activation_slope, add_rows},
     math::fma,
     vectorised,
 };
@@ -12,17 +12,6 @@ use crate::ops::Activation;
 
 /// Values that are worked on before they leave the nearest cache.
 const BLOCK: usize = 4096;
-
-vectorised! {
-    /// Adds the rows to `sums`.
-    fn add_rows<const FMA: bool>(rows: &[f32], sums: &mut [f32]) {
-        for row in rows.chunks_exact(sums.len()) {
-            for (sum, &x) in sums.iter_mut().zip(row) {
-                *sum += x;
-            }
-        }
-    }
-}
 
 vectorised! {
     /// Adds the squared distances of the rows from `mean` to `sums`.
@@ -167,7 +156,10 @@ impl<'a> Units<'a> {
     pub fn slopes(&self, gradient: &mut [f32], x: &[f32], sums: &mut Sums) {
         let units = self.scale.len();
         let length = block(units);
-        let mut before = vec![0.0; length];
+        let mut before = match self.activation {
+            Activation::Identity => Vec::new(),
+            _ => vec![0.0; length.min(x.len())],
+        };
         let (mut of_shift, mut of_scale) = (vec![0.0; units], vec![0.0; units]);
         for (x, gradient) in x.chunks(length).zip(gradient.chunks_mut(length)) {
             if self.activation != Activation::Identity {

@@ -150,19 +150,52 @@ pub(in crate::ops) fn rows(
     cost: usize,
     work: impl Fn(usize, &mut [f32]) + Sync,
 ) {
-    if out.is_empty() {
+    share_rows(Shares::new(out), width, cost, work);
+}
+
+fn share_rows(out: Shares<'_>, width: usize, cost: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
+    if out.length == 0 {
         return;
     }
-    let count = out.len() / width;
-    let out = Shares::new(out);
-    each(
-        &split(count, LINE.div_ceil(width), count * cost),
-        |_, rows| {
-            // SAFETY: the ranges of `split` do not overlap.
-            let part = unsafe { out.part(rows.start * width..rows.end * width) };
-            work(rows.start, part);
-        },
-    );
+    let count = out.length / width;
+    let parts = split(count, LINE.div_ceil(width), count * cost);
+    each(&parts, |_, rows| {
+        // SAFETY: the ranges of `split` do not overlap.
+        let part = unsafe { out.part(rows.start * width..rows.end * width) };
+        work(rows.start, part);
+    });
+}
+
+/// New values, of which `work` writes the parts as in [`rows`].
+///
+/// # Safety
+/// It must write all of them, and read none before.
+pub(in crate::ops) unsafe fn new_rows(
+    length: usize,
+    width: usize,
+    cost: usize,
+    work: impl Fn(usize, &mut [f32]) + Sync,
+) -> Vec<f32> {
+    let mut room = Room::new(length);
+    share_rows(room.shares().within(0..length), width, cost, work);
+    // SAFETY: by the contract.
+    unsafe { room.filled(length) }
+}
+
+/// A copy of `values`, of which `work` changes the parts as in [`rows`].
+pub(in crate::ops) fn copied_rows(
+    values: &[f32],
+    width: usize,
+    cost: usize,
+    work: impl Fn(usize, &mut [f32]) + Sync,
+) -> Vec<f32> {
+    // SAFETY: all are written first.
+    unsafe {
+        new_rows(values.len(), width, cost, |first, part| {
+            part.copy_from_slice(&values[first * width..][..part.len()]);
+            work(first, part);
+        })
+    }
 }
 
 /// The sum of equally long slices, in their order.

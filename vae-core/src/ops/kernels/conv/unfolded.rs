@@ -7,11 +7,7 @@
 use std::ops::Range;
 
 use super::{Image, Plan};
-use crate::ops::kernels::{
-    elementwise::add,
-    threads::{self, Shares, split},
-    transpose::transpose_into,
-};
+use crate::ops::kernels::{elementwise::add, threads, transpose::transpose_into};
 
 /// Values of the rows of a batch that are held at the same time: 4 MiB. Four times as many leave the cache, and with a
 /// quarter of them the weight is gone through too often.
@@ -117,14 +113,15 @@ impl Plan {
     /// Transposes the part of each coarse channel, which has so many columns.
     fn swapped(&self, weight: &[f32], columns: usize) -> Vec<f32> {
         let length = self.row_length();
-        let mut out = vec![0.0; weight.len()];
-        threads::rows(&mut out, length, length, |first, part| {
-            let channels = weight[first * length..].chunks_exact(length);
-            for (out, weight) in part.chunks_exact_mut(length).zip(channels) {
-                transpose_into(weight, columns, out);
-            }
-        });
-        out
+        // SAFETY: a transpose has as many values.
+        unsafe {
+            threads::new_rows(weight.len(), length, length, |first, part| {
+                let channels = weight[first * length..].chunks_exact(length);
+                for (out, weight) in part.chunks_exact_mut(length).zip(channels) {
+                    transpose_into(weight, columns, out);
+                }
+            })
+        }
     }
 
     /// The weight, by which rows become coarse pixels: `[kernel, kernel, fine channel, coarse channel]`.
@@ -132,25 +129,23 @@ impl Plan {
         /// Coarse channels that are read together.
         const BAND: usize = 8;
         let (area, fine, coarse) = (self.area(), self.fine.channels, self.coarse.channels);
-        let mut out = vec![0.0; weight.len()];
-        let shares = Shares::new(&mut out);
-        threads::each(&split(area, 1, weight.len()), |_, places| {
-            // SAFETY: the places of the threads do not overlap.
-            let out =
-                unsafe { shares.part(places.start * fine * coarse..places.end * fine * coarse) };
-            for channel in 0..fine {
-                for band in (0..coarse).step_by(BAND) {
-                    for (row, place) in places.clone().enumerate() {
-                        let row = &mut out[(row * fine + channel) * coarse..][..coarse];
+        let length = fine * coarse;
+        // SAFETY: every channel of every place is written.
+        unsafe {
+            threads::new_rows(weight.len(), length, length, |first, out| {
+                for channel in 0..fine {
+                    for band in (0..coarse).step_by(BAND) {
                         let to = coarse.min(band + BAND);
-                        for (out, coarse) in row[band..to].iter_mut().zip(band..) {
-                            *out = weight[(coarse * fine + channel) * area + place];
+                        for (place, out) in (first..).zip(out.chunks_exact_mut(length)) {
+                            let row = &mut out[channel * coarse..][..coarse];
+                            for (out, coarse) in row[band..to].iter_mut().zip(band..) {
+                                *out = weight[(coarse * fine + channel) * area + place];
+                            }
                         }
                     }
                 }
-            }
-        });
-        out
+            })
+        }
     }
 }
 

@@ -13,11 +13,12 @@ use crate::ops::{
 };
 
 impl Fused<1> for Activation {
-    const IN_PLACE: bool = true;
+    fn is_in_place(&self) -> bool {
+        true
+    }
 
     fn forward(&self, [x]: [View<'_>; 1]) -> (Vec<f32>, Shape) {
-        let mut y = x.values.to_vec();
-        threads::rows(&mut y, 1, 1, |_, values| activation(values, *self));
+        let y = threads::copied_rows(x.values, 1, 1, |_, values| activation(values, *self));
         (y, Shape::from(x.shape))
     }
 
@@ -36,12 +37,12 @@ impl Fused<1> for Activation {
 }
 
 impl Fused<2> for Sum {
-    const IN_PLACE: bool = true;
+    fn is_in_place(&self) -> bool {
+        true
+    }
 
     fn forward(&self, [a, b]: [View<'_>; 2]) -> (Vec<f32>, Shape) {
-        let mut y = vec![0.0; a.values.len()];
-        threads::rows(&mut y, 1, 1, |first, values| {
-            values.copy_from_slice(&a.values[first..][..values.len()]);
+        let y = threads::copied_rows(a.values, 1, 1, |first, values| {
             add(values, &b.values[first..][..values.len()]);
             activation(values, self.0);
         });

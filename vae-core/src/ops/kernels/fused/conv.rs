@@ -14,7 +14,7 @@ use crate::ops::{
     kernels::{
         conv::{Buffers, End, Image, Plan},
         elementwise::slope,
-        threads::{self, Room, Shares, split},
+        threads::{self, Room, Shares, in_parts, split},
     },
 };
 
@@ -119,40 +119,31 @@ impl Conv {
         };
         let no_bias = vec![0.0; input.row()];
         let mut of_x = want_x.then(|| Room::new(batch * input.len()));
-        // What each part of the batch adds to the gradients of the weight and of the bias.
         let weight_length = if want_weight { plan.packed_weight() } else { 0 };
-        let mut of_weight = vec![vec![0.0; weight_length]; parts.len()];
-        let mut of_bias = vec![vec![0.0; output.row()]; parts.len()];
-
         let gradient = Shares::new(gradient);
         let x_shares = of_x.as_mut().map(Room::shares);
-        let weight_shares: Vec<_> = of_weight.iter_mut().map(|sum| Shares::new(sum)).collect();
-        let bias_shares: Vec<_> = of_bias.iter_mut().map(|sum| Shares::new(sum)).collect();
-        threads::each(&parts, |part, images| {
-            // SAFETY: here and below, the images of the threads do not overlap, and each part has
-            // sums of its own.
-            let of_weight = unsafe { weight_shares[part].part(0..weight_length) };
-            let of_bias = unsafe { bias_shares[part].part(0..output.row()) };
+        let sums = in_parts(&parts, |images| {
+            let mut of_weight = vec![0.0; weight_length];
+            let mut of_bias = vec![0.0; output.row()];
             let mut buffers = Buffers::new(plan);
             for image in images {
+                // SAFETY: here and below, the images of the threads do not overlap.
                 let gradient = unsafe { gradient.part(of(image, output)) };
-                slope(
-                    gradient,
-                    &y.values[of(image, output)],
-                    of_bias,
-                    self.activation,
-                );
+                let y = &y.values[of(image, output)];
+                slope(gradient, y, &mut of_bias, self.activation);
                 buffers.set(to, gradient);
                 if want_weight {
                     buffers.set(from, &x.values[of(image, input)]);
-                    buffers.weight_gradient(of_weight);
+                    buffers.weight_gradient(&mut of_weight);
                 }
                 if let Some(of_x) = x_shares {
                     let of_x = unsafe { of_x.part(of(image, input)) };
                     buffers.compute(from, &weight, &no_bias, Activation::Identity, of_x);
                 }
             }
+            (of_weight, of_bias)
         });
+        let (of_weight, of_bias): (Vec<_>, Vec<_>) = sums.into_iter().unzip();
         // SAFETY: every value of every image was written.
         let of_x = of_x.map(|room| unsafe { room.filled(batch * input.len()) });
         let of_weight = want_weight.then(|| plan.weight_from_down(&threads::sum(of_weight)));

@@ -45,7 +45,9 @@ impl Dropout {
 }
 
 impl Fused<1> for Dropout {
-    const IN_PLACE: bool = true;
+    fn is_in_place(&self) -> bool {
+        true
+    }
 
     fn forward(&self, [x]: [View<'_>; 1]) -> (Vec<f32>, Shape) {
         let length = x.values.len();

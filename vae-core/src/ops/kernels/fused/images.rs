@@ -36,13 +36,15 @@ impl Resize {
 impl Fused<1> for Resize {
     fn forward(&self, [x]: [View<'_>; 1]) -> (Vec<f32>, Shape) {
         let [size, resized] = self.sizes(x);
-        let mut values = vec![0.0; x.rows() * resized];
-        threads::rows(&mut values, resized, resized, |first, part| {
-            for (image, out) in (first..).zip(part.chunks_exact_mut(resized)) {
-                let image = &x.values[image * size..(image + 1) * size];
-                self.pixels(x, |to, from| out[to].copy_from_slice(&image[from]));
-            }
-        });
+        // SAFETY: every pixel of every image is written.
+        let values = unsafe {
+            threads::new_rows(x.rows() * resized, resized, resized, |first, part| {
+                for (image, out) in (first..).zip(part.chunks_exact_mut(resized)) {
+                    let image = &x.values[image * size..(image + 1) * size];
+                    self.pixels(x, |to, from| out[to].copy_from_slice(&image[from]));
+                }
+            })
+        };
         let shape = [x.rows(), self.to[0], self.to[1], x.shape[3]];
         (values, Shape::new(shape))
     }
@@ -89,12 +91,13 @@ impl Fused<1> for Swap {
 /// The transposes of matrices that follow each other.
 fn swap(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     let size = rows * columns;
-    let mut swapped = vec![0.0; values.len()];
-    threads::rows(&mut swapped, size, size, |first, part| {
-        let matrices = values[first * size..].chunks_exact(size);
-        for (swapped, matrix) in part.chunks_exact_mut(size).zip(matrices) {
-            transpose_into(matrix, columns, swapped);
-        }
-    });
-    swapped
+    // SAFETY: a transpose has as many values.
+    unsafe {
+        threads::new_rows(values.len(), size, size, |first, part| {
+            let matrices = values[first * size..].chunks_exact(size);
+            for (swapped, matrix) in part.chunks_exact_mut(size).zip(matrices) {
+                transpose_into(matrix, columns, swapped);
+            }
+        })
+    }
 }

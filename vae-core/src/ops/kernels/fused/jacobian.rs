@@ -6,7 +6,7 @@ use super::{Fused, View};
 use crate::ops::{
     jacobian::{Begin, Forms, Gram, Scale},
     kernels::{
-        elementwise::{add_multiple, add_products, dot, multiply, scaled},
+        elementwise::{add, add_multiple, add_products, dot, multiply, scaled},
         matrix::{Onto, share_product},
         threads::{self, Room, Shares, in_parts, split},
         transpose::transpose_into,
@@ -37,7 +37,7 @@ impl Fused<1> for Gram {
         let mut both = vec![0.0; gradient.len()];
         transpose_into(gradient, outputs, &mut both);
         threads::rows(&mut both, outputs, outputs, |first, rows| {
-            add_multiple(rows, &gradient[first * outputs..][..rows.len()], 1.0);
+            add(rows, &gradient[first * outputs..][..rows.len()]);
         });
         let shape = [outputs, outputs];
         let both = View {
@@ -123,12 +123,13 @@ impl Fused<3> for Begin {
 }
 
 impl Fused<2> for Scale {
-    const IN_PLACE: bool = true;
+    fn is_in_place(&self) -> bool {
+        true
+    }
 
     fn forward(&self, [rows, factors]: [View<'_>; 2]) -> (Vec<f32>, Shape) {
         let (length, width) = (rows.values.len() / factors.rows(), rows.columns());
-        let mut scaled = rows.values.to_vec();
-        threads::rows(&mut scaled, length, length, |first, part| {
+        let scaled = threads::copied_rows(rows.values, length, length, |first, part| {
             for (example, rows) in (first..).zip(part.chunks_exact_mut(length)) {
                 for row in rows.chunks_exact_mut(width) {
                     multiply(row, factors.row(example));

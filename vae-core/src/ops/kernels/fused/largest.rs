@@ -20,12 +20,13 @@ impl Largest {
 }
 
 impl Fused<1> for Largest {
-    const IN_PLACE: bool = true;
+    fn is_in_place(&self) -> bool {
+        true
+    }
 
     fn forward(&self, [x]: [View<'_>; 1]) -> (Vec<f32>, Shape) {
         let width = x.columns();
-        let mut y = x.values.to_vec();
-        threads::rows(&mut y, width, width, |first, rows| {
+        let y = threads::copied_rows(x.values, width, width, |first, rows| {
             let mut room = Vec::with_capacity(width);
             for (row, values) in (first..).zip(rows.chunks_exact_mut(width)) {
                 self.clear(x.row(row), values, &mut room);

@@ -17,6 +17,7 @@ mod optimizer;
 
 use std::any::Any;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use burn::tensor::{
     Shape, Tensor, TensorMetadata, TensorPrimitive, backend::Backend, ops::FloatTensor,
@@ -88,10 +89,12 @@ impl<'a> View<'a> {
 
 /// An operation on `N` tensors in host memory, with its derivative.
 pub(in crate::ops) trait Fused<const N: usize>:
-    Clone + Debug + Send + 'static
+    Debug + Send + Sync + 'static
 {
     /// Whether `backward` leaves the gradient of the first input in `gradient`, and returns none for it.
-    const IN_PLACE: bool = false;
+    fn is_in_place(&self) -> bool {
+        false
+    }
 
     /// The result.
     fn forward(&self, inputs: [View<'_>; N]) -> (Vec<f32>, Shape);
@@ -107,38 +110,36 @@ pub(in crate::ops) trait Fused<const N: usize>:
     ) -> [Option<Vec<f32>>; N];
 }
 
+/// Any operation, so that what follows is compiled once for all of them.
+type Operation<const N: usize> = Arc<dyn Fused<N>>;
+
 /// Runs `op`, or does nothing if the backend has no kernels.
 pub(in crate::ops) fn apply<B: Backend, const D: usize, const N: usize>(
-    op: &impl Fused<N>,
+    op: &(impl Fused<N> + Clone),
     inputs: [FloatTensor<B>; N],
 ) -> Option<Tensor<B, D>> {
-    let inputs = match run(inputs, |inputs| untracked::<Flex, N>(op, inputs)) {
-        Ok(output) => return output.map(wrap),
-        Err(inputs) => inputs,
-    };
-    let inputs = match run(inputs, |inputs| tracked::<Flex, N>(op, inputs)) {
-        Ok(output) => return output.map(wrap),
-        Err(inputs) => inputs,
-    };
-    let inputs = match run(inputs, |inputs| untracked::<NdArray, N>(op, inputs)) {
-        Ok(output) => return output.map(wrap),
-        Err(inputs) => inputs,
-    };
-    run(inputs, |inputs| tracked::<NdArray, N>(op, inputs))
-        .ok()?
-        .map(wrap)
+    let output = on_host::<B, N>(Arc::new(op.clone()), inputs)?;
+    Some(Tensor::from_primitive(TensorPrimitive::Float(output)))
 }
 
-fn wrap<B: Backend, const D: usize>(output: FloatTensor<B>) -> Tensor<B, D> {
-    Tensor::from_primitive(TensorPrimitive::Float(output))
+fn on_host<B: Backend, const N: usize>(
+    op: Operation<N>,
+    inputs: [FloatTensor<B>; N],
+) -> Option<FloatTensor<B>> {
+    run(&op, inputs, tracked::<Flex, N>)
+        .or_else(|inputs| run(&op, inputs, untracked::<Flex, N>))
+        .or_else(|inputs| run(&op, inputs, tracked::<NdArray, N>))
+        .or_else(|inputs| run(&op, inputs, untracked::<NdArray, N>))
+        .ok()?
 }
 
 /// `work` on `inputs` if `From` and `To` are one type, else the inputs again.
 fn run<From: 'static, To: 'static, const N: usize>(
+    op: &Operation<N>,
     inputs: [From; N],
-    work: impl FnOnce([To; N]) -> Option<To>,
+    work: fn(Operation<N>, [To; N]) -> Option<To>,
 ) -> Result<Option<From>, [From; N]> {
-    let output = work(cast(inputs)?);
+    let output = work(op.clone(), cast(inputs)?);
     Ok(output.and_then(|output| cast(output).ok()))
 }
 
@@ -162,7 +163,7 @@ fn contiguous<H: Host, const N: usize>(inputs: [FloatTensor<H>; N]) -> Option<[F
 }
 
 fn forward<H: Host, const N: usize>(
-    op: &impl Fused<N>,
+    op: &dyn Fused<N>,
     inputs: &[FloatTensor<H>; N],
 ) -> FloatTensor<H> {
     let shapes = inputs.each_ref().map(|input| input.shape());
@@ -181,20 +182,20 @@ fn views<'a, H: Host, const N: usize>(
 }
 
 fn untracked<H: Host, const N: usize>(
-    op: &impl Fused<N>,
+    op: Operation<N>,
     inputs: [FloatTensor<H>; N],
 ) -> Option<FloatTensor<H>> {
-    Some(forward::<H, N>(op, &contiguous::<H, N>(inputs)?))
+    Some(forward::<H, N>(&*op, &contiguous::<H, N>(inputs)?))
 }
 
 fn tracked<H: Host, const N: usize>(
-    op: &impl Fused<N>,
+    op: Operation<N>,
     inputs: [FloatTensor<Autodiff<H>>; N],
 ) -> Option<FloatTensor<Autodiff<H>>> {
     let nodes = inputs.each_ref().map(|input| input.node.clone());
     let inputs = contiguous::<H, N>(inputs.map(|input| input.primitive))?;
-    let output = forward::<H, N>(op, &inputs);
-    let prepared = Backward::<H, N>::prepare::<NoCheckpointing>(Step(op.clone()), nodes);
+    let output = forward::<H, N>(&*op, &inputs);
+    let prepared = Backward::<H, N>::prepare::<NoCheckpointing>(Step(op), nodes);
     Some(match prepared.compute_bound().stateful() {
         OpsKind::Tracked(step) => step.finish((inputs, output.clone()), output),
         OpsKind::UnTracked(step) => step.finish(output),
@@ -203,9 +204,9 @@ fn tracked<H: Host, const N: usize>(
 
 /// The backward pass of an operation.
 #[derive(Debug)]
-struct Step<F>(F);
+struct Step<const N: usize>(Operation<N>);
 
-impl<H: Host, F: Fused<N>, const N: usize> Backward<H, N> for Step<F> {
+impl<H: Host, const N: usize> Backward<H, N> for Step<N> {
     type State = ([FloatTensor<H>; N], FloatTensor<H>);
 
     fn backward(
@@ -227,7 +228,7 @@ impl<H: Host, F: Fused<N>, const N: usize> Backward<H, N> for Step<F> {
             ops.parents.each_ref().map(Option::is_some),
         );
         let mut parents = ops.parents.into_iter().zip(found).zip(shapes);
-        if F::IN_PLACE {
+        if self.0.is_in_place() {
             let first = parents.next().and_then(|((parent, _), _)| parent);
             if let Some(parent) = first {
                 gradients.register::<H>(parent.id, gradient);

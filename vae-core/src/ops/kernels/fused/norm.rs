@@ -113,7 +113,9 @@ impl Normalise {
 }
 
 impl Fused<4> for Normalise {
-    const IN_PLACE: bool = true;
+    fn is_in_place(&self) -> bool {
+        true
+    }
 
     fn forward(&self, inputs: [View<'_>; 4]) -> (Vec<f32>, Shape) {
         let x = inputs[0];

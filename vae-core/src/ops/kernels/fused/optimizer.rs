@@ -37,7 +37,7 @@ pub(in crate::ops) fn step<B: Backend, const D: usize, const N: usize>(
 fn in_place<B: Backend, H: Host, const N: usize>(
     state: [FloatTensor<B>; N],
     gradient: FloatTensor<B>,
-    rule: &impl InPlace<N>,
+    rule: &dyn InPlace<N>,
 ) -> Result<[FloatTensor<B>; N], [FloatTensor<B>; N]> {
     let state: [FloatTensor<H>; N] = cast(state)?;
     let back = |state| cast(state).unwrap_or_else(|_| unreachable!("cast here and back"));

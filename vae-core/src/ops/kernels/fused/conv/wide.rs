@@ -9,7 +9,7 @@ use crate::ops::{
         conv::{End, Plan},
         elementwise::{bias_and_activation, slope},
         matrix::{Matrix, Onto, share_product},
-        threads::{self, Room, Shares, split},
+        threads::{self, Room, Shares, in_parts, split},
     },
 };
 
@@ -188,14 +188,13 @@ impl Conv {
 /// Turns the gradient after an activation into the one before it; the sum of its rows.
 fn slopes(gradient: &mut [f32], y: &[f32], row: usize, activation: Activation) -> Vec<f32> {
     let parts = split(gradient.len() / row, 1, gradient.len());
-    let mut sums = vec![vec![0.0; row]; parts.len()];
-    let shares: Vec<_> = sums.iter_mut().map(|sum| Shares::new(sum)).collect();
     let gradient = Shares::new(gradient);
-    threads::each(&parts, |part, rows| {
+    threads::sum(in_parts(&parts, |rows| {
         let range = rows.start * row..rows.end * row;
-        // SAFETY: the rows of the threads do not overlap, and each part has sums of its own.
-        let (gradient, sums) = unsafe { (gradient.part(range.clone()), shares[part].part(0..row)) };
-        slope(gradient, &y[range], sums, activation);
-    });
-    threads::sum(sums)
+        let mut sums = vec![0.0; row];
+        // SAFETY: the rows of the threads do not overlap.
+        let gradient = unsafe { gradient.part(range.clone()) };
+        slope(gradient, &y[range], &mut sums, activation);
+        sums
+    }))
 }
