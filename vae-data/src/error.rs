@@ -116,6 +116,24 @@ pub enum DataError {
         /// Its height and width in pixels.
         second_size: [usize; 2],
     },
+    /// The pixels of a folder of images do not fit into memory.
+    #[error(
+        "the {images} images of {} take {} as pixels of shape {shape}, and {} of memory are free; \
+         set a smaller `image_size` (--image-size), or put fewer images into the folder",
+        path.display(), gib(*needed), gib(*free)
+    )]
+    PixelMemory {
+        /// The folder.
+        path: PathBuf,
+        /// Number of images.
+        images: usize,
+        /// Shape of an image.
+        shape: String,
+        /// Bytes of all pixels.
+        needed: u64,
+        /// Bytes of memory that are free.
+        free: u64,
+    },
     /// There are no examples.
     #[error("{} holds no {what}", path.display())]
     Empty {
@@ -227,6 +245,10 @@ pub enum DataError {
     /// The thread that prepares batches stopped early.
     #[error("the thread that prepares batches panicked while it read the dataset")]
     Worker,
+}
+
+fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
 }
 
 fn size_text([height, width]: [usize; 2]) -> String {

@@ -140,3 +140,40 @@ fn nothing_to_read_is_an_error() {
         "{error}"
     );
 }
+
+#[test]
+fn pixels_that_do_not_fit_into_memory_are_refused() {
+    let shape = DataShape::new([3, 64, 64]).unwrap();
+    let check = |free| check_memory(Path::new("photos"), 1 << 20, &shape, free);
+    // 2^20 images of 12 KiB.
+    let error = check(Some(8 << 30)).unwrap_err().to_string();
+    let expected = "the 1048576 images of photos take 12.0 GiB as pixels of shape 3x64x64, and 8.0 GiB of \
+                    memory are free; set a smaller `image_size` (--image-size), or put fewer images into the \
+                    folder";
+    assert_eq!(error, expected);
+    assert!(check(Some(12 << 30)).is_ok() && check(None).is_ok());
+    assert!(free_memory().is_none_or(|bytes| bytes > 0));
+}
+
+/// By a file's own failure, not by the first that a thread finds.
+#[test]
+fn the_first_bad_image_is_named_whatever_the_threads() {
+    let folder = Images::new();
+    for i in 0..40 {
+        folder.grey(&format!("{i:02}.png"), 8, 51);
+    }
+    for bad in ["17", "18", "31"] {
+        fs::write(folder.path(&format!("{bad}.png")), "no image").unwrap();
+    }
+    for threads in [1, 2, 5] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let read = || {
+            folder.read(|c| {
+                c.image_size = Some("4".parse().unwrap());
+                c.color = Color::Grey;
+            })
+        };
+        let error = pool.build().unwrap().install(read).err().unwrap();
+        assert!(error.starts_with("/17.png cannot be decoded"), "{error}");
+    }
+}
