@@ -53,6 +53,7 @@ mod load;
 mod locate;
 mod memory;
 mod progress;
+pub mod ram;
 pub mod random;
 mod reader;
 mod report;

@@ -235,6 +235,9 @@ mod tests {
                     .permute([0, 3, 1, 2]),
                 false => x.reshape([self.batch, from, height, width]),
             };
+            // Sums of so many terms are rounded in proportion to them, not to what a tanh leaves of them.
+            let terms = (from * kernel * kernel) as f64;
+            let weight = weight.div_scalar(terms.sqrt());
             let weight = match self.kind {
                 Kind::Strided => weight.reshape([to, from, kernel, kernel]),
                 Kind::Transposed => weight.reshape([from, to, kernel, kernel]),

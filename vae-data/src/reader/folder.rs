@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
-use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 use super::image_file::{Decoder, Header, header};
 use crate::bytes::Bytes;
 use crate::fingerprint::of_file;
 use crate::memory::{Labels, Pixels};
+use crate::ram;
 use crate::{
     Color, DataConfig, DataError, DataShape, Fingerprint, ImageSize, Progress, Reader,
     ReaderOption, Source, UNLABELLED,
@@ -81,7 +81,7 @@ impl Reader for Folder {
         };
         let shape = DataShape::new([if rgb { 3 } else { 1 }, size.height, size.width])?;
 
-        check_memory(folder, files.len(), &shape, free_memory())?;
+        check_memory(folder, files.len(), &shape, ram::free())?;
         let mut pixels = vec![0; files.len() * shape.features()];
         progress.start("decode images", Some(files.len() as u64));
         let first_bad = AtomicUsize::new(usize::MAX);
@@ -228,17 +228,6 @@ fn one_size(
             second_size: sides(headers[other].size),
         }),
     }
-}
-
-/// Bytes of memory that this program may still take, if that is known.
-fn free_memory() -> Option<u64> {
-    let what = MemoryRefreshKind::nothing().with_ram();
-    let system = System::new_with_specifics(RefreshKind::nothing().with_memory(what));
-    let known = Some(system.available_memory()).filter(|_| system.total_memory() > 0)?;
-    // What a container has read from files is given back when it is needed.
-    let limits = system.cgroup_limits();
-    let within = limits.map(|of| of.total_memory.saturating_sub(of.rss));
-    Some(within.map_or(known, |within| within.min(known)))
 }
 
 /// Refuses pixels that do not fit into memory.
