@@ -23,10 +23,10 @@ type Gradients = <Ad as AutodiffBackend>::Gradients;
 
 const FEATURES: usize = 6;
 const LATENT: usize = 3;
-/// More codes than are decoded at a time.
-const EXAMPLES: usize = 300;
+/// More codes than one pass takes.
+const EXAMPLES: usize = 900;
 const SAMPLES: usize = 20;
-const PORTIONS: [usize; 4] = [6, 6, 6, 2];
+const PORTIONS: [usize; 10] = [2; 10];
 
 fn vae() -> Parts {
     let model = ModelConfig {

@@ -26,6 +26,11 @@ pub enum BoundGradient {
     DoublyReparameterized,
 }
 
+/// Codes up to which the bound and its gradient come from one pass.
+const ROWS_AT_ONCE: usize = 8192;
+/// Numbers that these codes are decoded to, at most.
+const VALUES_AT_ONCE: usize = 1 << 23;
+
 /// The importance weighted bound (Burda 2016, eq. 8) on `log p(x)`, negated: the expectation of
 /// `-log(1/K sum_k w_k)` with `w_k = p(x|z_k) (p(z_k) / q(z_k|x))^kl_weight` and `K = samples` codes
 /// of each example. Memory does not grow with `K`: beyond some thousand codes at a time, the weights
@@ -48,9 +53,18 @@ pub fn importance_weighted<B: Backend>(
     let start = step.clone();
     let device = batch.input.device();
     let posterior = parts.posterior(batch, step);
-    let counts = portions(samples, batch.len());
+    let (rows, parameters) = (
+        samples * batch.len(),
+        parts.likelihood().parameters_per_feature(),
+    );
+    let values = rows * batch.target.dims()[1] * parameters;
     // Else the weights come first, from a pass without gradient.
-    let at_once = counts.len() == 1 && gradient == BoundGradient::Standard;
+    let mut counts = portions(samples, batch.len());
+    let is_standard = gradient == BoundGradient::Standard;
+    if is_standard && step.is_training() && rows <= ROWS_AT_ONCE && values <= VALUES_AT_ONCE {
+        counts = vec![samples];
+    }
+    let at_once = is_standard && counts.len() == 1;
     let (constant, origin) = if at_once {
         (parts.clone(), posterior.clone())
     } else {

@@ -7,7 +7,11 @@
 use std::ops::Range;
 
 use super::{Image, Plan};
-use crate::ops::kernels::{elementwise::add, threads, transpose::transpose_into};
+use crate::ops::kernels::{
+    elementwise::add,
+    threads::{self, Room, split},
+    transpose::transpose_into,
+};
 
 /// Values of the rows of a batch that are held at the same time: 4 MiB. Four times as many leave the cache, and with a
 /// quarter of them the weight is gone through too often.
@@ -126,26 +130,33 @@ impl Plan {
 
     /// The weight, by which rows become coarse pixels: `[kernel, kernel, fine channel, coarse channel]`.
     pub fn weight_of_rows(&self, weight: &[f32]) -> Vec<f32> {
-        /// Coarse channels that are read together.
-        const BAND: usize = 8;
+        /// Coarse channels of a line of the cache.
+        const BAND: usize = 16;
         let (area, fine, coarse) = (self.area(), self.fine.channels, self.coarse.channels);
-        let length = fine * coarse;
-        // SAFETY: every channel of every place is written.
-        unsafe {
-            threads::new_rows(weight.len(), length, length, |first, out| {
-                for channel in 0..fine {
-                    for band in (0..coarse).step_by(BAND) {
-                        let to = coarse.min(band + BAND);
-                        for (place, out) in (first..).zip(out.chunks_exact_mut(length)) {
-                            let row = &mut out[channel * coarse..][..coarse];
-                            for (out, coarse) in row[band..to].iter_mut().zip(band..) {
-                                *out = weight[(coarse * fine + channel) * area + place];
-                            }
+        let mut room = Room::new(weight.len());
+        let out = room.shares();
+        threads::each(&split(fine, 1, weight.len()), |_, channels| {
+            // What is read, and what is written, lies at distances that share their places in the cache.
+            let mut block = vec![0.0; BAND * area];
+            for channel in channels {
+                for band in (0..coarse).step_by(BAND) {
+                    let rows = band..coarse.min(band + BAND);
+                    for (block, row) in block.chunks_exact_mut(area).zip(rows.clone()) {
+                        block.copy_from_slice(&weight[(row * fine + channel) * area..][..area]);
+                    }
+                    for place in 0..area {
+                        let start = (place * fine + channel) * coarse;
+                        // SAFETY: the channels of the threads do not overlap.
+                        let out = unsafe { out.part(start + rows.start..start + rows.end) };
+                        for (out, block) in out.iter_mut().zip(block.chunks_exact(area)) {
+                            *out = block[place];
                         }
                     }
                 }
-            })
-        }
+            }
+        });
+        // SAFETY: every place of every channel was written.
+        unsafe { room.filled(weight.len()) }
     }
 }
 
