@@ -109,16 +109,13 @@ pub(super) fn layer<B: Backend>(
     }
 }
 
-/// Applies `f` to the matrix of all pixels of all images, `[batch * height * width, channels]`: the
-/// order in which the convolutions have them.
+/// Applies `f` to the images as `[batch, height, width, channels]`: the order in which the convolutions have them.
 fn by_pixel<B: Backend>(
     x: Tensor<B, 4>,
-    f: impl FnOnce(Tensor<B, 2>) -> Tensor<B, 2>,
+    f: impl FnOnce(Tensor<B, 4>) -> Tensor<B, 4>,
 ) -> Tensor<B, 4> {
-    let [batch, channels, height, width] = x.dims();
     let pixels = x.permute([0, 2, 3, 1]);
-    let images = f(pixels.clone().reshape([batch * height * width, channels]))
-        .reshape([batch, height, width, channels]);
+    let images = f(pixels.clone());
     // LibTorch does not know what permuted values share: as long as there is another owner, nothing is changed in place.
     drop(pixels);
     images.permute([0, 3, 1, 2])

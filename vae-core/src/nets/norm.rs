@@ -35,14 +35,14 @@ impl<B: Backend> Norm<B> {
     /// them in an evaluation and where networks stand still.
     ///
     /// # Shapes
-    /// - `x` and output: `[examples * pixels, units]`, the pixels of an example in a row
-    pub fn forward(
+    /// - `x` and output: `[examples, .., units]` or `[examples * pixels, units]`, the pixels of an example in a row
+    pub fn forward<const D: usize>(
         &self,
-        x: Tensor<B, 2>,
+        x: Tensor<B, D>,
         examples: usize,
         activation: Activation,
         step: &StepContext,
-    ) -> Tensor<B, 2> {
+    ) -> Tensor<B, D> {
         match self {
             Self::Layer(norm) => {
                 let over = Over {
@@ -62,7 +62,7 @@ impl<B: Backend> Norm<B> {
                 op.forward(x.clone(), moments(x, over), scale, shift)
             }
             Self::Batch(norm) => {
-                let units = x.dims()[1];
+                let units = x.dims()[D - 1];
                 let over = Over {
                     sets: 1,
                     groups: units,

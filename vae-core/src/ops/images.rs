@@ -1,7 +1,7 @@
 //! Rows of values as images for convolutions, and back.
 
 use burn::tensor::{
-    Tensor,
+    Shape, Tensor,
     backend::Backend,
     module::interpolate,
     ops::{InterpolateMode, InterpolateOptions},
@@ -17,9 +17,11 @@ use super::{apply, primitive};
 pub fn images<B: Backend>(x: Tensor<B, 2>, [channels, height, width]: [usize; 3]) -> Tensor<B, 4> {
     let batch = x.dims()[0];
     if channels > 1 && height * width > 1 {
-        let rows = x.clone().reshape([batch, channels, height * width]);
-        if let Some(pixels) = apply::<B, 3, 1>(&Swap, [primitive(&rows)]) {
-            let pixels = pixels.reshape([batch, height, width, channels]);
+        let op = Swap {
+            matrix: [channels, height * width],
+            shape: Shape::new([batch, height, width, channels]),
+        };
+        if let Some(pixels) = apply::<B, 4, 1>(&op, [primitive(&x)]) {
             return pixels.permute([0, 3, 1, 2]);
         }
     }
@@ -31,9 +33,12 @@ pub fn rows<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 2> {
     let [batch, channels, height, width] = x.dims();
     if channels > 1 && height * width > 1 {
         let pixels = x.clone().permute([0, 2, 3, 1]);
-        let pixels = pixels.reshape([batch, height * width, channels]);
-        if let Some(rows) = apply::<B, 3, 1>(&Swap, [primitive(&pixels)]) {
-            return rows.flatten(1, 2);
+        let op = Swap {
+            matrix: [height * width, channels],
+            shape: Shape::new([batch, channels * height * width]),
+        };
+        if let Some(rows) = apply::<B, 2, 1>(&op, [primitive(&pixels)]) {
+            return rows;
         }
     }
     x.flatten(1, 3)
@@ -68,9 +73,15 @@ impl Resize {
     }
 }
 
-/// Swaps the last two of three dimensions.
+/// Transposes matrices that follow each other.
 #[derive(Debug, Clone)]
-pub(super) struct Swap;
+#[cfg_attr(not(feature = "kernels"), allow(dead_code))]
+pub(super) struct Swap {
+    /// Rows and columns of each.
+    pub matrix: [usize; 2],
+    /// Of the output.
+    pub shape: Shape,
+}
 
 #[cfg(test)]
 mod tests {

@@ -17,14 +17,15 @@ pub struct Over {
 
 impl Over {
     /// `[sets, rows of a set, groups, units of a group]`
-    fn split<B: Backend>(self, x: Tensor<B, 2>) -> Tensor<B, 4> {
-        let [rows, units] = x.dims();
+    fn split<B: Backend, const D: usize>(self, x: Tensor<B, D>) -> Tensor<B, 4> {
+        let units = x.dims()[D - 1];
         let Self { sets, groups } = self;
-        x.reshape([sets, rows / sets, groups, units / groups])
+        let rows = x.shape().num_elements() / (sets * units);
+        x.reshape([sets, rows, groups, units / groups])
     }
 
     /// Mean and variance in each group of each set, each `[sets, 1, groups, 1]`.
-    fn moments<B: Backend>(self, x: Tensor<B, 2>) -> [Tensor<B, 4>; 2] {
+    fn moments<B: Backend, const D: usize>(self, x: Tensor<B, D>) -> [Tensor<B, 4>; 2] {
         let x = self.split(x);
         let mean = x.clone().mean_dim(1).mean_dim(3);
         let variance = (x - mean.clone()).square().mean_dim(1).mean_dim(3);
@@ -35,9 +36,9 @@ impl Over {
 /// Mean and variance in each group, without a gradient; the variance is the mean squared distance.
 ///
 /// # Shapes
-/// - `x`: `[rows, units]`
+/// - `x`: `[.., units]`
 /// - output: `[2, sets * groups]`, means and variances
-pub fn moments<B: Backend>(x: Tensor<B, 2>, over: Over) -> Tensor<B, 2> {
+pub fn moments<B: Backend, const D: usize>(x: Tensor<B, D>, over: Over) -> Tensor<B, 2> {
     let x = x.detach();
     let op = Moments(over);
     apply(&op, [primitive(&x)]).unwrap_or_else(|| op.reference(x))
@@ -68,16 +69,16 @@ pub struct Normalise {
 
 impl Normalise {
     /// # Shapes
-    /// - `x` and output: `[rows, units]`
+    /// - `x` and output: `[.., units]`
     /// - `moments`: as [`moments`] gives them
     /// - `scale`, `shift`: `[units]`
-    pub fn forward<B: Backend>(
+    pub fn forward<B: Backend, const D: usize>(
         &self,
-        x: Tensor<B, 2>,
+        x: Tensor<B, D>,
         moments: Tensor<B, 2>,
         scale: Tensor<B, 1>,
         shift: Tensor<B, 1>,
-    ) -> Tensor<B, 2> {
+    ) -> Tensor<B, D> {
         let inputs = [
             primitive(&x),
             primitive(&moments),
@@ -87,13 +88,13 @@ impl Normalise {
         apply(self, inputs).unwrap_or_else(|| self.reference(x, moments, scale, shift))
     }
 
-    fn reference<B: Backend>(
+    fn reference<B: Backend, const D: usize>(
         &self,
-        x: Tensor<B, 2>,
+        x: Tensor<B, D>,
         moments: Tensor<B, 2>,
         scale: Tensor<B, 1>,
         shift: Tensor<B, 1>,
-    ) -> Tensor<B, 2> {
+    ) -> Tensor<B, D> {
         let shape = x.dims();
         let [mean, variance] = match self.statistics {
             Statistics::OfInput => self.over.moments(x.clone()),
@@ -114,7 +115,7 @@ impl Normalise {
 pub(super) struct Moments(pub(super) Over);
 
 impl Moments {
-    fn reference<B: Backend>(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+    fn reference<B: Backend, const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, 2> {
         let count = self.0.sets * self.0.groups;
         let moments = self.0.moments(x).map(|moment| moment.reshape([1, count]));
         Tensor::cat(moments.to_vec(), 0)
@@ -151,9 +152,9 @@ mod tests {
         fn inputs<B: Backend>(
             &self,
             inputs: Vec<Tensor<B, 1>>,
-        ) -> (Tensor<B, 2>, Tensor<B, 2>, Tensor<B, 1>, Tensor<B, 1>) {
+        ) -> (Tensor<B, 3>, Tensor<B, 2>, Tensor<B, 1>, Tensor<B, 1>) {
             let [x, scale, shift] = inputs.try_into().unwrap();
-            let x = x.reshape([self.rows(), self.units()]);
+            let x = x.reshape([self.over.sets, self.sizes[0], self.units()]);
             let moments = match self.statistics {
                 Statistics::OfInput => moments(x.clone(), self.over),
                 Statistics::Given => {
@@ -182,12 +183,12 @@ mod tests {
 
         fn fused<B: Backend>(&self, inputs: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
             let (x, moments, scale, shift) = self.inputs(inputs);
-            self.op().forward(x, moments, scale, shift).flatten(0, 1)
+            self.op().forward(x, moments, scale, shift).flatten(0, 2)
         }
 
         fn reference<B: Backend>(&self, inputs: Vec<Tensor<B, 1>>) -> Tensor<B, 1> {
             let (x, moments, scale, shift) = self.inputs(inputs);
-            self.op().reference(x, moments, scale, shift).flatten(0, 1)
+            self.op().reference(x, moments, scale, shift).flatten(0, 2)
         }
     }
 

@@ -70,26 +70,23 @@ impl Fused<1> for Resize {
 
 impl Fused<1> for Swap {
     fn forward(&self, [x]: [View<'_>; 1]) -> (Vec<f32>, Shape) {
-        let [batch, rows, columns] = [x.shape[0], x.shape[1], x.shape[2]];
-        (
-            swap(x.values, rows, columns),
-            Shape::new([batch, columns, rows]),
-        )
+        (swap(x.values, self.matrix), self.shape.clone())
     }
 
     fn backward(
         &self,
-        [x]: [View<'_>; 1],
+        _: [View<'_>; 1],
         _: View<'_>,
         gradient: &mut [f32],
         _: [bool; 1],
     ) -> [Option<Vec<f32>>; 1] {
-        [Some(swap(gradient, x.shape[2], x.shape[1]))]
+        let [rows, columns] = self.matrix;
+        [Some(swap(gradient, [columns, rows]))]
     }
 }
 
 /// The transposes of matrices that follow each other.
-fn swap(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+fn swap(values: &[f32], [rows, columns]: [usize; 2]) -> Vec<f32> {
     let size = rows * columns;
     // SAFETY: a transpose has as many values.
     unsafe {

@@ -13,6 +13,12 @@ use crate::ops::{
     norm::{Moments, Normalise, Over, Statistics},
 };
 
+/// Rows and units of `x`, whose last dimension is that of the units.
+fn sizes(x: View<'_>) -> [usize; 2] {
+    let units = *x.shape.last().expect("a dimension of units");
+    [x.values.len() / units, units]
+}
+
 impl Over {
     /// Groups of all sets.
     fn count(&self) -> usize {
@@ -22,7 +28,7 @@ impl Over {
     /// Parts of the sets, or of the rows if there is one set.
     fn parts(&self, x: View<'_>) -> Vec<Range<usize>> {
         match self.sets {
-            1 => split(x.rows(), 1, x.values.len()),
+            1 => split(sizes(x)[0], 1, x.values.len()),
             sets => split(sets, LINE.div_ceil(self.groups), x.values.len()),
         }
     }
@@ -31,7 +37,7 @@ impl Over {
 /// Mean and variance of each group, `[2, sets * groups]`, without a gradient.
 impl Fused<1> for Moments {
     fn forward(&self, [x]: [View<'_>; 1]) -> (Vec<f32>, Shape) {
-        let (units, groups, count) = (x.columns(), self.0.groups, self.0.count());
+        let ([_, units], groups, count) = (sizes(x), self.0.groups, self.0.count());
         let mut found = vec![0.0; 2 * count];
         let (means, variances) = found.split_at_mut(count);
         let parts = self.0.parts(x);
@@ -96,11 +102,12 @@ impl Normalise {
         work: impl Fn(&Units<'a>, Range<usize>) + Sync,
     ) {
         let parts = self.over.parts(x);
+        let [_, width] = sizes(x);
         threads::each(&parts, |_, part| {
             let mut units = self.units([scale, shift]);
             if self.over.sets == 1 {
                 self.set(&mut units, moments, 0);
-                work(&units, part.start * x.columns()..part.end * x.columns());
+                work(&units, part.start * width..part.end * width);
                 return;
             }
             let length = x.values.len() / self.over.sets;
@@ -138,7 +145,7 @@ impl Fused<4> for Normalise {
         _: [bool; 4],
     ) -> [Option<Vec<f32>>; 4] {
         let [x, moments, scale, shift] = inputs;
-        let units = x.columns();
+        let [count, units] = sizes(x);
         let gradient = Shares::new(gradient);
         let parts = self.over.parts(x);
         // SAFETY: here and below, the ranges of the threads do not overlap.
@@ -164,7 +171,7 @@ impl Fused<4> for Normalise {
                 sums
             });
             sums.iter().for_each(|part| all.take(part));
-            threads::each(&parts, |_, rows| finish(&of, &range(&rows), &all, x.rows()));
+            threads::each(&parts, |_, rows| finish(&of, &range(&rows), &all, count));
         } else {
             let length = x.values.len() / self.over.sets;
             let sums = in_parts(&parts, |sets| {
