@@ -122,6 +122,11 @@ impl Gaussian {
         &self.factor
     }
 
+    /// L^-T for the factor L: `(x - mean) whitening` is white. `[width, width]`
+    pub fn whitening(&self) -> &Array2<f64> {
+        &self.whitening
+    }
+
     /// The covariance, with what was added to make it positive definite: `[width, width]`.
     pub fn covariance(&self) -> Array2<f64> {
         self.factor.dot(&self.factor.t())

@@ -78,6 +78,8 @@ pub struct StepContext {
     pub examples: u64,
     /// What normal noise is multiplied by.
     temperature: f64,
+    /// Examples that share their noise, if they do.
+    alike: Option<usize>,
     draws: Cell<u64>,
 }
 
@@ -119,6 +121,7 @@ impl StepContext {
             stage: position.stage,
             examples: position.examples,
             temperature: 1.0,
+            alike: None,
             draws: Cell::new(0),
         }
     }
@@ -136,6 +139,21 @@ impl StepContext {
     /// See [`StepContext::with_temperature`].
     pub fn temperature(&self) -> f64 {
         self.temperature
+    }
+
+    /// The same for a batch of so many examples that all get the same normal noise, for each code of them another:
+    /// what is computed of an example then depends on nothing else. Rows belong to the examples in turn.
+    #[must_use]
+    pub fn alike(self, examples: usize) -> Self {
+        Self {
+            alike: Some(examples.max(1)),
+            ..self
+        }
+    }
+
+    /// Whether the examples of a batch get the same noise.
+    pub(crate) fn is_alike(&self) -> bool {
+        self.alike.is_some()
     }
 
     /// The same step for networks that are not trained in it.
@@ -172,6 +190,9 @@ impl StepContext {
         shape: [usize; D],
         device: &B::Device,
     ) -> Tensor<B, D> {
+        if let Some(examples) = self.alike {
+            return self.normal_alike(shape, examples, device);
+        }
         let count = shape.iter().product();
         if self.is_drawn_on::<B>(count, device) {
             let noise = noise::normal::<B, D>(self.key(Stream::Posterior), shape, device);
@@ -187,6 +208,26 @@ impl StepContext {
             values.iter_mut().for_each(|value| *value *= temperature);
         }
         Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    /// Row `i` for all examples whose code it is.
+    fn normal_alike<B: Backend, const D: usize>(
+        &self,
+        shape: [usize; D],
+        examples: usize,
+        device: &B::Device,
+    ) -> Tensor<B, D> {
+        let own = Self {
+            alike: None,
+            ..self.clone()
+        };
+        let (rows, width) = (shape[0].div_ceil(examples), shape[1..].iter().product());
+        let noise = own.normal::<B, 2>([rows, width], device);
+        self.draws.set(own.draws.get());
+        let all = noise.unsqueeze_dim::<3>(1).expand([rows, examples, width]);
+        all.reshape([rows * examples, width])
+            .narrow(0, 0, shape[0])
+            .reshape(shape)
     }
 
     /// Uniform noise on `[0, 1)` of the given shape; each call gives fresh numbers.
@@ -242,4 +283,32 @@ impl StepContext {
 /// A number far from those of other numbers; 0 for 0.
 fn mixed(number: u64) -> u64 {
     number.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn_flex::Flex;
+
+    use super::*;
+
+    /// Row `i` is that of example `i % examples`; each code of an example gets noise of its own, and each call other.
+    #[test]
+    fn examples_get_the_same_noise_where_they_are_alike() {
+        let draw = |step: &StepContext, rows: usize| -> Vec<f32> {
+            let noise: Tensor<Flex, 2> = step.normal([rows, 2], &Default::default());
+            noise.into_data().to_vec().unwrap()
+        };
+        let step = StepContext::evaluate(1, 0, 0, 1);
+        let plain = step.clone();
+        let (first, second) = (draw(&plain, 3), draw(&plain, 3));
+        for examples in [1, 4] {
+            let alike = step.clone().alike(examples);
+            for expected in [&first, &second] {
+                let found = draw(&alike, 3 * examples);
+                for (place, row) in found.chunks(2).enumerate() {
+                    assert_eq!(row, &expected[place / examples * 2..][..2]);
+                }
+            }
+        }
+    }
 }

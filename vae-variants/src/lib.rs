@@ -68,8 +68,8 @@ pub use semi::{Classifiers, Semi};
 pub use session::Session;
 pub use sparse::{Sparse, Sparsity};
 pub use trained::{
-    Codes, Completing, Completion, Completions, Condition, Course, Detector, Draw, Examples,
-    Features, Hit, Indexed, Labelled, Latents, Level, Map, MapMethod, Measure, Probed,
+    Codes, Completing, Completion, Completions, Condition, Course, Detector, DetectorParts, Draw,
+    Examples, Features, Hit, Indexed, Labelled, Latents, Level, Map, MapMethod, Measure, Probed,
     Reconstructions, Sampling, Scores, SearchIndex, Speed, Spot, Term, Threshold, Trained,
     mean_error,
 };

@@ -146,21 +146,40 @@ impl<B: Backend> Classifiers<B> {
         Tensor::cat(vec![classes, attributes], 1)
     }
 
-    /// The class of each example: its label, or else the most probable one.
+    /// The class of each example, one-hot: its label, or else the most probable one. Nothing is read for it.
+    ///
+    /// # Shapes
+    /// - output: `[batch, classes]`
     fn classes_of(
         &self,
         parts: &impl Parts<B>,
         batch: &Batch<B>,
         step: &StepContext,
-    ) -> Vec<usize> {
-        let labels = labels(batch);
+    ) -> Tensor<B, 2> {
+        let (labels, device) = (labels(batch), batch.input.device());
         if labels.iter().all(Option::is_some) {
-            return labels.into_iter().flatten().collect();
+            let labels: Vec<usize> = labels.into_iter().flatten().collect();
+            return self.one_hot(&labels, &device);
         }
-        let logits = self
-            .classifier
-            .forward(parts.likelihood().encoder_view(batch.input.clone()), step);
-        most_probable(&labels, logits)
+        let seen = parts.likelihood().encoder_view(batch.input.clone());
+        let guesses = self.classifier.forward(seen, step).argmax(1);
+        let classes = Tensor::arange(0..self.classes as i64, &device).unsqueeze_dim::<2>(0);
+        let shape = [labels.len(), self.classes];
+        let guessed = guesses.expand(shape).equal(classes.expand(shape)).float();
+        if labels.iter().all(Option::is_none) {
+            return guessed;
+        }
+        let known: Vec<usize> = labels
+            .iter()
+            .map(|label| label.unwrap_or_default())
+            .collect();
+        let is_open = labels
+            .iter()
+            .map(|label| f32::from(u8::from(label.is_none())));
+        let is_open = TensorData::new(is_open.collect::<Vec<f32>>(), [labels.len(), 1]);
+        let is_open = Tensor::<B, 2>::from_data(is_open, &device);
+        let known = self.one_hot(&known, &device) * is_open.clone().neg().add_scalar(1.0);
+        known + guessed * is_open
     }
 
     /// What a classifier with these logits is charged for the labelled examples, and which of them it
@@ -249,7 +268,6 @@ impl<B: Backend> Method<B> for Classifiers<B> {
         batch: &Batch<B>,
         step: &StepContext,
     ) -> Option<Tensor<B, 2>> {
-        let hot = self.one_hot(&self.classes_of(parts, batch, step), &batch.input.device());
-        Some(self.with_classes(batch, hot))
+        Some(self.with_classes(batch, self.classes_of(parts, batch, step)))
     }
 }

@@ -66,6 +66,39 @@ fn distances_of_codes_are_those_of_the_training_codes() {
     }
 }
 
+/// Alone, among others, and as one of very many: the noise that a likelihood is estimated with is the same.
+#[test]
+fn a_score_is_that_of_the_example_alone() {
+    let data = data();
+    for variant in ["vae", "hvae", "iwae"] {
+        let variant: Variant =
+            serde_json::from_str(&format!(r#"{{"name": "{variant}"}}"#)).unwrap();
+        let model = trained(variant, &data);
+        let training = model.examples_of_split(&data.train).unwrap();
+        for measure in [Measure::Nll, Measure::Elbo, Measure::Combined] {
+            let detector = model.fit_detector(&training, measure, 1).unwrap();
+            let scores = |batch_size: usize, first: usize| -> Vec<f32> {
+                let examples = model.examples_of_split(&data.train).unwrap().first(first);
+                let batches = model
+                    .score(&detector, &examples.batch_size(batch_size))
+                    .unwrap();
+                batches.flat_map(|batch| batch.unwrap().scores).collect()
+            };
+            let all = scores(512, 300);
+            assert!(all.len() > 130, "{}", all.len());
+            for (size, first) in [(1, 3), (7, 21), (130, 130)] {
+                for (found, expected) in scores(size, first).iter().zip(&all) {
+                    let close = (found - expected).abs() <= 1e-4 * expected.abs().max(1.0);
+                    assert!(
+                        close,
+                        "{measure:?} in batches of {size}: {found}, not {expected}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_detector_is_read_as_it_was_written_and_belongs_to_its_model() {
     let data = data();

@@ -71,7 +71,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         check(cargo().args(arguments).args(["--", "-D", "warnings"]))
     })?;
     let vae = steps.step("build", build_tests)?;
-    let mut counts = steps.step("tests", || test(cargo().args(TEST)))?;
+    let exports = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let mut counts = steps.step("tests", || {
+        test(cargo().args(TEST).env("VAE_EXPORTS", exports.path()))
+    })?;
     steps.step("documentation", || {
         let arguments = ["doc", "--workspace", "--no-deps"];
         check(cargo().args(arguments).env("RUSTDOCFLAGS", "-D warnings"))
@@ -86,6 +89,15 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     if let Some(torch) = torch {
         steps.step("schema", || {
             check(torch.python().arg("tests/schema/check.py").arg(&vae))
+        })?;
+        steps.step("exports", || {
+            let mut script = torch.python();
+            check(
+                script
+                    .arg("tests/export/check.py")
+                    .arg(exports.path())
+                    .arg(&vae),
+            )
         })?;
         let more = steps.step("tests of tch", || {
             test(cargo().args(tch::TEST).envs(torch.variables()))

@@ -9,8 +9,11 @@ pub mod datasets;
 pub mod decode;
 pub mod denoise;
 pub mod encode;
+pub mod explore;
+pub mod export;
 pub mod features;
 mod figures;
+pub mod import;
 pub mod info;
 pub mod interpolate;
 mod items;
@@ -69,6 +72,9 @@ commands! {
     Features(features::FeaturesArgs) => features::run,
     Search(search::SearchArgs) => search::run,
     Map(map::MapArgs) => map::run,
+    Explore(explore::ExploreArgs) => explore::run,
+    Export(export::ExportArgs) => export::run,
+    Import(import::ImportArgs) => import::run,
     Variants(variants::VariantsArgs) => variants::run,
     Datasets(datasets::DatasetsArgs) => datasets::run,
     Backends(backends::BackendsArgs) => backends::run,

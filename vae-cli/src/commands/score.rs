@@ -123,7 +123,15 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
     let given = opened.data_or(&args.data, Part::All)?;
     let anomalies = anomalies(args, &given)?;
     let examples = given.examples(&opened, "scoring")?;
-    let detector = detector(args, &opened)?;
+    let detector = detector(
+        &opened,
+        &Wanted {
+            measure: args.measure.map(|MeasureName(measure)| measure),
+            refit: args.refit,
+            false_positives: args.false_positives,
+            calibrate: args.calibrate.clone(),
+        },
+    )?;
     let threshold = detector.threshold().map_or(f64::INFINITY, |of| of.value);
 
     let mut all = Scores::default();
@@ -322,26 +330,30 @@ pub fn kept_or_fitted(
     })
 }
 
+/// What is asked of a detector; what is left out is as it was, or the default.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    measure: Option<Measure>,
+    refit: bool,
+    false_positives: Option<f64>,
+    /// Data to choose the threshold on.
+    calibrate: Option<String>,
+}
+
 /// The detector of the model with a threshold; what is new of it is kept in its folder.
-fn detector(args: &ScoreArgs, opened: &Opened) -> Result<Detector> {
+///
+/// # Errors
+/// As [`kept_or_fitted`].
+pub fn detector(opened: &Opened, wanted: &Wanted) -> Result<Detector> {
     let path = opened.folder.join(Detector::FILE);
-    let asked = args.measure.map(|MeasureName(measure)| measure);
-    let (detector, is_new) = kept_or_fitted(opened, asked, args.refit)?;
-    let rate = args
-        .false_positives
-        .or(detector.threshold().map(|of| of.false_positives));
-    let is_chosen = detector.threshold().is_some()
-        && args.false_positives.is_none()
-        && args.calibrate.is_none();
-    if is_chosen {
+    let (detector, is_new) = kept_or_fitted(opened, wanted.measure, wanted.refit)?;
+    let kept = detector.threshold().map(|of| of.false_positives);
+    let is_asked = wanted.false_positives.is_some() || wanted.calibrate.is_some();
+    if kept.is_some() && !is_asked {
         return Ok(detector);
     }
-    let detector = choose(
-        opened,
-        detector,
-        args.calibrate.clone(),
-        rate.unwrap_or(FALSE_POSITIVES),
-    )?;
+    let rate = wanted.false_positives.or(kept).unwrap_or(FALSE_POSITIVES);
+    let detector = choose(opened, detector, wanted.calibrate.clone(), rate)?;
     if let Err(error) = detector.save(&path) {
         tracing::warn!("what is usual is not kept: {error}");
     } else if is_new {

@@ -328,6 +328,12 @@ impl Opened {
 }
 
 impl Given {
+    /// The data, and where the first `count` of these examples stand in them.
+    pub fn first(&self, count: usize) -> (Arc<dyn Dataset>, Vec<u32>) {
+        let indices = self.indices.iter().copied().take(count).collect();
+        (Arc::clone(&self.dataset), indices)
+    }
+
     /// How many examples there are.
     pub fn len(&self) -> usize {
         self.indices.len()

@@ -1,12 +1,14 @@
 //! The continuous Bernoulli likelihood.
 
-use burn::tensor::{Tensor, activation, backend::Backend};
+use burn::tensor::{Tensor, backend::Backend};
 
 use super::{Distribution, repeat_rows, rows_for};
 use crate::{StepContext, ops};
 
-/// Below this size of a logit the series are used.
-const SERIES: f64 = 0.1;
+/// Below this size of a logit the mean is that of its series: nearer to 0 the two terms nearly cancel.
+const SERIES: f64 = 1.0;
+/// What `l`, `l^3`, ... are divided by: the series of `coth(l / 2) / 2 - 1 / l`, whose next term is below 1e-9.
+const DIVISORS: [f64; 5] = [12.0, -720.0, 30_240.0, -1_209_600.0, 47_900_160.0];
 
 /// Continuous Bernoulli from logits (Loaiza-Ganem & Cunningham 2019, eq. 2), a density on [0, 1].
 #[derive(Debug, Clone)]
@@ -43,16 +45,19 @@ impl<B: Backend> Distribution<B> for ContinuousBernoulli<B> {
         ops::continuous_bernoulli_nll(rows_for(&self.logits, &value), value)
     }
 
-    /// `sigmoid(l) / tanh(l / 2) - 1 / l`, near 0 the series `1/2 + l/12 - l^3/720`.
+    /// `1/2 + coth(l / 2) / 2 - 1 / l`, near 0 by its series.
     fn mean(&self) -> Tensor<B, 2> {
         let logits = self.logits.clone();
         let small = logits.clone().abs().lower_elem(SERIES);
-        let series = logits.clone().mul_scalar(1.0 / 12.0)
-            - logits.clone().powi_scalar(3).mul_scalar(1.0 / 720.0);
-        let series = series.add_scalar(0.5);
+        let square = logits.clone().square();
+        let [rest @ .., last] = DIVISORS;
+        let series = logits.zeros_like().add_scalar(1.0 / last);
+        let series = rest.into_iter().rev().fold(series, |series, divisor| {
+            (series * square.clone()).add_scalar(1.0 / divisor)
+        });
+        let series = series * logits.clone();
         let safe = logits.mask_fill(small.clone(), 1.0);
-        let exact =
-            activation::sigmoid(safe.clone()) / safe.clone().mul_scalar(0.5).tanh() - safe.recip();
-        exact.mask_where(small, series)
+        let exact = safe.clone().mul_scalar(0.5).tanh().recip().mul_scalar(0.5) - safe.recip();
+        exact.mask_where(small, series).add_scalar(0.5)
     }
 }

@@ -58,12 +58,14 @@ pub fn importance_weighted<B: Backend>(
         parts.likelihood().parameters_per_feature(),
     );
     let values = rows * batch.target.dims()[1] * parameters;
-    // Else the weights come first, from a pass without gradient.
-    let mut counts = portions(samples, batch.len());
     let is_standard = gradient == BoundGradient::Standard;
-    if is_standard && step.is_training() && rows <= ROWS_AT_ONCE && values <= VALUES_AT_ONCE {
-        counts = vec![samples];
-    }
+    // Else the weights come first, from a pass without gradient.
+    let is_small = rows <= ROWS_AT_ONCE && values <= VALUES_AT_ONCE;
+    let is_whole = step.is_alike() || (is_standard && step.is_training() && is_small);
+    let counts = match is_whole {
+        true => vec![samples],
+        false => portions(samples, batch.len()),
+    };
     let at_once = is_standard && counts.len() == 1;
     let (constant, origin) = if at_once {
         (parts.clone(), posterior.clone())

@@ -26,7 +26,8 @@ pub(crate) fn portions(samples: usize, rows: usize) -> Vec<usize> {
 
 /// An estimate of `-log p(x)` in nats for each example: `-log(1/K sum_k p(x|z_k) p(z_k) / q(z_k|x))`
 /// with `K = samples` codes from the posterior (Burda 2016, eq. 8). Its expectation falls with `K`
-/// towards `-log p(x)`; for `K = 1` it is that of the negative ELBO. Memory does not grow with `K`.
+/// towards `-log p(x)`; for `K = 1` it is that of the negative ELBO. Memory does not grow with `K`, but where
+/// examples share their noise ([`StepContext::alike`]).
 ///
 /// Nothing for a model that gives no likelihood.
 ///
@@ -42,9 +43,25 @@ pub fn importance_nll<B: Backend>(
     step: &StepContext,
 ) -> Option<Tensor<B, 1>> {
     assert!(samples > 0, "at least one sample");
+    let mut portions = portions(samples, batch.len());
+    if step.is_alike() {
+        // All codes of an example at once, however many examples there are: their noise must not depend on that.
+        let at_once = (ROWS / samples).max(1);
+        if batch.len() > at_once {
+            let all: Vec<usize> = (0..batch.len()).collect();
+            let parts = all.chunks(at_once).map(|some| {
+                let step = step.clone().alike(some.len());
+                importance_nll(model, &batch.select(some), samples, &step)
+            });
+            return parts
+                .collect::<Option<Vec<_>>>()
+                .map(|parts| Tensor::cat(parts, 0));
+        }
+        portions = vec![samples];
+    }
+    let portions = portions.into_iter();
     let draws = model.draws(batch, step)?;
     let condition = model.condition(batch, step);
-    let portions = portions(samples, batch.len()).into_iter();
     let sums = portions.map(|count| {
         let Draws { z, log_ratio } = draws(count, step);
         let repeated = |rows: &Tensor<B, 2>| repeat_rows(rows.clone(), count);

@@ -4,8 +4,8 @@ use burn::tensor::{Tensor, activation::softplus, backend::Backend};
 
 use super::{apply, primitive};
 
-/// Below this size of a logit the continuous Bernoulli's formulas use their Taylor series.
-const SERIES: f64 = 0.1;
+/// Below this size of a logit the continuous Bernoulli's formula is its Taylor series.
+const SERIES: f64 = 0.5;
 
 /// `-log p(target)` in nats of independent Bernoulli variables: `softplus(l) - x l` for logit `l`.
 /// For targets inside (0, 1) it is the cross-entropy.
@@ -78,8 +78,7 @@ impl Nll {
         let nll = match self {
             Self::Bernoulli => bernoulli(parameters, target),
             Self::ContinuousBernoulli => {
-                let normaliser = continuous_bernoulli_log_normaliser(parameters.clone());
-                bernoulli(parameters, target) - normaliser
+                continuous_bernoulli(parameters.clone()) - parameters * target
             }
             Self::SquaredError => (parameters - target).square(),
             Self::Gaussian { floor } => {
@@ -105,19 +104,22 @@ fn bernoulli<B: Backend>(logits: Tensor<B, 2>, target: Tensor<B, 2>) -> Tensor<B
     stable_softplus(logits.clone()) - logits * target
 }
 
-/// `log(l / tanh(l / 2))`; near 0, where that is 0/0, the series `log 2 + l^2/12 - 7 l^4/1440`.
-fn continuous_bernoulli_log_normaliser<B: Backend>(logits: Tensor<B, 2>) -> Tensor<B, 2> {
+/// `log((exp(l) - 1) / l)`, which is `softplus(l) - log(l / tanh(l / 2))`; near 0, where these nearly cancel, the series
+/// `l/2 + l^2/24 - l^4/2880 + l^6/181440`.
+fn continuous_bernoulli<B: Backend>(logits: Tensor<B, 2>) -> Tensor<B, 2> {
     let small = logits.clone().abs().lower_elem(SERIES);
     let square = logits.clone().square();
     let series = square
         .clone()
-        .mul_scalar(1.0 / 12.0)
-        .sub(square.square().mul_scalar(7.0 / 1440.0))
-        .add_scalar(std::f64::consts::LN_2);
+        .mul_scalar(1.0 / 181_440.0)
+        .add_scalar(-1.0 / 2880.0);
+    let series = (series * square.clone()).add_scalar(1.0 / 24.0) * square;
+    let series = series + logits.clone().mul_scalar(0.5);
     // A harmless stand-in where the series is used keeps the other branch's gradient finite.
-    let size = logits.abs().mask_fill(small.clone(), 1.0);
-    let exact = size.clone().log() - size.mul_scalar(0.5).tanh().log();
-    exact.mask_where(small, series)
+    let safe = logits.mask_fill(small.clone(), 1.0);
+    let size = safe.clone().abs();
+    let normaliser = size.clone().log() - size.mul_scalar(0.5).tanh().log();
+    (stable_softplus(safe) - normaliser).mask_where(small, series)
 }
 
 #[cfg(test)]

@@ -10,6 +10,11 @@ use crate::Description;
 pub struct Condition(pub(super) Vec<f32>);
 
 impl Condition {
+    /// Which place of the row is the class: that of the 1, where there is one.
+    pub fn class(&self) -> Option<usize> {
+        self.0.iter().position(|value| *value == 1.0)
+    }
+
     pub(super) fn under(&self) -> Under<'_> {
         Under::One(&self.0)
     }

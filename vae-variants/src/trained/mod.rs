@@ -35,7 +35,7 @@ pub use latents::Latents;
 pub use map::{Map, MapMethod};
 pub use reconstruct::{Reconstructions, mean_error};
 pub use sample::{Draw, Sampling};
-pub use score::{Detector, Measure, Scores, Threshold};
+pub use score::{Detector, DetectorParts, Measure, Scores, Threshold};
 pub use search::{Hit, Indexed, SearchIndex, Speed};
 pub use walk::{Course, Spot};
 

@@ -9,7 +9,7 @@ use vae_data::HostBatch;
 
 use super::{Draw, Examples, Trained, engine::Shown};
 
-pub use detector::{Detector, Threshold};
+pub use detector::{Detector, DetectorParts, Threshold};
 
 /// Codes that the likelihood of an example is estimated from.
 const SAMPLES: usize = 16;
@@ -114,8 +114,7 @@ impl Trained {
     ) -> Result<impl Iterator<Item = Result<Scores>> + 'a> {
         detector.check(self)?;
         Ok(self.batches(examples).map(move |batch| {
-            let (host, step) = batch?;
-            let views = self.views(detector.measure(), host, &step);
+            let views = self.views(detector.measure(), batch?.0);
             Ok(Scores {
                 scores: detector.scores(&views)?,
                 contributions: detector.contributions(&views, self.description.table.as_ref())?,
@@ -123,7 +122,13 @@ impl Trained {
         }))
     }
 
-    fn views(&self, measure: Measure, host: HostBatch, step: &StepContext) -> Views {
+    /// A pass that scores: all examples get the same noise, so that a score is that of the example alone.
+    pub fn scoring_step(&self, examples: usize) -> StepContext {
+        StepContext::evaluate_at(0, 0, self.position).alike(examples)
+    }
+
+    fn views(&self, measure: Measure, host: HostBatch) -> Views {
+        let step = &self.scoring_step(host.len);
         let target = host.target.clone();
         let shown = Shown {
             is_drawn: false,

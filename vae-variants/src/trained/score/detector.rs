@@ -125,8 +125,7 @@ impl Trained {
             errors: Vec::new(),
         };
         for batch in self.batches(&training) {
-            let (host, step) = batch?;
-            let views = self.views(measure, host, &step);
+            let views = self.views(measure, batch?.0);
             if measure == Measure::Combined {
                 all.rows.extend(views.rows);
             }
@@ -196,7 +195,47 @@ impl Trained {
     }
 }
 
+/// What a score is computed from, beside the model: for programs that compute it elsewhere.
+#[derive(Debug, Clone)]
+pub struct DetectorParts<'a> {
+    /// What it scores by.
+    pub measure: Measure,
+    /// The distribution of rows or codes; see [`Measure`].
+    pub gaussian: Option<&'a Gaussian>,
+    /// Rows among which neighbours are looked for. `[references, width]`
+    pub references: &'a [f32],
+    /// Width of the references, and of the Gaussian.
+    pub width: usize,
+    /// Which of the nearest counts, from 1.
+    pub neighbour: usize,
+    /// Median and quantile 0.8 of the views that are combined: the model, the neighbours and, of tables, the Gaussian.
+    pub scales: Vec<(f64, f64)>,
+    /// Added to the distance of a neighbour before its logarithm is taken.
+    pub offset: f64,
+    /// Codes of an example that its likelihood is estimated from.
+    pub samples: usize,
+}
+
 impl Detector {
+    /// What it is made of.
+    pub fn parts(&self) -> DetectorParts<'_> {
+        let state = &self.state;
+        DetectorParts {
+            measure: state.measure,
+            gaussian: state.gaussian.as_ref(),
+            references: &self.references,
+            width: state.width,
+            neighbour: state.vicinity.neighbour,
+            scales: state
+                .scales
+                .iter()
+                .map(|scale| (scale.median, scale.upper))
+                .collect(),
+            offset: state.offset,
+            samples: super::SAMPLES,
+        }
+    }
+
     /// What it scores by.
     pub fn measure(&self) -> Measure {
         self.state.measure
