@@ -6,10 +6,11 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{
-        DefaultBodyLimit, Path, Query, State,
+        DefaultBodyLimit, Path, Query, Request, State,
         rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection},
     },
     http::{StatusCode, header},
+    middleware::{self, Next},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
@@ -27,6 +28,8 @@ use crate::{
     upload,
 };
 
+/// Where files are sent to.
+const DROP: &str = "/api/drop";
 /// The largest request in JSON, and the largest file.
 const REQUEST: usize = 1 << 20;
 const FILE: usize = 64 << 20;
@@ -90,10 +93,7 @@ pub fn router(world: Arc<World>) -> Router {
         .route("/api/decode", post(decode))
         .route("/api/sample", post(sample))
         .route("/api/walk", post(walk))
-        .route(
-            "/api/drop",
-            post(dropped).layer(DefaultBodyLimit::max(FILE)),
-        )
+        .route(DROP, post(dropped).layer(DefaultBodyLimit::max(FILE)))
         .fallback(|| async {
             Refusal::of(StatusCode::NOT_FOUND, "there is nothing at this address")
         })
@@ -104,7 +104,37 @@ pub fn router(world: Arc<World>) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(REQUEST))
+        .layer(middleware::from_fn(refuse_long))
         .with_state(world)
+}
+
+/// The largest body at an address.
+fn most(path: &str) -> usize {
+    match path == DROP {
+        true => FILE,
+        false => REQUEST,
+    }
+}
+
+fn too_long(path: &str) -> Refusal {
+    Refusal::of(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!(
+            "a request to {path} may have at most {} MiB",
+            most(path) >> 20
+        ),
+    )
+}
+
+/// Refuses what says that it is too long before it is read.
+async fn refuse_long(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length: Option<u64> = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    match length.is_some_and(|length| length > most(&path) as u64) {
+        true => too_long(&path).into_response(),
+        false => next.run(request).await,
+    }
 }
 
 impl World {
@@ -525,15 +555,9 @@ async fn dropped(
     State(world): Shared,
     bytes: Result<Bytes, BytesRejection>,
 ) -> Answer<Json<Value>> {
-    let bytes = bytes.map_err(|error| {
-        let status = error.status();
-        match status == StatusCode::PAYLOAD_TOO_LARGE {
-            true => Refusal::of(
-                status,
-                format!("a file may have at most {} MiB", FILE >> 20),
-            ),
-            false => Refusal::of(status, error.body_text()),
-        }
+    let bytes = bytes.map_err(|error| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_long(DROP),
+        status => Refusal::of(status, error.body_text()),
     })?;
     let shared = Arc::clone(&world);
     let answer = world.slow.ask(move |model| {

@@ -35,7 +35,7 @@ pub fn read(
     let (path, name) = match shape.image() {
         Some([channels, height, width]) => {
             let ending = ending(bytes).ok_or_else(|| {
-                let why = "this is no picture: PNG, JPEG, WebP, TIFF, BMP and GIF are read";
+                let why = "this is no picture: PNG, JPEG, WebP, TIFF and BMP are read";
                 Refusal::of(StatusCode::UNSUPPORTED_MEDIA_TYPE, why)
             })?;
             config.image_size = Some(ImageSize::new(height, width)?);
@@ -102,7 +102,6 @@ fn ending(bytes: &[u8]) -> Option<&'static str> {
         () if begins(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") => Some("webp"),
         () if begins(b"II*\0") || begins(b"MM\0*") => Some("tiff"),
         () if begins(b"BM") => Some("bmp"),
-        () if begins(b"GIF8") => Some("gif"),
         () => None,
     }
 }

@@ -193,12 +193,21 @@ fn try_card<B: Burn>(device: &B::Device) -> std::result::Result<(), String> {
     }
 }
 
+/// What the thread does that prepares the backends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// It uses the models, as one of the threads.
+    Works,
+    /// It waits for others that do.
+    Waits,
+}
+
 /// Chooses how the backends compute, limits the threads of each to `threads`, or to the cores if
 /// that is 0, and returns the number. To be called once, before any other thread starts.
 ///
 /// # Errors
 /// If the thread pool cannot be built.
-pub fn prepare(threads: usize, ops: Ops) -> Result<usize> {
+pub fn prepare(threads: usize, ops: Ops, caller: Caller) -> Result<usize> {
     if ops == Ops::Reference {
         vae_core::ops::use_reference();
     }
@@ -212,10 +221,12 @@ pub fn prepare(threads: usize, ops: Ops) -> Result<usize> {
     }
     #[cfg(feature = "tch")]
     prepare_tch(threads);
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .use_current_thread()
-        .build_global()
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    let pool = match caller {
+        Caller::Works => pool.use_current_thread(),
+        Caller::Waits => pool,
+    };
+    pool.build_global()
         .map_err(|error| Error::Unfit(format!("the threads cannot be started: {error}")))?;
     Ok(threads)
 }

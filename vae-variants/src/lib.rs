@@ -52,7 +52,7 @@ mod vaegan;
 mod vq;
 
 pub use ae::Ae;
-pub use backend::{Backend, Ops, prepare};
+pub use backend::{Backend, Caller, Ops, prepare};
 pub use beta::Beta;
 pub use contractive::{Contractive, Estimator};
 pub use cvae::Cvae;

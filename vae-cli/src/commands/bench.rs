@@ -15,7 +15,7 @@ use serde_json::json;
 use vae_core::nets::Upsample;
 use vae_core::train::{Observer, StepReport, TrainConfig};
 use vae_data::NoProgress;
-use vae_variants::{Description, Ops, Recipe, Trained, prepare};
+use vae_variants::{Caller, Description, Ops, Recipe, Trained, prepare};
 
 use super::train::{describe, load_data, open_codes_of};
 use crate::options::Format;
@@ -80,7 +80,7 @@ pub enum Work {
 pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     let resolved = resolve(&args.layers)?;
     let settings = &resolved.settings;
-    let threads = prepare(settings.threads, settings.ops)?;
+    let threads = prepare(settings.threads, settings.ops, Caller::Works)?;
     let codes_of = open_codes_of(settings)?;
     let data = load_data(settings, codes_of.as_ref(), &NoProgress)?;
     let description = describe(&resolved, &data)?;

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, io::ErrorKind, net::IpAddr, process::ExitCode};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use vae_explore::{Explorer, Items, Serving, serve};
-use vae_variants::{Detector, MapMethod, Trained};
+use vae_variants::{Caller, Detector, MapMethod, Trained};
 
 use crate::commands::using::{DataArgs, ModelArgs, Opened};
 
@@ -70,7 +70,7 @@ pub fn run(args: &ExploreArgs) -> Result<ExitCode> {
         (None, false) => Some(drawn_token()?),
     };
     let serving = listen(args, token.clone())?;
-    let opened = args.model.open()?;
+    let opened = args.model.open_for(Caller::Waits)?;
     let given = opened.data(&args.data)?;
     let (dataset, indices) = given.first(usize::MAX);
     let explorer = Explorer {

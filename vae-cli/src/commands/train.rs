@@ -17,7 +17,7 @@ use vae_core::{
 use vae_data::{Data, Progress, Scale, Subset, fingerprint};
 use vae_results::{Error as FolderError, Examples, Origin, RunFolder, RunWriter, Scores, Summary};
 use vae_variants::{
-    Description, Purpose, RENAMED, Recipe, Trained, is_model, prepare, settings_of,
+    Caller, Description, Purpose, RENAMED, Recipe, Trained, is_model, prepare, settings_of,
 };
 
 use crate::{
@@ -119,7 +119,7 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
         None => (None, resolve(&args.layers)?),
     };
     let settings = &resolved.settings;
-    let threads = prepare(settings.threads, settings.ops)?;
+    let threads = prepare(settings.threads, settings.ops, Caller::Works)?;
 
     let origin = Origin {
         version: env!("CARGO_PKG_VERSION").into(),

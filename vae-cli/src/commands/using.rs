@@ -20,7 +20,7 @@ use vae_data::{
     ValueRange, fingerprint, open, open_like, resized,
 };
 use vae_results::RunFolder;
-use vae_variants::{Examples, Trained, is_model, prepare};
+use vae_variants::{Caller, Examples, Trained, is_model, prepare};
 
 use crate::{
     commands::train::LogFormat,
@@ -91,6 +91,14 @@ impl ModelArgs {
     /// # Errors
     /// If it cannot be loaded.
     pub fn open(&self) -> Result<Opened> {
+        self.open_for(Caller::Works)
+    }
+
+    /// Opens the model, for this thread or for others.
+    ///
+    /// # Errors
+    /// If it cannot be loaded.
+    pub fn open_for(&self, caller: Caller) -> Result<Opened> {
         let loading = Loading::new(&Screen::start(self.quiet, 0, LogFormat::Text));
         let config = RunFolder::at(&self.run).config();
         let is_run = config.exists() || !is_model(&self.run);
@@ -102,7 +110,7 @@ impl ModelArgs {
                 .with_context(|| format!("{} is not the folder of a run", self.run.display()))?,
         };
         let settings = resolved.settings;
-        prepare(settings.threads, settings.ops)?;
+        prepare(settings.threads, settings.ops, caller)?;
         Ok(Opened {
             model: Trained::open(&self.run, settings.backend)?,
             settings,
