@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod served;
+
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},

@@ -7,12 +7,17 @@ its check.py does. It needs Python 3.11 with numpy, onnxruntime, safetensors and
 """
 
 import contextlib
+import csv
 import importlib.util
 import io
+import json
 import pathlib
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.error
+import urllib.request
 
 import torch
 from safetensors.numpy import load_file
@@ -89,6 +94,34 @@ def round_trip(vae, arguments, folder):
     return worst
 
 
+def served(vae, folder):
+    """What docs/serve_score.py answers to rows of the table as they are, beside the table that `vae score` writes."""
+    def run(line):
+        subprocess.run([vae, *line.split()], cwd=folder, check=True, stderr=subprocess.DEVNULL)
+
+    run("--preset anomaly --dataset rows.csv --epochs 2 --quiet --out anomaly")
+    run("export anomaly --format onnx --out graphs")
+    run("score anomaly --dataset rows.csv --unsorted --out scores.csv")
+    with open(folder / "scores.csv", newline="") as file:
+        expected = list(csv.DictReader(file))
+    script = pathlib.Path(__file__).parents[2] / "docs/serve_score.py"
+    server = subprocess.Popen([sys.executable, script, folder / "graphs/score.onnx"], stderr=subprocess.DEVNULL)
+    try:
+        worst, rows = 0.0, ROWS.split("\n")[1:41]
+        for row, of in zip(rows, expected):
+            for attempt in range(100):
+                try:
+                    answer = json.load(urllib.request.urlopen("http://127.0.0.1:8000", row.encode()))
+                    break
+                except urllib.error.URLError:
+                    time.sleep(0.1)
+            worst = max(worst, abs(answer["score"] - float(of["score"])) / max(1.0, abs(float(of["score"]))))
+            assert answer["anomaly"] == (of["anomaly"] == "1"), (row, answer, of)
+        return worst
+    finally:
+        server.kill()
+
+
 def main():
     exports, vae = pathlib.Path(sys.argv[1]), str(pathlib.Path(sys.argv[2]).resolve())
     folders, failed = sorted(exports.iterdir()), 0
@@ -105,7 +138,12 @@ def main():
             worst = round_trip(vae, arguments, place)
         print(f"{arguments}: weights changed in PyTorch come back, with outputs that differ by {worst:.1e}")
         failed += worst > 1e-5
-    sys.exit(failed > 0 or len(folders) < 60)
+    with tempfile.TemporaryDirectory() as place:
+        place = pathlib.Path(place)
+        (place / "rows.csv").write_text(ROWS)
+        worst = served(vae, place)
+    print(f"40 rows of CSV, sent to docs/serve_score.py, get their scores, which differ by {worst:.1e}")
+    sys.exit(failed > 0 or worst > 1e-5 or len(folders) < 60)
 
 
 main()

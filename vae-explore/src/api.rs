@@ -178,7 +178,7 @@ pub fn about(model: &Trained, items: &Items) -> Value {
         "variant": own.variant.info().name,
         "dataset": data.dataset,
         "items": items.name,
-        "count": items.len(),
+        "count": items.count(),
         "latent": model.latent(),
         "parameters": model.parameters(),
         "data": kind,
@@ -213,7 +213,7 @@ async fn atlas(State(world): Shared) -> Answer<Json<Value>> {
         "ready": true,
         "method": match atlas.method { MapMethod::Codes => "codes", MapMethod::Pca => "pca", MapMethod::Tsne => "tsne" },
         "count": atlas.points.len(),
-        "numbers": (atlas.numbers.len() != world.items.len()).then_some(&atlas.numbers),
+        "numbers": (atlas.numbers.len() != world.items.count()).then_some(&atlas.numbers),
         "classes": world.items.dataset.classes(),
         "latents": {
             "order": latents.order(), "mean": latents.mean, "deviation": latents.deviation, "kl": latents.kl,
@@ -406,7 +406,10 @@ fn check(code: &[f32], latent: usize) -> Answer<()> {
             code.len()
         )));
     }
-    match code.iter().find(|value| !(value.abs() <= FAR)) {
+    match code
+        .iter()
+        .find(|value| value.is_nan() || value.abs() > FAR)
+    {
         Some(bad) => Err(Refusal::bad(format!(
             "a code has the number {bad}: they must be from -1e6 to 1e6"
         ))),

@@ -113,9 +113,9 @@ impl Atlas {
         });
         let most = match method {
             MapMethod::Tsne => TSNE,
-            _ => items.len(),
+            _ => items.count(),
         };
-        let numbers: Vec<usize> = thinned(items.len(), most);
+        let numbers: Vec<usize> = thinned(items.count(), most);
         let examples = items.examples(model, &numbers)?;
         let codes = model.codes(&examples.progress("encoding the examples", doing))?;
         let rows = Rows::new(&codes, latent)?;
@@ -138,7 +138,7 @@ impl Atlas {
                 })?
             }
         };
-        let few: Vec<usize> = thinned(items.len(), LATENTS);
+        let few: Vec<usize> = thinned(items.count(), LATENTS);
         let latents = model.latents(
             &items
                 .examples(model, &few)?
@@ -339,7 +339,7 @@ fn outliers(
     detector: Option<&Detector>,
     doing: &Doing,
 ) -> Answer<Vec<(usize, f32)>> {
-    let numbers = thinned(items.len(), RANKED);
+    let numbers = thinned(items.count(), RANKED);
     let examples = items
         .examples(model, &numbers)?
         .progress("ranking the examples", doing);

@@ -22,7 +22,7 @@ pub struct Items {
 
 impl Items {
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.indices.len()
     }
 
@@ -36,7 +36,7 @@ impl Items {
                 axum::http::StatusCode::NOT_FOUND,
                 format!(
                     "there is no example {number}: they are counted from 0 to {}",
-                    self.len().saturating_sub(1)
+                    self.count().saturating_sub(1)
                 ),
             )
         };

@@ -1,6 +1,6 @@
 //! A trained model to be used elsewhere: its encoder, its decoder and its score as ONNX graphs and as functions of a
 //! PyTorch module, in the units of the data. What is exported is what the model does: it runs once on a backend that
-//! writes the operations down ([`mod@record`]), whatever its variant, networks, likelihood and prior are. Each graph is then
+//! writes the operations down (the module `record`), whatever its variant, networks, likelihood and prior are. Each graph is then
 //! computed by its definitions alone and compared with what the model gives for some rows, which go with it.
 
 mod graph;
@@ -197,7 +197,7 @@ fn compare(graph: &Graph, inputs: &Values, outputs: &Values) -> Result<f64> {
         let missing = || unfit(format!("the {} gives no {name}", graph.name));
         let found = found.get(name).ok_or_else(missing)?;
         let difference = difference(found, expected);
-        if !(difference <= TOLERANCE) {
+        if difference.is_nan() || difference > TOLERANCE {
             return Err(unfit(format!(
                 "{name} of the {} differs from what the model gives, by {difference:.1e} of its largest number",
                 graph.name

@@ -15,7 +15,7 @@ use burn::{
     module::{Module, ModuleVisitor, Param},
     tensor::{
         DType, Shape, Tensor, TensorData, TensorPrimitive,
-        backend::{Backend, DTypeUsage, DTypeUsageSet, ExecutionError},
+        backend::{DTypeUsage, DTypeUsageSet, ExecutionError},
     },
 };
 use burn_flex::FlexDevice;
@@ -156,7 +156,7 @@ impl RunnerClient for Client {
         let id = self.create_empty_handle();
         let (shape, dtype) = (data.shape.clone(), data.dtype);
         with(|recording| recording.data.insert(id, data));
-        RouterTensor::new(id, shape.into(), dtype, self.clone())
+        RouterTensor::new(id, shape, dtype, self.clone())
     }
 
     fn device(&self) -> FlexDevice {
@@ -223,8 +223,3 @@ impl RunnerChannel for Channel {
         RouterTensor::new(id, shape, dtype, client.clone())
     }
 }
-
-const _: fn() = || {
-    fn is_backend<B: Backend>() {}
-    is_backend::<Recorder>();
-};

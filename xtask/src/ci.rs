@@ -90,14 +90,25 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         steps.step("schema", || {
             check(torch.python().arg("tests/schema/check.py").arg(&vae))
         })?;
-        steps.step("exports", || {
+        let script = |path: &str| {
             let mut script = torch.python();
-            check(
-                script
-                    .arg("tests/export/check.py")
-                    .arg(exports.path())
-                    .arg(&vae),
-            )
+            script.arg(path);
+            script
+        };
+        steps.step("exports", || {
+            let mut script = script("tests/export/check.py");
+            check(script.arg(exports.path()).arg(&vae))
+        })?;
+        steps.step("explore", || {
+            let mut load = script("tests/explore/load.py");
+            check(load.arg(&vae).args(["--clients", "50", "--seconds", "6"]))?;
+            match Command::new("chromedriver").arg("--version").output() {
+                Ok(_) => check(script("tests/explore/check.py").arg(&vae)),
+                Err(_) => {
+                    println!("SKIPPED: the page is not clicked through without chromedriver");
+                    Ok(())
+                }
+            }
         })?;
         let more = steps.step("tests of tch", || {
             test(cargo().args(tch::TEST).envs(torch.variables()))

@@ -14,7 +14,14 @@ use crate::workspace::{self, display};
 const TORCH: &str = "2.9.0";
 
 /// What the environment holds besides: the tests compare with them.
-const PACKAGES: [&str; 5] = ["numpy", "scipy", "jsonschema", "onnxruntime", "safetensors"];
+const PACKAGES: [&str; 6] = [
+    "numpy",
+    "scipy",
+    "jsonschema",
+    "onnxruntime",
+    "safetensors",
+    "selenium",
+];
 
 /// The arguments of Cargo that test the backend. All packages are selected, so that
 /// features are the same as in `cargo test --workspace` and little is built again.
