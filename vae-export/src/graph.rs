@@ -215,9 +215,14 @@ impl Graph {
         self.named(&name, array, false)
     }
 
-    /// Adds a value that was learned.
+    /// Adds a value that was learned, once.
     pub fn parameter(&mut self, name: &str, array: Array) -> Value {
-        self.named(name, array, true)
+        let is_known = self.constants.iter().any(|constant| constant.name == name);
+        let value = self.named(name, array, true);
+        if is_known {
+            self.constants.pop();
+        }
+        value
     }
 
     fn named(&mut self, name: &str, array: Array, is_parameter: bool) -> Value {
@@ -425,5 +430,35 @@ impl Kind {
         [Self::Float, Self::Int, Self::Bool, Self::Double]
             .into_iter()
             .find(|kind| kind.onnx() == number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two parts of a graph may use the same weight.
+    #[test]
+    fn a_parameter_is_in_a_graph_once() {
+        let mut graph = Graph::new("twice");
+        let array = Array::floats(vec![1.0, 2.0], &[2]);
+        let [first, second] = [0; 2].map(|_| graph.parameter("head.bias", array.clone()));
+        assert_eq!(first, second);
+        assert_eq!(graph.constants.len(), 1);
+    }
+
+    #[test]
+    fn what_no_output_needs_is_left_out() {
+        let mut graph = Graph::new("small");
+        let x = graph.input("x", Kind::Float, &[Dim::Batch(1)]);
+        let one = graph.scalar(1.0, Kind::Float);
+        let sum = graph.op("Add", &[&x, &one], Kind::Float, &[Dim::Batch(1)]);
+        let two = graph.scalar(2.0, Kind::Float);
+        graph.op("Mul", &[&sum, &two], Kind::Float, &[Dim::Batch(1)]);
+        graph.output("y", &sum);
+        let graph = graph.pruned();
+        let operators: Vec<&str> = graph.nodes.iter().map(|node| node.op).collect();
+        assert_eq!(operators, ["Add", "Identity"]);
+        assert_eq!(graph.constants.len(), 1);
     }
 }

@@ -94,7 +94,7 @@ pub fn export(
     ];
     if let Some(detector) = detector {
         graphs.push((
-            score::score(model, detector, &tracer)?,
+            score::score(model, detector, &tracer).map_err(|why| without_score(detector, why))?,
             rows.scored(model, detector)?,
         ));
     }
@@ -158,6 +158,14 @@ pub fn export(
     })
 }
 
+/// Why there is no score.
+fn without_score(detector: &Detector, why: Error) -> Error {
+    Error::Unfit(format!(
+        "the score by {} has no graph; leave it out, or take another measure: {why}",
+        detector.measure().name()
+    ))
+}
+
 /// What a file says of its data.
 fn about(model: &Trained) -> Vec<(&'static str, String)> {
     let (own, data) = (model.description(), model.data());
@@ -169,7 +177,9 @@ fn about(model: &Trained) -> Vec<(&'static str, String)> {
             .and_then(|table| table.kinds().get(place));
         let (kind, levels) = match kind {
             Some(ColumnKind::Category { levels }) => ("category", levels.clone()),
-            Some(ColumnKind::Date { .. }) => ("date", Vec::new()),
+            Some(ColumnKind::Date { origin, .. }) => {
+                return serde_json::json!({ "name": name, "kind": "date", "origin": origin, "levels": [] });
+            }
             _ => ("number", Vec::new()),
         };
         serde_json::json!({ "name": name, "kind": kind, "levels": levels })

@@ -351,3 +351,24 @@ fn models_of_codes() {
         .with_codes_of(first);
     exported("codes-of", &(second, set), Some(Measure::Combined));
 }
+
+/// The terms of a semi-supervised model are computed for the classes that are likely, which the host looks at.
+#[test]
+fn what_has_no_graph_says_so() {
+    let (model, set) = model("semi", table(), |_| (), &DataConfig::default());
+    let set = set as Arc<dyn Dataset>;
+    let examples = model.examples(Arc::clone(&set)).unwrap();
+    let detector = model.fit_detector(&examples, Measure::Elbo, 1).unwrap();
+    let rows: Vec<u32> = (0..5).collect();
+    let error = export(&model, Some(&detector), (&set, &rows), &ALL)
+        .unwrap_err()
+        .to_string();
+    for part in [
+        "the score by elbo has no graph",
+        "another measure",
+        "values that it looks at",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert!(export(&model, None, (&set, &rows), &ALL).is_ok());
+}

@@ -11,7 +11,7 @@ use vae_data::{ColumnContent, DataConfig, NoProgress};
 
 use crate::options::Format;
 
-/// List the datasets and the files that can be read, or say what is in the columns of a table
+/// List the datasets and the files that can be read, or say what is in a table
 #[derive(Debug, Args)]
 #[command(after_help = "Next: vae --dataset NAME trains on one, vae --dataset PATH on a file.")]
 pub struct DatasetsArgs {

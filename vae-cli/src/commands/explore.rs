@@ -12,8 +12,8 @@ use crate::commands::using::{DataArgs, ModelArgs, Opened};
 /// Look into a model on a web page: sliders, a map of the codes, files of your own
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-The page shows what latents do, a map of the codes of the data on which any place can be decoded, walks between examples, holes
-of the prior, outliers, and what the model makes of a picture or rows of CSV that are dropped on it. Ctrl-C ends it.
+The page shows what latents do, a map of the codes on which any place can be decoded, walks, holes of the prior, outliers, \
+and what the model makes of a picture or rows of CSV that are dropped on it. Ctrl-C ends it.
 
 Examples:
   vae explore runs/vae-mnist-mini-1
@@ -71,7 +71,7 @@ pub fn run(args: &ExploreArgs) -> Result<ExitCode> {
     };
     let serving = listen(args, token.clone())?;
     let opened = args.model.open_for(Caller::Waits)?;
-    let given = opened.data(&args.data)?;
+    let given = opened.data_or_all(&args.data)?;
     let (dataset, indices) = given.first(usize::MAX);
     let explorer = Explorer {
         models: copies(&opened)?,
@@ -91,10 +91,10 @@ pub fn run(args: &ExploreArgs) -> Result<ExitCode> {
     let query = token.map_or(String::new(), |token| format!("?token={token}"));
     println!("http://{address}/{query}");
     if !is_local {
-        opened.note(&format!(
+        tracing::warn!(
             "whoever can reach {address} and has the token sees the model and the data, and can use this machine to \
              decode; what is sent is not encrypted"
-        ));
+        );
     }
     opened.note("open this address in a browser; Ctrl-C ends the program");
     let stop = opened.stop.clone();

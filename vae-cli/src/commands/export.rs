@@ -4,7 +4,6 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use vae_data::Part;
 use vae_export::{Format, export};
 use vae_variants::Detector;
 
@@ -16,9 +15,9 @@ use crate::commands::{
 /// Write the model as ONNX graphs and as a PyTorch module
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-encoder.onnx, decoder.onnx and score.onnx take and give values in the units of the data, for any number of examples: scaler,
-levels and threshold are inside. model.py has the same as functions of a PyTorch module, whose weights `vae import` takes back.
-Each is computed here and compared with the model; check.py does so elsewhere, on the rows of rows.safetensors.
+encoder.onnx, decoder.onnx and score.onnx take and give values in the units of the data, for any number of examples: \
+scaler, levels and threshold are inside. model.py has the same as functions of a PyTorch module, whose weights `vae import` \
+takes back. Each is computed here and compared with the model; check.py does so elsewhere, on the rows of rows.safetensors.
 
 Examples:
   vae export runs/vae-mnist-mini-1
@@ -84,11 +83,7 @@ pub fn run(args: &ExportArgs) -> Result<ExitCode> {
         );
     }
     let opened = args.model.open()?;
-    let given = match opened.data(&args.data) {
-        // There may be no test split.
-        Err(_) if args.data == DataArgs::default() => opened.data_or(&args.data, Part::All),
-        given => given,
-    };
+    let given = opened.data_or_all(&args.data);
     let given = given.context("what is exported is checked on rows")?;
     let detector = match args.no_score {
         true => None,

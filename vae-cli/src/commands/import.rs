@@ -10,8 +10,8 @@ use vae_variants::{ModelBytes, is_model};
 /// Take weights of a PyTorch module back into a model
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-The file must have the tensors of the model, by their names: what safetensors.torch.save_file(model.state_dict(), FILE) writes of
-the module of `vae export`.
+The file must have the tensors of the model, by their names: what safetensors.torch.save_file(model.state_dict(), FILE) \
+writes of the module of `vae export`.
 
 Examples:
   vae export run --out exported

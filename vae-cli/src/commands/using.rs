@@ -230,6 +230,19 @@ impl Opened {
         self.data_seeded(args, default, self.settings.seed)
     }
 
+    /// Opens the data, of a run without a test split all of its data.
+    ///
+    /// # Errors
+    /// As [`Opened::data`].
+    pub fn data_or_all(&self, args: &DataArgs) -> Result<Given> {
+        match self.data(args) {
+            Err(_) if args.dataset.is_none() && args.split.is_none() => {
+                self.data_or(args, Part::All)
+            }
+            given => given,
+        }
+    }
+
     /// As [`Opened::data_or`], split by another seed than that of the run.
     ///
     /// # Errors

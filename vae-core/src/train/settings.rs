@@ -26,11 +26,9 @@ pub struct TrainConfig {
     pub max_steps: Option<u64>,
     /// Examples per step.
     #[garde(range(min = 1))]
-    #[schemars(extend("x-common" = true))]
     pub batch_size: usize,
     /// Learning rate, a number or a schedule over the training.
     #[garde(dive)]
-    #[schemars(extend("x-common" = true))]
     pub lr: Schedule,
     /// Optimizer; for its own settings --set train.optimizer.beta1=0.5 and the like.
     #[garde(dive)]
