@@ -2,7 +2,7 @@
 
     python3 tests/export/check.py EXPORTS target/debug/vae
 
-EXPORTS is a folder of exports, as the tests of vae-export write where VAE_EXPORTS names one; each is held against its own rows, as
+EXPORTS is a folder of exports, as the tests of vae-export write where KEEP_EXPORTS names one; each is held against its own rows, as
 its check.py does. It needs Python 3.11 with numpy, onnxruntime, safetensors and torch.
 """
 

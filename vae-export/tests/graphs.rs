@@ -111,7 +111,7 @@ fn exported(
     let found = export(model, detector.as_ref(), (&set, &rows), &ALL)
         .unwrap_or_else(|error| panic!("{what}: {error}"));
     println!("{what}: {:?}", found.graphs);
-    if let Some(folder) = std::env::var_os("VAE_EXPORTS") {
+    if let Some(folder) = std::env::var_os("KEEP_EXPORTS") {
         found
             .write(&std::path::Path::new(&folder).join(what))
             .unwrap();

@@ -73,7 +73,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let vae = steps.step("build", build_tests)?;
     let exports = tempfile::tempdir().context("cannot make a temporary folder")?;
     let mut counts = steps.step("tests", || {
-        test(cargo().args(TEST).env("VAE_EXPORTS", exports.path()))
+        test(cargo().args(TEST).env("KEEP_EXPORTS", exports.path()))
     })?;
     steps.step("documentation", || {
         let arguments = ["doc", "--workspace", "--no-deps"];
