@@ -201,6 +201,10 @@ impl Scoring<'_> {
 
     fn elbo(&mut self) -> Result<Value> {
         let (model, stage) = (self.model, self.tracer.last());
+        if stage.description.variant.labelled_share().is_some() {
+            let why = "its terms are those of the classes that are likely: values that it looks at on the way";
+            return Err(unfit(why.to_owned()));
+        }
         let given = self.inputs();
         let given: Vec<&Value> = given.iter().collect();
         let weights = std::cell::RefCell::new(Vec::new());
