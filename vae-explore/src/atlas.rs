@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use vae_analysis::{Pca, Rows, TsneOptions, nearest, quantile, tsne};
 use vae_data::Progress;
-use vae_variants::{Detector, Latents, MapMethod, Sampling, Trained};
+use vae_variants::{Detector, Latents, MapMethod, Trained};
 
 use crate::items::Items;
 use crate::refusal::Answer;
@@ -193,11 +193,7 @@ impl Atlas {
             })
             .collect();
         let far = quantile(&usual, 0.95)?;
-        let how = Sampling {
-            seed: 1,
-            ..model.sampling(1)
-        };
-        let prior = model.sample_codes(PRIOR, &how)?;
+        let prior = model.sample_codes(PRIOR, &model.sampling(1))?;
         let near = nearest(known, Rows::new(&prior, self.latent)?, 1)?;
         let mut holes: Vec<(f32, usize)> = (0..PRIOR)
             .map(|row| (near.distances(row)[0], row))

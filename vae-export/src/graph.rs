@@ -287,25 +287,21 @@ impl Graph {
         });
     }
 
-    /// As [`Graph::op`], where the first output is left out and the second is not.
-    pub fn second(
+    /// As [`Graph::op_with`], of an operator that has a second output, which nothing needs.
+    pub fn op_with_second(
         &mut self,
         op: &'static str,
         inputs: &[&Value],
         kind: Kind,
         shape: &[Dim],
         attributes: Vec<(&'static str, Attribute)>,
-    ) -> [Value; 2] {
-        let first = self.op_with(op, inputs, kind, shape, attributes);
-        let second = Value {
-            name: self.fresh(),
-            kind: Kind::Int,
-            shape: shape.to_vec(),
-        };
+    ) -> Value {
+        let value = self.op_with(op, inputs, kind, shape, attributes);
+        let second = self.fresh();
         if let Some(node) = self.nodes.last_mut() {
-            node.outputs.push(second.name.clone());
+            node.outputs.push(second);
         }
-        [first, second]
+        value
     }
 
     /// Another type of the same values.

@@ -34,7 +34,7 @@ pub fn encoder(model: &Trained, tracer: &Tracer) -> Result<Graph> {
     let mut names: Vec<String> = Vec::new();
     let name_of = std::cell::RefCell::new(&mut names);
     let found = tracer.trace(&mut graph, &inputs, |rows, examples| {
-        let batch = stage.batch(rows[0].clone(), rows.get(1).cloned());
+        let batch = stage.batch(rows);
         let step = step(model, examples);
         let code = stage.model.encode(&batch, &step);
         let mut named: Vec<(String, Found)> = vec![("mean".to_owned(), Found::of(code.mean()))];
@@ -165,7 +165,7 @@ pub fn inputs(
     let (_, before) = tracer.stages.split_last().unwrap_or((tracer.last(), &[]));
     for stage in before {
         let codes = tracer.trace(graph, &[&found], |rows, examples| {
-            let batch = stage.batch(rows[0].clone(), None);
+            let batch = stage.batch(rows);
             let code = stage.model.encode(&batch, &step(model, examples));
             Ok(vec![Found::of(code.mean())])
         })?;
@@ -326,7 +326,7 @@ pub fn reconstructed(
 ) -> Result<Value> {
     let stage = tracer.last();
     let found = tracer.trace(graph, inputs, |rows: &[Recorded], examples| {
-        let batch = stage.batch(rows[0].clone(), rows.get(1).cloned());
+        let batch = stage.batch(rows);
         let step = step(model, examples);
         let z = stage.model.encode(&batch, &step).mean();
         let condition = stage.model.condition(&batch, &step);

@@ -6,7 +6,7 @@ use vae_variants::{Detector, DetectorParts, Measure, Trained};
 use crate::{
     graph::{Array, Attribute, Dim, Graph, Kind, Value},
     model::{inputs, reconstructed, rows},
-    trace::{Found, Tracer, step, unfit, width},
+    trace::{Found, Recorded, Tracer, step, unfit, width},
 };
 
 /// Keeps the logarithm of an error of 0 finite.
@@ -109,8 +109,13 @@ impl Scoring<'_> {
             .op_with("ReduceSum", &[value, &axes], Kind::Double, &EACH, kept)
     }
 
-    fn inputs(&self) -> Vec<Value> {
-        self.given.clone()
+    /// What `compute` makes of the examples.
+    fn trace(
+        &mut self,
+        compute: impl Fn(&[Recorded], usize) -> Result<Vec<Found>>,
+    ) -> Result<Vec<Value>> {
+        let given: Vec<&Value> = self.given.iter().collect();
+        self.tracer.trace(self.graph, &given, compute)
     }
 
     /// The examples with 0 where something is missing, in double precision.
@@ -128,9 +133,9 @@ impl Scoring<'_> {
     /// The mean squared error of the numbers that are there, or its logarithm.
     fn error(&mut self, is_log: bool) -> Result<Value> {
         let description = self.model.description();
-        let given = self.inputs();
-        let (target, given): (&Value, Vec<&Value>) = (&given[0], given.iter().collect());
+        let given: Vec<&Value> = self.given.iter().collect();
         let mut found = reconstructed(self.graph, self.model, self.tracer, &given)?;
+        let target = &self.given[0].clone();
         let features = width(target);
         let shape = rows(features);
         if description.likelihood.kind == LikelihoodKind::Multinomial {
@@ -188,10 +193,8 @@ impl Scoring<'_> {
 
     fn nll(&mut self) -> Result<Value> {
         let (model, stage, samples) = (self.model, self.tracer.last(), self.parts.samples);
-        let given = self.inputs();
-        let given: Vec<&Value> = given.iter().collect();
-        let found = self.tracer.trace(self.graph, &given, |rows, examples| {
-            let batch = stage.batch(rows[0].clone(), rows.get(1).cloned());
+        let found = self.trace(|rows, examples| {
+            let batch = stage.batch(rows);
             let nll = importance_nll(&stage.model, &batch, samples, &step(model, examples));
             let nll = nll.ok_or_else(|| unfit("it gives no likelihood".to_owned()))?;
             Ok(vec![Found::of(nll)])
@@ -205,11 +208,9 @@ impl Scoring<'_> {
             let why = "its terms are those of the classes that are likely: values that it looks at on the way";
             return Err(unfit(why.to_owned()));
         }
-        let given = self.inputs();
-        let given: Vec<&Value> = given.iter().collect();
         let weights = std::cell::RefCell::new(Vec::new());
-        let found = self.tracer.trace(self.graph, &given, |rows, examples| {
-            let batch = stage.batch(rows[0].clone(), rows.get(1).cloned());
+        let found = self.trace(|rows, examples| {
+            let batch = stage.batch(rows);
             let objective = stage.model.loss(&batch, &step(model, examples));
             let own = [(1.0, objective.reconstruction)].into_iter();
             let terms = objective
@@ -233,10 +234,8 @@ impl Scoring<'_> {
     /// The mean codes, in double precision.
     fn codes(&mut self) -> Result<Value> {
         let (model, stage) = (self.model, self.tracer.last());
-        let given = self.inputs();
-        let given: Vec<&Value> = given.iter().collect();
-        let found = self.tracer.trace(self.graph, &given, |rows, examples| {
-            let batch = stage.batch(rows[0].clone(), rows.get(1).cloned());
+        let found = self.trace(|rows, examples| {
+            let batch = stage.batch(rows);
             Ok(vec![Found::of(
                 stage.model.encode(&batch, &step(model, examples)).mean(),
             )])
@@ -327,9 +326,9 @@ impl Scoring<'_> {
             ("sorted", Attribute::Int(1)),
         ];
         let inputs = [&squares, &number];
-        let [nearest_squares, _] =
+        let nearest_squares =
             self.graph
-                .second("TopK", &inputs, Kind::Double, &rows(nearest), smallest);
+                .op_with_second("TopK", &inputs, Kind::Double, &rows(nearest), smallest);
         let at = |graph: &mut Graph, place: usize| {
             let place = place.min(nearest - 1);
             let column = crate::model::part(graph, &nearest_squares, place, 1);

@@ -53,16 +53,13 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A batch of examples in the model's own scale.
-    ///
-    /// # Shapes
-    /// - `target`: `[batch, features]`
-    /// - `condition`: `[batch, classes + attributes]`
-    pub fn batch(&self, target: Recorded, condition: Option<Recorded>) -> Batch<Recorder> {
+    /// A batch of examples in the model's own scale, `[batch, features]`, and the condition where there is one,
+    /// `[batch, classes + attributes]`.
+    pub fn batch(&self, rows: &[Recorded]) -> Batch<Recorder> {
         Batch {
-            condition,
+            condition: rows.get(1).cloned(),
             has_gaps: self.description.table.is_some(),
-            ..Batch::unlabelled(target)
+            ..Batch::unlabelled(rows[0].clone())
         }
     }
 }

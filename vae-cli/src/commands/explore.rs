@@ -5,9 +5,12 @@ use std::{fmt::Write as _, io::ErrorKind, net::IpAddr, process::ExitCode};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use vae_explore::{Explorer, Items, Serving, serve};
-use vae_variants::{Caller, Detector, MapMethod, Trained};
+use vae_variants::{Caller, MapMethod, Trained};
 
-use crate::commands::using::{DataArgs, ModelArgs, Opened};
+use crate::commands::{
+    score,
+    using::{DataArgs, ModelArgs, Opened},
+};
 
 /// Look into a model on a web page: sliders, a map of the codes, files of your own
 #[derive(Debug, Clone, Args)]
@@ -85,7 +88,8 @@ pub fn run(args: &ExploreArgs) -> Result<ExitCode> {
             Method::Pca => MapMethod::Pca,
             Method::Tsne => MapMethod::Tsne,
         }),
-        detector: detector(&opened),
+        // Without what `vae score` has learned, outliers are ranked by their errors.
+        detector: score::kept(&opened).ok().flatten(),
     };
     let address = serving.address()?;
     let query = token.map_or(String::new(), |token| format!("?token={token}"));
@@ -131,13 +135,6 @@ fn listen(args: &ExploreArgs, token: Option<String>) -> Result<Serving> {
 fn copies(opened: &Opened) -> Result<Vec<Trained>> {
     let copy = || Trained::open(&opened.folder, opened.settings.backend);
     Ok((0..3).map(|_| copy()).collect::<Result<_, _>>()?)
-}
-
-/// What was learned of the training data by `vae score`, where it was.
-fn detector(opened: &Opened) -> Option<Detector> {
-    let path = opened.folder.join(Detector::FILE);
-    let kept = path.exists().then(|| Detector::load(&path).ok()).flatten();
-    kept.filter(|kept| kept.is_of(&opened.model))
 }
 
 /// From the system's source of randomness.

@@ -9,7 +9,7 @@ use vae_variants::Detector;
 
 use crate::commands::{
     score::{self, Wanted},
-    using::{DataArgs, ModelArgs, Opened},
+    using::{DataArgs, ModelArgs, Opened, is_used},
 };
 
 /// Write the model as ONNX graphs and as a PyTorch module
@@ -73,10 +73,7 @@ pub fn run(args: &ExportArgs) -> Result<ExitCode> {
         .out
         .clone()
         .unwrap_or_else(|| args.model.run.join("export"));
-    let is_used = folder
-        .read_dir()
-        .is_ok_and(|mut entries| entries.next().is_some());
-    if is_used && !args.force {
+    if is_used(&folder) && !args.force {
         bail!(
             "{} is not empty: choose another folder by --out, or replace what is in it by --force",
             folder.display()

@@ -7,6 +7,8 @@ use clap::Args;
 use vae_export::import;
 use vae_variants::{ModelBytes, is_model};
 
+use crate::commands::using::is_used;
+
 /// Take weights of a PyTorch module back into a model
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -33,11 +35,7 @@ pub struct ImportArgs {
 /// # Errors
 /// If a file cannot be read, or the weights do not fit.
 pub fn run(args: &ImportArgs) -> Result<ExitCode> {
-    let is_used = args
-        .out
-        .read_dir()
-        .is_ok_and(|mut entries| entries.next().is_some());
-    if is_used {
+    if is_used(&args.out) {
         bail!(
             "{} is not empty: choose another folder by --out",
             args.out.display()

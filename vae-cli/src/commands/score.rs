@@ -307,6 +307,16 @@ fn anomalies(args: &ScoreArgs, given: &Given) -> Result<Option<(String, Vec<bool
     Ok(Some(truth))
 }
 
+/// The detector in the folder of the model, if it is of this model.
+///
+/// # Errors
+/// If it is damaged.
+pub fn kept(opened: &Opened) -> Result<Option<Detector>> {
+    let path = opened.folder.join(Detector::FILE);
+    let kept = path.exists().then(|| Detector::load(&path)).transpose()?;
+    Ok(kept.filter(|kept| kept.is_of(&opened.model)))
+}
+
 /// The detector in the folder of the model, where it has `measure` if one is asked for, or a new one; and whether it is new.
 ///
 /// # Errors
@@ -316,14 +326,11 @@ pub fn kept_or_fitted(
     measure: Option<Measure>,
     refit: bool,
 ) -> Result<(Detector, bool)> {
-    let path = opened.folder.join(Detector::FILE);
-    let kept = match path.exists() && !refit {
-        true => Some(Detector::load(&path)?),
-        false => None,
+    let kept = match refit {
+        true => None,
+        false => kept(opened)?,
     };
-    let kept = kept.filter(|kept| {
-        measure.is_none_or(|measure| measure == kept.measure()) && kept.is_of(&opened.model)
-    });
+    let kept = kept.filter(|kept| measure.is_none_or(|measure| measure == kept.measure()));
     Ok(match kept {
         Some(kept) => (kept, false),
         None => (fit(opened, measure.unwrap_or_default())?, true),

@@ -541,6 +541,12 @@ pub fn out(given: Option<&Path>, folder: &Path, name: &str) -> PathBuf {
     given.map_or_else(|| folder.join(name), Path::to_owned)
 }
 
+/// Whether there is something in a folder that is to be new.
+pub fn is_used(folder: &Path) -> bool {
+    let mut entries = folder.read_dir().into_iter().flatten();
+    entries.next().is_some()
+}
+
 /// A number between two others.
 ///
 /// # Errors
